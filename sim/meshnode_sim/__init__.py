@@ -1,0 +1,1 @@
+"""The simulator and the lab: the other hosts of the core."""
