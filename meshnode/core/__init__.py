@@ -1,0 +1,1 @@
+"""The calculator: protocol state machines with no clock, socket, file, randomness or log."""

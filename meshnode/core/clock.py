@@ -1,0 +1,42 @@
+"""Time in the core: `now` counts powered-on seconds of a home; the date is only data.
+
+A host hands `now` to every step. It never falls, not across restarts either: the store keeps the last value, and the
+host goes on from there. So residence, rotation and retention count powered-on time (protocol rules 8.2, 10.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Instant = float  # powered-on seconds of this home
+
+EPOCH_2026 = 1_767_225_600  # 2026-01-01T00:00:00Z in Unix seconds; `created` counts minutes from here
+
+
+@dataclass(frozen=True, slots=True)
+class WallClock:
+    """What is known about the date: Unix seconds at `read_at` (an Instant), and by how much it may be off."""
+
+    unix_s: float
+    read_at: Instant
+    uncertainty_s: float
+    source: str  # "unknown" "system" "neighbours" "person" "gps" "ntp"
+
+    @property
+    def known(self) -> bool:
+        """True when dates from this clock may be written or acted upon."""
+        return self.source != "unknown"
+
+    def at(self, now: Instant) -> float:
+        """Unix seconds at `now`."""
+        return self.unix_s + (now - self.read_at)
+
+
+UNKNOWN_CLOCK = WallClock(0.0, 0.0, float("inf"), "unknown")
+
+
+def created_minutes(clock: WallClock, now: Instant) -> int:
+    """Minutes since 2026 as an envelope carries them (3 B); 0 when the date is not known."""
+    if not clock.known:
+        return 0
+    return max(0, min(0xFFFFFF, int((clock.at(now) - EPOCH_2026) // 60)))

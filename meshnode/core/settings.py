@@ -1,0 +1,29 @@
+"""What a person may tune in the core; the daemon fills it from its configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Limits and choices of one node. Sizes in bytes, times in seconds."""
+
+    open_mesh: bool = False  # the key comes from the name: whoever knows the name is in
+    carry_for_others: bool = True  # keep and hand on what is not ours
+    store_limit: int = 512 * 1024 * 1024
+    copies: int = 8  # copy budget of an envelope of class 2 (16 for urgent, 4 for bulk)
+    lifetime_s: int = 14 * 86400  # of a direct message
+    answer_traces: bool = True  # tell a probe which way it came
+    read_receipts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """What is known about one link: the largest UDP payloads in bytes, and rates in bit/s for pacing and airtime."""
+
+    unicast_payload: int = 1200
+    multicast_payload: int = 1200
+    unicast_bps: int = 1_000_000
+    multicast_bps: int = 300_000
+    multicast: bool = True  # False where the driver or the access point filters group frames

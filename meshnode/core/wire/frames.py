@@ -1,0 +1,320 @@
+"""The frames: what stands in a datagram, a session record or a parcel. Codecs are in `codec.py`.
+
+A plaintext is frames in a row: `type 1 | [length varint, when bit 7 of type is set] | body`. Without bit 7 the body
+reaches to the end. Integers are big-endian; varints are LEB128, shortest form only. Unknown types with bit 7 are
+skipped; without it the rest is ignored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from meshnode.core.chain.compact import Compact
+from meshnode.core.ids import EnvelopeId, LogId, NodeKey, Receipt
+
+VERSION = 1  # of the frames; a beacon says the lowest and highest spoken
+OLDEST_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """0x01. node key 32 | X25519 key 32 | epoch 3 | signature 64 over "mn-hello-v1" | mesh id | link id | both keys | epoch."""
+
+    node: NodeKey
+    exchange: bytes
+    epoch: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """4 B: 2 of a heard neighbour's link id, 2 of H("mn-echo", nonce of the last beacon heard from it)."""
+
+    neighbour: bytes
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """7 B: log handle 4 | contiguous head 3."""
+
+    handle: bytes
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beacon:
+    """0x02. versions 1 (oldest << 4 | newest) | flags 1 | frontier digest 8 | envelope digest 4 | counts 1 (echoes << 4 |
+    changes) | echoes 4 each, at most 8 | changes 7 each, at most 8 | further bytes ignored (room for later versions).
+
+    flags: 1 busy (queue above half a second), 2 storage refusing, 4 lonely or carrying (answer soon), 8 no hint given.
+    """
+
+    oldest: int
+    newest: int
+    flags: int
+    frontier: bytes
+    envelopes: bytes
+    echoes: tuple[Echo, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """0x03. frontier digest 8 this refers to | changes 7 each: what the sender has, newest first."""
+
+    frontier: bytes
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """flags 1 (1 full reference, 2 bodies only) | handle 4 or log id 52 | first seq varint | count varint."""
+
+    log: bytes
+    first: int
+    count: int
+    bodies_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """0x04. wishes in a row."""
+
+    wishes: tuple[Wish, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFrame:
+    """0x05. One block with its backlink, as in a flood: flags 1 (1 full log id) | handle 4 or log id 52 | compact block.
+
+    `log` is the 4 B handle or the 52 B id; the block is not yet verified (chain/block.py does that once the log is known).
+    """
+
+    log: bytes
+    block: Compact
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """0x06. Blocks of one log in a row of seqs, backlinks elided (after the first, where that one gives it):
+    flags 1 (1 full log id) | handle 4 or log id 52 | first seq varint | count varint | compact blocks without seq.
+    """
+
+    log: bytes
+    first: int
+    blocks: tuple[Compact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """0x07. item id 8 | index 1 | count 1 (at most 16) | bytes. The item is one whole frame, type included."""
+
+    item: bytes
+    index: int
+    count: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentWant:
+    """0x08. item id 8 | bitmap 2 of the indices that are missing."""
+
+    item: bytes
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """0x09. Receipts of 16 B in a row."""
+
+    receipts: tuple[Receipt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """12 B: first 4 of the envelope id | 8 of K(K_ab, "mn-took", envelope id | taker link id)."""
+
+    envelope: bytes
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """0x0A. Custody proofs in a row, unicast to the giver, sealed pairwise."""
+
+    proofs: tuple[Proof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForkFrame:
+    """0x0B. log id 52 | two times: signed content length varint | signed content | signature 64. Lower id first."""
+
+    log: LogId
+    content_a: bytes
+    signature_a: bytes
+    content_b: bytes
+    signature_b: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RefWant:
+    """0x0C. Log handles of 4 B in a row whose full id is asked for."""
+
+    handles: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refs:
+    """0x0D. Log ids of 52 B in a row."""
+
+    logs: tuple[LogId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """0x0E. First 8 of the probe's envelope id | hop 1 | carrier 1 (0 link, 1 overlay, 2 parcel) | link id 6 of that hop."""
+
+    envelope: bytes
+    hop: int
+    carrier: int
+    neighbour: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """0x10. First 6 B of envelope ids in a row: what I carry and may hand on."""
+
+    envelopes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """0x11. First 6 B of envelope ids in a row, out of an offer."""
+
+    envelopes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """3 B: 2 of the taker's link id | copies 5 bits, reply time 3 bits (0 within 1 s, 1 within 10 s)."""
+
+    taker: bytes
+    copies: int
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class TookProof:
+    """10 B in a forwarded envelope: 2 of the giver's link id | 8 as in `Proof`. For the giver who overhears it."""
+
+    giver: bytes
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeFrame:
+    """0x40 + (1 proof) + (2 x number of handovers, 0 to 2). [proof 10] | handovers 3 each | age 2 | copies 1 | data.
+
+    data = immutable header 16 | sealed. Age in minutes.
+    """
+
+    data: bytes
+    age: int
+    copies: int
+    proof: TookProof | None = None
+    handovers: tuple[Handover, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """One range of a reconciliation: upper bound key (8 B, exclusive; ff.. x8 = the end) and what is known of it.
+
+    mode 0 skip (equal), 1 fingerprint 8, 2 elements listed: count varint, elements 8 B each (handle 5 | head 3).
+    """
+
+    upper: bytes
+    mode: int
+    fingerprint: bytes = b""
+    elements: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """0x20. Sessions only. nonce 4 of the round | ranges in a row, from the lowest key up."""
+
+    nonce: bytes
+    ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """0x21. Sessions only. Keyed handles 5 B of the round whose full log ids the sender asks for."""
+
+    nonce: bytes
+    handles: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """0x22. Sessions only. Full elements: log id 52 | head varint, in a row."""
+
+    heads: tuple[tuple[LogId, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """0x23. Sessions only. The sender wants nothing more; frontier digest 8 as it is now. Both said so: equal or resolved."""
+
+    frontier: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """0x24. Sessions only: custody proofs of envelopes handed over in this session: 16 B of envelope id each, in a row."""
+
+    envelopes: tuple[EnvelopeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionBeacon:
+    """0x25. Sessions only, kept-open ones: frontier digest 8 | envelope digest 4, when it changed and no item told so."""
+
+    frontier: bytes
+    envelopes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A frame type of a later version: counted, never acted upon."""
+
+    type: int
+    body: bytes
+
+
+Frame = (
+    Hello
+    | Beacon
+    | Delta
+    | Want
+    | BlockFrame
+    | Run
+    | Fragment
+    | FragmentWant
+    | Receipts
+    | Proofs
+    | ForkFrame
+    | RefWant
+    | Refs
+    | Trace
+    | Offer
+    | Need
+    | EnvelopeFrame
+    | Ranges
+    | Elements
+    | Heads
+    | Done
+    | Took
+    | SessionBeacon
+    | Unknown
+)

@@ -1,0 +1,49 @@
+"""Every exception meshnode raises on purpose, on one page. The docstrings are what a person may read."""
+
+
+class MeshnodeError(Exception):
+    """Something went wrong; the message is one sentence: what, why, what to do."""
+
+
+class UsageError(MeshnodeError):
+    """A caller broke a contract, or asked for something that cannot be."""
+
+
+class WireError(MeshnodeError):
+    """A peer sent something that is refused: too long, malformed, not canonical, or wrongly sealed."""
+
+
+class SignatureError(WireError):
+    """A signature, seal or proof does not fit its content."""
+
+
+class LinkError(MeshnodeError):
+    """The radio interface or a socket on it cannot be used."""
+
+
+class OverlayError(MeshnodeError):
+    """Yggdrasil does not answer, or answers with an error."""
+
+
+class StoreError(MeshnodeError):
+    """The store on disk cannot be read or written."""
+
+
+class StoreFullError(StoreError):
+    """The disk, or the limit set for the store, is full."""
+
+
+class StoreNewerError(StoreError):
+    """The store was written by a newer meshnode and is left untouched."""
+
+
+class HomeError(MeshnodeError):
+    """The home directory is missing, damaged, locked by another node, or already set up."""
+
+
+class ConfigError(MeshnodeError):
+    """The configuration file has an error at the place the message names."""
+
+
+class NotRunningError(MeshnodeError):
+    """No node is running at this home."""
