@@ -1,0 +1,335 @@
+"""Every option a person may set: one frozen tree, each field with its help. TOML in, documentation out.
+
+`config.toml` in the home holds what differs from the defaults. Unknown names, wrong types and values out of range are
+refused with the place and the reason. Numbers that belong to the protocol are not here but beside the frames they govern.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from meshnode.core.settings import LinkSettings, Settings
+from meshnode.errors import ConfigError
+
+Megabytes = Annotated[int, Meta(ge=8, le=1_000_000)]
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Payload = Annotated[int, Meta(ge=256, le=1_200)]
+BitsPerSecond = Annotated[int, Meta(ge=10_000, le=10_000_000_000)]
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+def _help(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One table of the file."""
+
+
+class MeshSection(Section, frozen=True):
+    """Which mesh this node is in. The secret of a closed mesh is not here but in the key file."""
+
+    name: Annotated[Name, _help("Name of the mesh. In an open mesh the name is the key: whoever knows it is in.")] = (
+        "public"
+    )
+
+
+class NodeSection(Section, frozen=True):
+    """What this node does for others, and what it tells them."""
+
+    carry_for_others: Annotated[
+        bool, _help("Keep and hand on messages of other people. Switched off, the node serves only its own person.")
+    ] = True
+    answer_traces: Annotated[bool, _help("Tell a probe (`meshnode trace`) that it passed here.")] = True
+    read_receipts: Annotated[bool, _help("Tell senders when their message was read, not only that it arrived.")] = True
+
+
+class MessagesSection(Section, frozen=True):
+    """How far and how long one's own messages travel."""
+
+    copies: Annotated[
+        Annotated[int, Meta(ge=1, le=16)],
+        _help("How many carriers may take a copy of a message of ordinary class (urgent ones get twice as many)."),
+    ] = 8
+    lifetime_h: Annotated[
+        Annotated[int, Meta(ge=1, le=672)],
+        _help("Hours after which an undelivered message is given up; at most 28 days."),
+    ] = 336
+
+
+class StoreSection(Section, frozen=True):
+    """How much disk the node may use."""
+
+    limit_mb: Annotated[
+        Megabytes,
+        _help("Size of the store in megabytes (1,000,000 bytes). Full: strangers' items go first, one's own never."),
+    ] = 512
+
+
+class LinkSection(Section, frozen=True):
+    """The bound interface: here, and nowhere else, the node speaks to its neighbours."""
+
+    interface: Annotated[
+        str, _help("Network interface to bind to, for example `wlan1`. Empty: the one HaLow interface that is found.")
+    ] = ""
+    port: Annotated[Port, _help("UDP port of link datagrams, and TCP port of sessions on link-local addresses.")] = (
+        21026
+    )
+    multicast: Annotated[
+        bool, _help("Send to the multicast group. Switch off where the driver or the access point filters it.")
+    ] = True
+    unicast_payload: Annotated[
+        Payload, _help("Largest UDP payload in bytes sent to one neighbour; 384 at 1 MHz with MCS 0 or 10.")
+    ] = 1_200
+    multicast_payload: Annotated[
+        Payload, _help("Largest UDP payload in bytes sent to all neighbours; 384 on a 1 MHz primary channel.")
+    ] = 1_200
+    unicast_bps: Annotated[
+        BitsPerSecond, _help("Rate of frames to one neighbour in bit/s, for pacing; a driver that knows better wins.")
+    ] = 1_000_000
+    multicast_bps: Annotated[
+        BitsPerSecond, _help("Rate of multicast frames in bit/s, the basic rate of the channel, for pacing.")
+    ] = 300_000
+
+
+class OverlaySection(Section, frozen=True):
+    """Yggdrasil: sessions with nodes farther away than one hop."""
+
+    backend: Annotated[
+        Literal["auto", "system", "none"],
+        _help(
+            "`system` uses yggdrasil-go: one that runs, or a child of our own. `none` uses the link alone. `auto` takes"
+            " `system` where it answers, else none."
+        ),
+    ] = "auto"
+    admin: Annotated[
+        str,
+        _help(
+            "Admin socket of a running yggdrasil, `unix:///path` or `tcp://127.0.0.1:9001`. Empty: the usual places are"
+            " tried, then a child is started."
+        ),
+    ] = ""
+    program: Annotated[str, _help("The yggdrasil program, for a child of our own.")] = "yggdrasil"
+    port: Annotated[Port, _help("TCP port of sessions on the overlay address.")] = 21027
+    peers: Annotated[
+        tuple[str, ...],
+        _help(
+            "Yggdrasil peerings a child of our own opens, for example `tls://host:port`. `meshnode peer add` adds to them."
+        ),
+    ] = ()
+
+
+class ControlSection(Section, frozen=True):
+    """The local socket on which the commands speak to the node."""
+
+    socket: Annotated[str, _help("Path of the control socket. Empty: `control.sock` in the home.")] = ""
+    group: Annotated[str, _help("Group that may use the control socket beside the owner. Empty: the owner alone.")] = ""
+
+
+class JournalSection(Section, frozen=True):
+    """A record of everything the node was told, to replay a fault. It holds people's words and stays on the device."""
+
+    keep: Annotated[bool, _help("Write the journal.")] = False
+    limit_mb: Annotated[Megabytes, _help("Size in megabytes after which the oldest part goes.")] = 64
+
+
+class LogSection(Section, frozen=True):
+    """What is written to stderr."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], _help("The least grave thing that is written.")] = (
+        "info"
+    )
+    format: Annotated[Literal["auto", "text", "json"], _help("`auto` is text on a terminal and JSON elsewhere.")] = (
+        "auto"
+    )
+
+
+class Config(Section, frozen=True):
+    """The whole tree."""
+
+    mesh: MeshSection = MeshSection()
+    node: NodeSection = NodeSection()
+    messages: MessagesSection = MessagesSection()
+    store: StoreSection = StoreSection()
+    link: LinkSection = LinkSection()
+    overlay: OverlaySection = OverlaySection()
+    control: ControlSection = ControlSection()
+    journal: JournalSection = JournalSection()
+    log: LogSection = LogSection()
+
+    def settings(self, *, open_mesh: bool) -> Settings:
+        """The part of it that the core wants to know."""
+        return Settings(
+            open_mesh=open_mesh,
+            carry_for_others=self.node.carry_for_others,
+            store_limit=self.store.limit_mb * 1_000_000,
+            copies=self.messages.copies,
+            lifetime_s=self.messages.lifetime_h * 3600,
+            answer_traces=self.node.answer_traces,
+            read_receipts=self.node.read_receipts,
+        )
+
+    def link_settings(self) -> LinkSettings:
+        """What is known about the bound link before its driver was asked."""
+        return LinkSettings(
+            unicast_payload=self.link.unicast_payload,
+            multicast_payload=self.link.multicast_payload,
+            unicast_bps=self.link.unicast_bps,
+            multicast_bps=self.link.multicast_bps,
+            multicast=self.link.multicast,
+        )
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file; a missing one gives the defaults."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return Config()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); check its owner and mode") from error
+    return parse(text, path.name)
+
+
+def parse(text: bytes, name: str = "config.toml") -> Config:
+    """Decode the text of a configuration file called `name`."""
+    try:
+        return msgspec.toml.decode(text, type=Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name}: {_worded(str(error))}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name}: not UTF-8 text (byte {error.start})") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{name}: {error}") from error
+
+
+def dump(config: Config) -> str:
+    """The file that gives `config`: what differs from the defaults, each with its help as a comment."""
+    lines = ["# meshnode; every option: meshnode help, or docs/how-to/configuration.md", ""]
+    for section, _, options in sections():
+        chosen = getattr(config, section)
+        changed = [option for option in options if getattr(chosen, option.name) != option.default]
+        if changed:
+            lines += [f"[{section}]"]
+            for option in changed:
+                lines += [f"# {option.help}", f"{option.name} = {_toml(getattr(chosen, option.name))}"]
+            lines += [""]
+    return "\n".join(lines)
+
+
+# --- words for errors -------------------------------------------------------------------------------------------------
+
+_TYPES = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+    "datetime": "a date",
+    "date": "a date",
+    "time": "a time",
+}
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
+
+
+def _worded(message: str) -> str:
+    """The message of msgspec as a place and a sentence: "mesh.name: expected text, got a whole number"."""
+    found = _PLACE.match(message)
+    what, where = (found["what"], found["where"] or "") if found else (message, "")
+    if unknown := _UNKNOWN.match(what):
+        return _unknown_option(where, unknown["name"])
+    if choices := _choices(where):
+        return f"{where}: expected one of {', '.join(choices)}"
+    words = re.sub(r"`(\w+)`", lambda m: _TYPES.get(m[1], f"`{m[1]}`"), what)
+    words = words[:1].lower() + words[1:].replace(">=", "at least").replace("<=", "at most")
+    return f"{where}: {words}" if where else words
+
+
+def _choices(where: str) -> list[str]:
+    found = [o for section, _, options in sections() for o in options if f"{section}.{o.name}" == where]
+    return [choice.strip("`") for choice in found[0].kind.split(", ")] if found and found[0].kind[0] == "`" else []
+
+
+def _unknown_option(where: str, name: str) -> str:
+    known = [option.name for section, _, options in sections() if section == where for option in options]
+    near = difflib.get_close_matches(name, known or [section for section, _, _ in sections()], 1)
+    hint = f", did you mean {near[0]}?" if near else ""
+    return f"{where + '.' if where else ''}{name}: there is no such option{hint}"
+
+
+def _toml(value: object) -> str:
+    return msgspec.json.encode(value).decode()  # for text, numbers, booleans and lists of text, TOML writes the same
+
+
+# --- documentation ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What the documentation says of one field."""
+
+    name: str
+    kind: str
+    default: object
+    help: str
+
+
+def sections() -> Iterator[tuple[str, str, list[Option]]]:
+    """Each table: its name, what it is about, its options."""
+    for field in msgspec.structs.fields(Config):
+        hints = get_type_hints(field.type, include_extras=True)
+        options = [
+            Option(inner.name, _kind(hints[inner.name]), inner.default, _description(hints[inner.name]))
+            for inner in msgspec.structs.fields(field.type)
+        ]
+        yield field.name, (field.type.__doc__ or "").strip(), options
+
+
+def documentation() -> str:
+    """docs/how-to/configuration.md."""
+    lines = [
+        "# Configuration",
+        "",
+        "`config.toml` in the home directory; `meshnode init` writes it, and `meshnode run --config FILE` reads another.",
+        "Only what differs from a default needs to be there. A name that does not exist, a wrong type or a value out of",
+        "range is refused with its place. This page is made from `meshnode/config.py` (`python -m meshnode.config`).",
+    ]
+    for name, about, options in sections():
+        lines += ["", f"## [{name}]", "", about, "", "| option | is | default | |", "|---|---|---|---|"]
+        lines += [f"| `{o.name}` | {o.kind} | `{_toml(o.default)}` | {o.help} |" for o in options]
+    return "\n".join(lines) + "\n"
+
+
+def _metas(hint: Any) -> list[Meta]:
+    return [meta for meta in getattr(hint, "__metadata__", ()) if isinstance(meta, Meta)]
+
+
+def _description(hint: Any) -> str:
+    return next((meta.description for meta in _metas(hint) if meta.description), "")
+
+
+def _kind(hint: Any) -> str:
+    base = hint.__origin__ if _metas(hint) else hint
+    low = next((meta.ge for meta in _metas(hint) if meta.ge is not None), None)
+    high = next((meta.le for meta in _metas(hint) if meta.le is not None), None)
+    if get_origin(base) is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(base))
+    if get_origin(base) is tuple:
+        return "list of text"
+    word = {"str": "text", "int": "number", "bool": "true or false"}[base.__name__]
+    return f"{word} {low:,} to {high:,}" if low is not None and high is not None else word
+
+
+if __name__ == "__main__":
+    print(documentation(), end="")
