@@ -1,0 +1,1 @@
+"""The daemon: one nursery around a node, its store and its carriers."""

@@ -1,0 +1,178 @@
+"""What the daemon asks of its carriers, and what it offers to the control server: the few Protocols between them.
+
+Each part has one `run`: it serves until it is cancelled, which is how it is stopped, and calls `task_status.started()`
+as soon as the others may count on it. A part that raises is started again after a while (supervise.py), so `run` may be
+called several times on one object. What a part learns it sends into `inputs`, a bounded channel: a full one makes it
+wait, so a flood is held up where it comes from. The other way all calls are plain functions that neither wait nor
+raise: what cannot be sent is lost like any frame, and counted by the part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from meshnode.core.ids import ChannelId, PersonaKey
+from meshnode.core.inputs import Input
+from meshnode.core.notices import Notice
+from meshnode.core.records import ChannelRecord, ContactRecord, MessageRecord, StateRecord
+
+Inputs = trio.MemorySendChannel[Input]
+Started = trio.TaskStatus[None]
+
+
+class LinkAdapter(Protocol):
+    """One bound interface: datagrams in and out. Gives `LinkChanged` when it comes, changes or goes, `FrameReceived`."""
+
+    @property
+    def name(self) -> str:
+        """The name `Send.link` and `LinkChanged.link` use."""
+        ...
+
+    async def run(self, inputs: Inputs, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; an interface that is missing or vanishes is waited for, not an error."""
+        ...
+
+    def send(self, to: str | None, data: bytes) -> None:
+        """Put one datagram on the air: multicast for None, else to that address. Dropped and counted if it cannot."""
+        ...
+
+    def status(self) -> Mapping[str, object]:
+        """`name`, `driver`, `state` and what else is known, ready for JSON."""
+        ...
+
+
+class Sessions(Protocol):
+    """TCP sessions on the overlay and on link-local addresses, handshake and record seal included.
+
+    Gives `EncounterBegan`, `RecordReceived`, `EncounterEnded`, `SessionWritable`, `DialFailed`. Its session numbers are
+    above 0 and never used twice in one run of the daemon; the daemon keeps those below 0 for parcels.
+    """
+
+    async def run(self, inputs: Inputs, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
+        """Listen, and serve what was dialled, until cancelled."""
+        ...
+
+    def dial(self, address: str, carrier: str, link: str) -> None:
+        """Open a session; `EncounterBegan` or `DialFailed` follows. `carrier` is "overlay" or "link"."""
+        ...
+
+    def send(self, session: int, data: bytes) -> None:
+        """Queue one record; `SessionWritable` follows when the queue is short again. Unknown sessions are ignored."""
+        ...
+
+    def hangup(self, session: int) -> None:
+        """Close after what is queued has been written; `EncounterEnded` follows."""
+        ...
+
+    async def close_all(self) -> None:
+        """Write what is queued and the final records, for at most a second, and close everything."""
+        ...
+
+
+class Overlay(Protocol):
+    """Yggdrasil, or none. Gives `PeerSeen` for peers that may be dialled."""
+
+    async def run(self, inputs: Inputs, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
+        """Attach or supervise until cancelled; `started` once it is known whether there is an address."""
+        ...
+
+    def status(self) -> Mapping[str, object]:
+        """`backend`, `address`, `public_key`, `peers`, ready for JSON; empty strings where unknown."""
+        ...
+
+    async def add_peer(self, uri: str) -> None:
+        """Peer with this address from now on; OverlayError if it cannot be."""
+        ...
+
+    async def remove_peer(self, uri: str) -> None:
+        """Stop peering with it; OverlayError if it is not a peer."""
+        ...
+
+
+class Control(Protocol):
+    """The control socket of this home, and the hub that tells watchers."""
+
+    async def run(self, handlers: ControlHandlers, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
+        """Answer requests until cancelled."""
+        ...
+
+    def publish(self, notice: Notice, at: float) -> None:
+        """Tell whoever watches; `at` in Unix seconds, 0 if the date is not known. A slow watcher is dropped, not awaited."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A message of the inbox and where it stands; a message that arrived and was not read has no state."""
+
+    message: MessageRecord
+    state: StateRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class HealthWarning:
+    """Something a person should know: a documented code, what it is, why, what to do, and when (Unix seconds or 0)."""
+
+    code: str
+    text: str
+    cause: str
+    remedy: str
+    at: float
+
+
+class ControlHandlers(Protocol):
+    """What the daemon does for the control server. Everything raises MeshnodeError with one sentence when it cannot."""
+
+    async def submit(self, given: Input) -> tuple[Notice, ...]:
+        """Have the node take one input; the notices of that step, once all it wrote is on disk as it asked."""
+        ...
+
+    async def inbox(
+        self, since: int = 0, contact: PersonaKey | None = None, channel: ChannelId | None = None, limit: int = 100
+    ) -> list[Filed]:
+        """Messages with a cursor above `since`, oldest first."""
+        ...
+
+    async def message(self, prefix: bytes) -> Filed | None:
+        """The one message whose id begins so; UsageError if several do."""
+        ...
+
+    async def contacts(self) -> list[ContactRecord]:
+        """The address book, by name."""
+        ...
+
+    async def channels(self) -> list[tuple[ChannelRecord, int]]:
+        """The channels known here by name, each with how many of its messages are unread."""
+        ...
+
+    async def export(self, to: PersonaKey | None = None, since: float = 0.0) -> list[bytes]:
+        """The records (frames in a row) of a parcel."""
+        ...
+
+    async def import_records(self, records: Sequence[bytes]) -> Mapping[str, int]:
+        """Take the opened records of a parcel; counts `blocks`, `envelopes`, `chunks`, `refused`."""
+        ...
+
+    def status(self) -> dict[str, object]:
+        """All that `meshnode status --json` prints."""
+        ...
+
+    def warnings(self) -> tuple[HealthWarning, ...]:
+        """What was found since the start and still holds, newest last."""
+        ...
+
+    async def add_peer(self, uri: str) -> None:
+        """Peer on the overlay, kept over restarts."""
+        ...
+
+    async def remove_peer(self, uri: str) -> None:
+        """Forget an overlay peer."""
+        ...
+
+    def stop(self) -> None:
+        """End the daemon cleanly."""
+        ...
