@@ -1,0 +1,1 @@
+"""The local socket: requests, replies and notices, their server and their client."""

@@ -1,0 +1,335 @@
+"""What a running node answers: the fields of a command's JSON, so that a command line may print them as they are.
+
+Times are RFC 3339 UTC texts, ids and keys lower-case hex, cursors opaque. A field never changes its meaning; a reader
+ignores fields it does not know.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+State = Literal["written", "kept", "on_air", "carried", "delivered", "read", "expired"]
+
+
+def utc_text(unix_s: float) -> str:
+    """A moment as RFC 3339 UTC text with milliseconds."""
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer. Readers ignore fields they do not know."""
+
+
+class DoneReply(Reply, frozen=True):
+    """It was done; `text` says what, in one sentence."""
+
+    text: str = ""
+
+
+class InterfaceInfo(Reply, frozen=True):
+    """The bound interface. `state` is "up", "down" or "missing"; rates in bit/s as used for pacing."""
+
+    name: str
+    driver: str
+    state: str
+    address: str = ""
+    mac: str = ""
+    mtu: int = 0
+    unicast_bps: int = 0
+    multicast_bps: int = 0
+    multicast: bool = True
+
+
+class OverlayPeerInfo(Reply, frozen=True):
+    """One Yggdrasil peering. `latency_ms` and `uptime_s` are 0 while unknown."""
+
+    uri: str
+    up: bool
+    inbound: bool
+    address: str = ""
+    key: str = ""
+    cost: int = 0
+    latency_ms: float = 0.0
+    uptime_s: float = 0.0
+    last_error: str = ""
+
+
+class OverlayInfo(Reply, frozen=True):
+    """The overlay. `backend` is "system", "child", "embedded" or "none"; `detail` says why in one sentence."""
+
+    backend: str
+    address: str
+    public_key: str
+    peers: list[OverlayPeerInfo]
+    state: str = ""
+    interface: str = ""
+    version: str = ""
+    detail: str = ""
+
+
+class NeighbourInfo(Reply, frozen=True):
+    """One neighbour. `carrier` is "link" or "overlay"; `bound` when two-way hearing is proven."""
+
+    node: str
+    address: str
+    carrier: str
+    last_heard_s: float
+    link: str = ""
+    bound: bool = False
+    session: bool = False
+
+
+class CountsInfo(Reply, frozen=True):
+    """How much is held."""
+
+    logs: int
+    blocks: int
+    envelopes: int
+    chunks: int
+
+
+class StoreInfo(Reply, frozen=True):
+    """How full the store is."""
+
+    bytes: int
+    limit: int
+
+
+class ClockInfo(Reply, frozen=True):
+    """What is known about the date; both numbers are absent (null) while nothing is."""
+
+    offset_s: float | None
+    uncertainty_s: float | None
+    source: str
+
+
+class WarningInfo(Reply, frozen=True):
+    """One warning that holds now."""
+
+    code: str
+    text: str
+    at: str
+
+
+class StatusReply(Reply, frozen=True):
+    """`status`."""
+
+    version: str
+    persona: str
+    uptime_s: float
+    interface: InterfaceInfo
+    overlay: OverlayInfo
+    neighbours: list[NeighbourInfo]
+    counts: CountsInfo
+    airtime: dict[str, float]
+    store: StoreInfo
+    clock: ClockInfo
+    name: str = ""
+    node: str = ""
+    mesh: str = ""
+    open_mesh: bool = False
+    counters: dict[str, int] = {}
+    warnings: list[WarningInfo] = []
+
+
+class CheckInfo(Reply, frozen=True):
+    """One check. `state` is "ok", "warn" or "fail"; `remedy` is empty where none is needed."""
+
+    name: str
+    state: str
+    detail: str
+    remedy: str
+
+
+class DoctorReply(Reply, frozen=True):
+    """`doctor`."""
+
+    checks: list[CheckInfo]
+
+
+class UriReply(Reply, frozen=True):
+    """`invite` and `mesh invite`; `mesh` is the mesh's name in the latter."""
+
+    uri: str
+    mesh: str = ""
+
+
+class MeshReply(Reply, frozen=True):
+    """`mesh join`."""
+
+    mesh: str
+    text: str = ""
+
+
+class StateReply(Reply, frozen=True):
+    """`send`, `post` and `why`: where a message is. `reached` is False when the state waited for did not come in time."""
+
+    id: str
+    state: State
+    witnesses: list[str]
+    waiting_for: str = ""
+    reached: bool = True
+
+
+class FileInfo(Reply, frozen=True):
+    """A file that goes with a message, or is under way."""
+
+    name: str
+    size: int
+    state: str
+
+
+class MessageInfo(Reply, frozen=True):
+    """One message. Direct ones have `to`, posts have `channel`; `hops` is -1 while unknown."""
+
+    id: str
+    cursor: str
+    sender: str = msgspec.field(name="from")
+    text: str
+    files: list[FileInfo]
+    sent_at: str | None
+    received_at: str | None
+    state: State
+    hops: int
+    to: str | UnsetType = UNSET
+    channel: str | UnsetType = UNSET
+
+
+class InboxReply(Reply, frozen=True):
+    """`inbox`: the messages, and the cursor to go on from."""
+
+    messages: list[MessageInfo]
+    cursor: str
+
+
+class NeighboursReply(Reply, frozen=True):
+    """`neighbours`."""
+
+    neighbours: list[NeighbourInfo]
+
+
+class SessionInfo(Reply, frozen=True):
+    """One open session. `carrier` is "link" or "overlay"."""
+
+    node: str
+    address: str
+    carrier: str
+    initiator: bool
+    open_s: float
+    bytes_sent: int
+    bytes_received: int
+
+
+class PeersReply(Reply, frozen=True):
+    """`peers`."""
+
+    sessions: list[SessionInfo]
+    overlay: list[OverlayPeerInfo]
+
+
+class QueueItem(Reply, frozen=True):
+    """Something that waits. `kind` names the frame or "envelope"; `to` is a node, or empty for everybody."""
+
+    kind: str
+    cls: int
+    bytes: int
+    waits_for: str
+    to: str = ""
+    id: str = ""
+
+
+class QueueReply(Reply, frozen=True):
+    """`queue`."""
+
+    queue: list[QueueItem]
+    backlog_s: float = 0.0
+
+
+class FilesReply(Reply, frozen=True):
+    """`files`."""
+
+    files: list[FileInfo]
+
+
+class ChannelInfo(Reply, frozen=True):
+    """One channel. `kind` is "public"."""
+
+    name: str
+    id: str
+    kind: str
+    members: int
+    unread: int
+
+
+class ChannelsReply(Reply, frozen=True):
+    """`channel list`, `join` and `leave`: the channels this node is in."""
+
+    channels: list[ChannelInfo]
+
+
+class ContactInfo(Reply, frozen=True):
+    """One contact. `words` are shown where they are to be compared."""
+
+    name: str
+    persona: str
+    verified: bool
+    ring: int
+    blocked: bool = False
+    words: str = ""
+
+
+class ContactsReply(Reply, frozen=True):
+    """All `contact` commands: the contacts meant."""
+
+    contacts: list[ContactInfo]
+
+
+class PeeringsReply(Reply, frozen=True):
+    """`peer add`, `remove` and `list`: the peerings kept, and how each is doing."""
+
+    peers: list[OverlayPeerInfo]
+    text: str = ""
+
+
+class HopInfo(Reply, frozen=True):
+    """One hop of a trace."""
+
+    node: str
+    carrier: str
+    rtt_ms: float
+
+
+class TraceReply(Reply, frozen=True):
+    """`trace`; `reached` is False when the far end did not answer in time."""
+
+    path: list[HopInfo]
+    reached: bool
+
+
+class DeviceInfo(Reply, frozen=True):
+    """One device of my persona."""
+
+    device: str
+    incarnation: str
+    own: bool
+    revoked: bool
+
+
+class DevicesReply(Reply, frozen=True):
+    """`device list` and `revoke`."""
+
+    devices: list[DeviceInfo]
+
+
+class ParcelReply(Reply, frozen=True):
+    """`export` and `import`."""
+
+    blocks: int
+    envelopes: int
+    chunks: int
+    refused: int
+    text: str = ""
