@@ -1,0 +1,56 @@
+# What one can do here. Every target does its own set-up; `make demo` never touches the system.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= 2
+
+.PHONY: help demo test test-quick soak check lint types layers news release lock clean system
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(READY) ## five nodes on this machine: watch a message cross four hops
+	@$(BIN)/meshnode demo $(ARGS)
+
+test: system $(READY) ## everything but the long trials (root: namespaces, TUN, yggdrasil)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak" $(ARGS)
+
+test-quick: $(READY) ## what needs neither root nor yggdrasil
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not netns and not ygg" $(ARGS)
+
+soak: system $(READY) ## trials that take longer than a minute each
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m soak $(ARGS)
+
+check: lint types layers test ## what a change must pass
+
+lint: $(READY) ## style, and trio mistakes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/flake8 --select ASYNC --enable-visitor-codes-regex ASYNC1 meshnode sim
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy meshnode sim/meshnode_sim
+
+layers: $(READY) ## arrows point down
+	$(BIN)/lint-imports
+
+news: $(READY) ## what the next release will say
+	$(BIN)/towncrier build --draft
+
+release: check ## news, build, install into a clean environment, send a message to oneself
+	scripts/release.sh
+
+lock: ## resolve the dependencies again, with hashes
+	scripts/lock.sh
+
+system:
+	@scripts/system-packages.sh
+
+$(READY): pyproject.toml requirements/build.lock requirements/dev.lock scripts/environment.sh
+	@PYTHON=$(PYTHON) scripts/environment.sh $(VENV)
+	@touch $@
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
