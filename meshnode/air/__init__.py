@@ -1,0 +1,1 @@
+"""The channel, pure: airtime, loss, who hears whom. Demo, lab and simulator share it."""

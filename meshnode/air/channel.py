@@ -1,0 +1,293 @@
+"""One shared radio channel: who talks when, what gets through, what it costs.
+
+Half duplex; one talker at a time within hearing. A node that has something to send waits until
+
+- it is itself neither talking nor being talked to,
+- it hears no talker, and no talker hears it (carrier sense),
+- none of its receivers hears another talker, and no receiver of another talker hears it.
+
+The last point serialises hidden nodes, as a perfect RTS/CTS would: a model of the medium's capacity, not of its
+collisions. Of several that wait the longest waiting goes first, and a younger one may pass it only where it does not
+delay it; so nobody starves, and the order is a function of the offers alone.
+
+    idle --offer--> waiting --medium free--> talking --end--> waiting (next fragment, retry, next frame) | idle
+
+A frame for one receiver is tried up to 1 + `retries` times for each of its fragments; every attempt costs access,
+airtime and bytes, and ends with an NDP ACK or its timeout (ACKs are never lost). A group frame goes once, at the basic
+rate, lost or not for each receiver apart; it cannot be fragmented, so one that is too long is dropped.
+
+Times are integer nanoseconds given by the host; the only randomness is the seed's (draws.py).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from meshnode.air.airtime import ACCESS_NS, Rate, ack_ns, ack_timeout_ns, fragments, frame_ns
+from meshnode.air.counters import Counters, Tally
+from meshnode.air.draws import Draws
+from meshnode.air.topology import Link, Topology
+from meshnode.errors import UsageError
+
+RETRIES = 7  # the long retry limit of mac80211, and the default of the chips that name one
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A frame that arrived whole."""
+
+    node: int
+    src: int
+    frame: bytes
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One transmission that ended, for captures: what, when, by whom, and who decoded it."""
+
+    at_ns: int
+    src: int
+    dst: int | None
+    frame: bytes
+    octets: int
+    retry: int
+    heard_by: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Queued:
+    """A frame in a node's queue, and how far it has got."""
+
+    frame: bytes
+    dst: int | None
+    pieces: tuple[int, ...]
+    serial: int
+    kind: str
+    piece: int = 0
+    retry: int = 0
+
+
+@dataclass(slots=True)
+class _Radio:
+    """One node's queue and state."""
+
+    queue: deque[_Queued] = field(default_factory=deque)
+    counters: Counters = field(default_factory=Counters)
+    waiting_since: int = 0
+    serial: int = 0
+    talking: bool = False
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What one transmission needs of the medium."""
+
+    talker: int
+    hearing: frozenset[int]  # who hears the talker
+    receivers: tuple[int, ...]
+
+    def disturbs(self, other: _Claim) -> bool:
+        """Whether both at once would break a rule of the medium."""
+        return (
+            self.talker in other.hearing
+            or other.talker in self.hearing
+            or any(node in other.hearing or node == other.talker for node in self.receivers)
+            or any(node in self.hearing or node == self.talker for node in other.receivers)
+        )
+
+
+class Channel:
+    """The channel of one topology: the host offers frames, asks for the next event, advances time, takes deliveries."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        seed: int,
+        *,
+        retries: int = RETRIES,
+        queue_frames: int = 128,
+        on_attempt: Callable[[Attempt], None] | None = None,
+    ) -> None:
+        self.topology = topology
+        self._retries = retries
+        self._queue_frames = queue_frames
+        self._on_attempt = on_attempt
+        self._draws = Draws(seed)
+        self._radios = [_Radio() for _ in range(topology.nodes)]
+        self._links: list[dict[int, Link]] = [{} for _ in range(topology.nodes)]
+        for link in topology.links:
+            self._links[link.src][link.dst] = link
+        self._active: dict[int, _Claim] = {}
+        self._events: list[tuple[int, int, Callable[[int], list[Delivery]]]] = []
+        self._order = 0
+
+    # ---------------------------------------------------------------- for the host
+
+    def offer(
+        self, node: int, frame: bytes, dst: int | None, now_ns: int, *, payload: int | None = None, kind: str = ""
+    ) -> bool:
+        """Queues a frame for one receiver, or for all in hearing (None). False: the queue is full, or the node off.
+
+        `payload` is the size of the network packet in octets where `frame` is not just that packet.
+        """
+        radio = self._radios[node]
+        if not radio.on or len(radio.queue) >= self._queue_frames:
+            radio.counters.dropped += 1
+            return False
+        pieces = fragments(len(frame) if payload is None else payload, self._rate(node, dst))
+        if dst is None and len(pieces) > 1:
+            radio.counters.too_long += 1
+            return True
+        if not radio.queue:
+            radio.waiting_since = now_ns
+        radio.serial += 1
+        radio.queue.append(_Queued(frame, dst, pieces, radio.serial, kind))
+        self._start(now_ns)
+        return True
+
+    def next_event_ns(self) -> int | None:
+        """When `advance` has something to do next."""
+        return self._events[0][0] if self._events else None
+
+    def advance(self, now_ns: int) -> list[Delivery]:
+        """Everything that arrives until now, in order."""
+        deliveries: list[Delivery] = []
+        while self._events and self._events[0][0] <= now_ns:
+            at_ns, _, happen = heapq.heappop(self._events)
+            deliveries += happen(at_ns)
+        return deliveries
+
+    def waiting(self, node: int) -> int:
+        """Frames in the node's queue, the one on the air included."""
+        return len(self._radios[node].queue)
+
+    def counters(self, node: int) -> Counters:
+        """A snapshot of the node's counters."""
+        return self._radios[node].counters.copy()
+
+    def set_link(self, src: int, dst: int, *, loss: int | None = None, up: bool | None = None) -> None:
+        """Changes one direction for good: its loss, or whether it exists at all (back up as the topology has it)."""
+        links = self._links[src]
+        if up is False:
+            links.pop(dst, None)
+        if up is True:
+            links[dst] = self._original(src, dst)
+        if loss is not None and dst in links:
+            links[dst] = replace(links[dst], loss=loss)
+
+    def set_power(self, node: int, on: bool) -> None:
+        """Switches a radio: off, it forgets its queue, hears nothing and answers nothing."""
+        radio = self._radios[node]
+        radio.on = on
+        if not on:
+            radio.counters.dropped += len(radio.queue)
+            radio.queue.clear()
+
+    # ---------------------------------------------------------------- who may talk
+
+    def _start(self, now_ns: int) -> None:
+        """Lets everybody talk who may, the longest waiting first."""
+        ahead = list(self._active.values())
+        waiting = [n for n, radio in enumerate(self._radios) if radio.queue and not radio.talking]
+        for node in sorted(waiting, key=lambda n: (self._radios[n].waiting_since, n)):
+            claim = self._claim(node, now_ns)
+            free = not any(claim.disturbs(other) for other in ahead)
+            ahead.append(claim)
+            if free:
+                self._talk(claim, now_ns)
+
+    def _claim(self, node: int, now_ns: int) -> _Claim:
+        hearing = self._hearing(node, now_ns)
+        dst = self._radios[node].queue[0].dst
+        receivers = tuple(sorted(hearing)) if dst is None else tuple({dst} & hearing)
+        return _Claim(node, hearing, receivers)
+
+    def _hearing(self, node: int, now_ns: int) -> frozenset[int]:
+        links = self._links[node].values()
+        return frozenset(link.dst for link in links if link.is_up(now_ns) and self._radios[link.dst].on)
+
+    # ---------------------------------------------------------------- one transmission
+
+    def _talk(self, claim: _Claim, now_ns: int) -> None:
+        radio = self._radios[claim.talker]
+        radio.talking = True
+        self._active[claim.talker] = claim
+        queued = radio.queue[0]
+        heard_by = tuple(node for node in claim.receivers if not self._is_lost(claim.talker, node, queued))
+        rate = self._rate(claim.talker, queued.dst)
+        frame = frame_ns(queued.pieces[queued.piece], rate)
+        answer = 0 if queued.dst is None else ack_ns(rate) if heard_by else ack_timeout_ns(rate)
+        acknowledged = answer if heard_by else 0
+        self._charge(radio, queued, frame + acknowledged, ACCESS_NS + frame + answer)
+        radio.counters.lost += len(claim.receivers) - len(heard_by)
+        arrival = now_ns + ACCESS_NS + frame
+        self._at(arrival, lambda at: self._arrive(claim.talker, queued, heard_by, at))
+        self._at(arrival + answer, lambda at: self._end(claim.talker, queued, bool(heard_by), at))
+
+    def _is_lost(self, src: int, dst: int, queued: _Queued) -> bool:
+        return self._draws.happens(self._links[src][dst].loss, src, dst, queued.serial, queued.piece, queued.retry)
+
+    def _charge(self, radio: _Radio, queued: _Queued, airtime_ns: int, channel_ns: int) -> None:
+        first = queued.piece == 0 and queued.retry == 0
+        cost = Tally(int(first), 1, queued.pieces[queued.piece], airtime_ns, channel_ns)
+        counters = radio.counters
+        if queued.dst is None:
+            counters.group += cost
+        else:
+            counters.unicast += cost
+        counters.kinds[queued.kind] = counters.kinds.get(queued.kind, Tally()) + cost
+
+    def _arrive(self, src: int, queued: _Queued, heard_by: tuple[int, ...], at_ns: int) -> list[Delivery]:
+        if self._on_attempt is not None:
+            octets = queued.pieces[queued.piece]
+            self._on_attempt(Attempt(at_ns, src, queued.dst, queued.frame, octets, queued.retry, heard_by))
+        if queued.piece + 1 < len(queued.pieces):
+            return []
+        alive = [node for node in heard_by if self._radios[node].on]
+        for node in alive:
+            self._radios[node].counters.received += 1
+        return [Delivery(node, src, queued.frame, at_ns) for node in alive]
+
+    def _end(self, src: int, queued: _Queued, heard: bool, at_ns: int) -> list[Delivery]:
+        radio = self._radios[src]
+        radio.talking = False
+        radio.waiting_since = at_ns
+        del self._active[src]
+        if self._is_done(queued, heard, radio.counters) and radio.queue and radio.queue[0] is queued:
+            radio.queue.popleft()
+        self._start(at_ns)
+        return []
+
+    def _is_done(self, queued: _Queued, heard: bool, counters: Counters) -> bool:
+        """Moves a frame on after an attempt; True when nothing more is to be done for it."""
+        if queued.dst is None:
+            return True
+        if heard:
+            queued.piece, queued.retry = queued.piece + 1, 0
+            return queued.piece == len(queued.pieces)
+        queued.retry += 1
+        counters.failed += queued.retry > self._retries
+        return queued.retry > self._retries
+
+    # ---------------------------------------------------------------- details
+
+    def _rate(self, src: int, dst: int | None) -> Rate:
+        if dst is None:
+            return self.topology.basic
+        link = self._links[src].get(dst)
+        return self.topology.rate if link is None or link.rate is None else link.rate
+
+    def _at(self, at_ns: int, happen: Callable[[int], list[Delivery]]) -> None:
+        self._order += 1
+        heapq.heappush(self._events, (at_ns, self._order, happen))
+
+    def _original(self, src: int, dst: int) -> Link:
+        for link in self.topology.links:
+            if (link.src, link.dst) == (src, dst):
+                return link
+        raise UsageError(f"the topology has no link from node {src} to node {dst}")

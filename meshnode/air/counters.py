@@ -1,0 +1,74 @@
+"""What a radio did, counted: frames, attempts, bytes and airtime, by kind of destination and by kind of traffic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over a set of frames. Bytes are bytes on air: every attempt, 802.11 headers included."""
+
+    frames: int = 0
+    attempts: int = 0
+    bytes: int = 0
+    airtime_ns: int = 0  # of the frames and of their acknowledgements, without waiting for access
+    channel_ns: int = 0  # the same with access, or the wait for an acknowledgement that does not come
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.frames + other.frames,
+            self.attempts + other.attempts,
+            self.bytes + other.bytes,
+            self.airtime_ns + other.airtime_ns,
+            self.channel_ns + other.channel_ns,
+        )
+
+    def __sub__(self, earlier: Tally) -> Tally:
+        return Tally(
+            self.frames - earlier.frames,
+            self.attempts - earlier.attempts,
+            self.bytes - earlier.bytes,
+            self.airtime_ns - earlier.airtime_ns,
+            self.channel_ns - earlier.channel_ns,
+        )
+
+
+@dataclass(slots=True)
+class Counters:
+    """One node's radio."""
+
+    unicast: Tally = field(default_factory=Tally)
+    group: Tally = field(default_factory=Tally)
+    kinds: dict[str, Tally] = field(default_factory=dict)  # by what the host calls the traffic
+    received: int = 0  # frames handed up
+    lost: int = 0  # attempts one receiver within hearing did not decode
+    failed: int = 0  # frames given up after the last retry
+    too_long: int = 0  # group frames that fit no transmission at the basic rate
+    dropped: int = 0  # frames refused or thrown away because the queue was full or the node was off
+
+    @property
+    def total(self) -> Tally:
+        """Unicast and group together."""
+        return self.unicast + self.group
+
+    def copy(self) -> Counters:
+        """A snapshot, for windows."""
+        nothing = Tally()
+        kinds = {kind: tally + nothing for kind, tally in self.kinds.items()}
+        plain = (self.received, self.lost, self.failed, self.too_long, self.dropped)
+        return Counters(self.unicast + nothing, self.group + nothing, kinds, *plain)
+
+    def __sub__(self, earlier: Counters) -> Counters:
+        nothing = Tally()
+        kinds = {kind: tally - earlier.kinds.get(kind, nothing) for kind, tally in self.kinds.items()}
+        return Counters(
+            unicast=self.unicast - earlier.unicast,
+            group=self.group - earlier.group,
+            kinds=kinds,
+            received=self.received - earlier.received,
+            lost=self.lost - earlier.lost,
+            failed=self.failed - earlier.failed,
+            too_long=self.too_long - earlier.too_long,
+            dropped=self.dropped - earlier.dropped,
+        )

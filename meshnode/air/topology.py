@@ -1,0 +1,132 @@
+"""Who hears whom: directed links with loss, rate and opening hours, and the shapes people ask for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from meshnode.air.airtime import Rate
+from meshnode.air.draws import CERTAIN, Draws
+from meshnode.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a link is up: spans [from, until) in nanoseconds, repeated every `period_ns` unless that is 0."""
+
+    spans: tuple[tuple[int, int], ...]
+    period_ns: int = 0
+
+    def is_up(self, at_ns: int) -> bool:
+        """Whether the link is up at that time of the run."""
+        at = at_ns % self.period_ns if self.period_ns else at_ns
+        return any(start <= at < end for start, end in self.spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direction: `dst` hears `src`. The loss is a chance (draws.chance) per attempt."""
+
+    src: int
+    dst: int
+    loss: int = 0
+    rate: Rate | None = None  # None: the rate of the topology
+    schedule: Schedule | None = None  # None: always up
+
+    def is_up(self, at_ns: int) -> bool:
+        """Whether anything of `src` reaches `dst` at that time of the run."""
+        return self.schedule is None or self.schedule.is_up(at_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Nodes 0 .. n-1, their links, the rate for one receiver and the basic rate for groups."""
+
+    nodes: int
+    links: tuple[Link, ...]
+    rate: Rate
+    basic: Rate
+
+    def __post_init__(self) -> None:
+        seen: set[tuple[int, int]] = set()
+        for link in self.links:
+            if link.src == link.dst or not (0 <= link.src < self.nodes and 0 <= link.dst < self.nodes):
+                raise UsageError(f"there is no link from node {link.src} to node {link.dst} among {self.nodes}")
+            if (link.src, link.dst) in seen:
+                raise UsageError(f"the link from node {link.src} to node {link.dst} is given twice")
+            if not 0 <= link.loss <= CERTAIN:
+                raise UsageError(f"the loss from node {link.src} to node {link.dst} is not between 0 and 1")
+            seen.add((link.src, link.dst))
+
+
+def both_ways(
+    pairs: Iterable[tuple[int, int]], loss: int = 0, rate: Rate | None = None, schedule: Schedule | None = None
+) -> tuple[Link, ...]:
+    """Links in both directions for each pair."""
+    ordered = ((a, b) for pair in pairs for a, b in (pair, pair[::-1]))
+    return tuple(Link(a, b, loss, rate, schedule) for a, b in ordered)
+
+
+def line(nodes: int) -> list[tuple[int, int]]:
+    """Each hears the one before and the one after."""
+    return [(i, i + 1) for i in range(nodes - 1)]
+
+
+def ring(nodes: int) -> list[tuple[int, int]]:
+    """A line whose ends meet."""
+    return line(nodes) + ([(nodes - 1, 0)] if nodes > 2 else [])
+
+
+def star(nodes: int) -> list[tuple[int, int]]:
+    """Node 0 hears all; the others hear only node 0."""
+    return [(0, i) for i in range(1, nodes)]
+
+
+def full(nodes: int) -> list[tuple[int, int]]:
+    """Everybody hears everybody."""
+    return [(i, j) for i in range(nodes) for j in range(i + 1, nodes)]
+
+
+def geometric(nodes: int, seed: int, mean_degree: float = 4.0) -> list[tuple[int, int]]:
+    """Nodes strewn over a square; the shortest distances are links, as many as the degree asks and all need to meet."""
+    places = _places(nodes, seed)
+    by_distance = sorted(full(nodes), key=lambda pair: (_squared(places, pair), pair))
+    wanted = round(nodes * mean_degree / 2)
+    while not _connected(nodes, by_distance[:wanted]):
+        wanted += 1
+    return by_distance[:wanted]
+
+
+def ferry(clique: int, period_ns: int, stay_ns: int) -> tuple[Link, ...]:
+    """Two cliques that never meet and one last node that visits the first, then half a period later the second."""
+    if not 0 < stay_ns <= period_ns // 2:
+        raise UsageError("a ferry stays longer than nothing and at most half its period on each side")
+    boat = 2 * clique
+    cliques = full(clique) + [(a + clique, b + clique) for a, b in full(clique)]
+    first = Schedule(((0, stay_ns),), period_ns)
+    second = Schedule(((period_ns // 2, period_ns // 2 + stay_ns),), period_ns)
+    return (
+        both_ways(cliques)
+        + both_ways([(i, boat) for i in range(clique)], schedule=first)
+        + both_ways([(i + clique, boat) for i in range(clique)], schedule=second)
+    )
+
+
+def _places(nodes: int, seed: int) -> list[tuple[int, int]]:
+    draws = Draws(seed)
+    return [(draws.word(node, 0), draws.word(node, 1)) for node in range(nodes)]
+
+
+def _squared(places: list[tuple[int, int]], pair: tuple[int, int]) -> int:
+    (ax, ay), (bx, by) = places[pair[0]], places[pair[1]]
+    return (ax - bx) ** 2 + (ay - by) ** 2
+
+
+def _connected(nodes: int, pairs: list[tuple[int, int]]) -> bool:
+    reached, edge = {0}, [0]
+    while edge:
+        node = edge.pop()
+        near = {b if a == node else a for a, b in pairs if node in (a, b)} - reached
+        reached |= near
+        edge.extend(near)
+    return len(reached) >= nodes
