@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,9 +20,9 @@ BASIC = PlainRate(300_000)
 FRAME = b"x" * 100
 
 
-def world(nodes: int, pairs: list[tuple[int, int]], loss: float = 0.0, seed: int = 1, **options: int) -> Channel:
+def world(nodes: int, pairs: list[tuple[int, int]], loss: float = 0.0, seed: int = 1, queue_frames: int = 128) -> Channel:
     topology = Topology(nodes, both_ways(pairs, chance(loss)), RATE, BASIC)
-    return Channel(topology, seed, **options)
+    return Channel(topology, seed, queue_frames=queue_frames)
 
 
 def run(channel: Channel) -> list[Delivery]:
@@ -219,13 +222,14 @@ def test_traffic_is_counted_by_kind_and_window() -> None:
     assert before.kinds["chat"].bytes == 100 + OVERHEAD
 
 
+Offers = Sequence[tuple[int, int | None, int, int]]
 OFFERS = st.lists(
     st.tuples(st.integers(0, 3), st.one_of(st.none(), st.integers(0, 3)), st.integers(0, 1400), st.integers(0, 20)),
     max_size=40,
 )
 
 
-def play(offers: list[tuple[int, int | None, int, int]], seed: int) -> tuple[list[Delivery], Channel]:
+def play(offers: Offers, seed: int) -> tuple[list[Delivery], Channel]:
     channel = world(4, line(4), loss=0.4, seed=seed, queue_frames=5)
     now, deliveries = 0, []
     for node, dst, size, wait_ms in offers:
@@ -237,7 +241,7 @@ def play(offers: list[tuple[int, int | None, int, int]], seed: int) -> tuple[lis
 
 @given(offers=OFFERS, seed=st.integers(0, 2**32))
 @settings(max_examples=60)
-def test_the_same_seed_gives_the_same_run(offers: list[tuple[int, int | None, int, int]], seed: int) -> None:
+def test_the_same_seed_gives_the_same_run(offers: Offers, seed: int) -> None:
     assert play(offers, seed)[0] == play(offers, seed)[0]
 
 
@@ -248,7 +252,7 @@ def test_another_seed_gives_another_run() -> None:
 
 @given(offers=OFFERS)
 @settings(max_examples=60)
-def test_every_frame_is_delivered_failed_dropped_or_too_long(offers: list[tuple[int, int | None, int, int]]) -> None:
+def test_every_frame_is_delivered_failed_dropped_or_too_long(offers: Offers) -> None:
     unicast = [(node, dst, size, wait) for node, dst, size, wait in offers if dst is not None]
     deliveries, channel = play(unicast, 7)
     counters = [channel.counters(node) for node in range(4)]
@@ -258,13 +262,13 @@ def test_every_frame_is_delivered_failed_dropped_or_too_long(offers: list[tuple[
 
 @given(offers=OFFERS)
 @settings(max_examples=60)
-def test_no_two_transmissions_overlap_within_hearing(offers: list[tuple[int, int | None, int, int]]) -> None:
+def test_no_two_transmissions_overlap_within_hearing(offers: Offers) -> None:
     attempts: list[Attempt] = []
     topology = Topology(4, both_ways(full(4), chance(0.4)), RATE, BASIC)
     channel = Channel(topology, 5, on_attempt=attempts.append)
     for node, dst, size, _ in offers:
         channel.offer(node, bytes(size), dst, 0)
     run(channel)
-    for before, after in zip(attempts, attempts[1:], strict=False):
+    for before, after in pairwise(attempts):
         length = frame_ns(after.octets, BASIC if after.dst is None else RATE)
         assert after.at_ns - length - ACCESS_NS >= before.at_ns
