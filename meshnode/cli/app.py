@@ -1,0 +1,147 @@
+"""The program `meshnode`: names of all commands, what their failures mean to a shell, and nothing imported early."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from meshnode import __version__
+from meshnode.errors import MeshnodeError, NotRunningError
+
+DONE, FAILED, WRONG_WORDS, NOT_RUNNING, NOT_YET, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+HELP = """Messages over Wi-Fi HaLow and Yggdrasil, with no internet: kept, carried, handed on.
+
+Start here:
+  meshnode demo                      a mesh of five nodes on this machine
+  meshnode init --name Ada           make a home: keys, configuration, store
+  meshnode run --interface wlan1     run the node
+  meshnode COMMAND --help            what a command does, with an example
+
+Exit codes: 0 done, 1 failed, 2 wrong words, 3 no node is running at this home, 4 not (yet) delivered."""
+
+SINGLE = (
+    "init",
+    "run",
+    "status",
+    "doctor",
+    "invite",
+    "send",
+    "post",
+    "inbox",
+    "watch",
+    "why",
+    "neighbours",
+    "peers",
+    "queue",
+    "trace",
+    "demo",
+    "capture",
+    "version",
+)
+GROUPS = {
+    "contact": ("People in my address book.", ("add", "list", "verify", "rename", "remove", "block", "unblock")),
+    "channel": ("Public channels.", ("join", "leave", "list")),
+    "mesh": ("Hand on, or take, membership of a mesh.", ("invite", "join")),
+    "device": ("The devices of my persona.", ("list", "revoke")),
+    "peer": ("Yggdrasil peerings, kept over restarts.", ("add", "remove", "list")),
+}
+PARCEL = {"export": "export_parcel", "import": "import_parcel"}
+
+
+def _build() -> App:
+    built = App(
+        name="meshnode",
+        help=HELP,
+        help_format="plaintext",
+        version=__version__,
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    for name in SINGLE:
+        built.command(f"meshnode.cli.{name}:{name}", name=name)
+    for name, function in PARCEL.items():
+        built.command(f"meshnode.cli.parcel:{function}", name=name)
+    for group, (about, names) in GROUPS.items():
+        inner = App(name=group, help=about)
+        for name in names:
+            function = "list_" if name == "list" else name  # `list` is a type of Python's
+            inner.command(f"meshnode.cli.{group}:{function}", name=name)
+        built.command(inner)
+    return built
+
+
+app = _build()
+
+
+def main() -> None:
+    """The entry point of the installed program."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command line; the number is the exit code."""
+    try:
+        return app(_common_last(words), exit_on_error=False, print_error=False, help_on_error=False) or DONE
+    except BaseExceptionGroup as group:
+        return _ended(_gravest(group))
+    except (CycloptsError, MeshnodeError, KeyboardInterrupt, BrokenPipeError) as error:
+        return _ended(error)
+
+
+def _ended(error: BaseException) -> int:
+    match error:
+        case CycloptsError():
+            return _failed(_sentence(error), WRONG_WORDS)
+        case NotRunningError():
+            return _failed(str(error), NOT_RUNNING)
+        case MeshnodeError():
+            return _failed(str(error), FAILED)
+        case KeyboardInterrupt():
+            return INTERRUPTED
+        case BrokenPipeError():
+            return _reader_left()
+        case _:
+            raise error
+
+
+def _gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What ended several tasks at once: a fault of ours before all, then Ctrl-C, then the first that was said."""
+    said = (MeshnodeError, BrokenPipeError, KeyboardInterrupt)
+    if group.subgroup(lambda error: not isinstance(error, (*said, BaseExceptionGroup))):
+        return group
+    interrupted = group.subgroup(KeyboardInterrupt)
+    leaf: BaseException = interrupted or group
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf
+
+
+def _common_last(words: Sequence[str]) -> list[str]:
+    """`--home` and `--json` may also stand before the command."""
+    rest, early = list(words), []
+    while rest and (rest[0] in ("--home", "--json") or rest[0].startswith("--home=")):
+        count = 2 if rest[0] == "--home" else 1
+        early += rest[:count]
+        del rest[:count]
+    cut = rest.index("--") if "--" in rest else len(rest)
+    return rest[:cut] + early + rest[cut:]
+
+
+def _sentence(error: CycloptsError) -> str:
+    text = " ".join(str(error).split()).rstrip(".")
+    return f"{text}; see meshnode --help" if "--help" not in text else text
+
+
+def _failed(text: str, code: int) -> int:
+    print(f"meshnode: {text}", file=sys.stderr)
+    return code
+
+
+def _reader_left() -> int:
+    """Whoever read our output has enough (`meshnode inbox | head`); the interpreter must not complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE

@@ -1,0 +1,57 @@
+"""Questions to the node of a home: over its control socket when it runs, else, where that makes sense, to the home itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from meshnode.cli.options import Common
+from meshnode.control.replies import Reply
+from meshnode.control.requests import Request
+from meshnode.errors import NotRunningError
+
+if TYPE_CHECKING:
+    from meshnode.control.client import Client
+
+R = TypeVar("R", bound=Reply)
+
+
+def ask(common: Common, request: Request, reply: type[R], *, offline: bool = False) -> R:
+    """The node's answer. With `offline`, a home whose node does not run answers itself, under its lock."""
+    from meshnode.control import client
+
+    try:
+        return client.ask(socket_of(common), request, reply)
+    except NotRunningError:
+        if not offline:
+            raise
+    from meshnode.cli.offline import ask_home
+
+    return ask_home(common.directory, request, reply)
+
+
+def connect(common: Common) -> AbstractAsyncContextManager[Client]:
+    """A connection for several questions, or for a stream."""
+    from meshnode.control import client
+
+    return client.connect(socket_of(common))
+
+
+def endless(follow: Callable[..., Awaitable[object]], *words: object) -> None:
+    """Run what only Ctrl-C ends; that is then no failure."""
+    import trio
+
+    try:
+        trio.run(follow, *words)
+    except* KeyboardInterrupt:
+        pass
+
+
+def socket_of(common: Common) -> Path:
+    """Where the node of this home listens."""
+    from meshnode import config
+
+    chosen = config.load(common.directory / "config.toml").control.socket
+    return Path(chosen) if chosen else common.directory / "control.sock"

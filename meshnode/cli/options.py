@@ -1,0 +1,39 @@
+"""What every command takes: the home it is about, and whether a program or a person reads the answer."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+JSON_HELP = "Print JSON alone: one object, or one per line where the command streams."
+HOME_HELP = "Home of the node. Default: $MESHNODE_HOME, else $STATE_DIRECTORY, else ~/.local/state/meshnode."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """The options of every command."""
+
+    home: Annotated[Path | None, Parameter(name="--home", help=HOME_HELP, show_default=False)] = None
+    json: Annotated[bool, Parameter(name="--json", negative="", help=JSON_HELP, show_default=False)] = False
+
+    @property
+    def directory(self) -> Path:
+        """The home this command is about."""
+        return (self.home or default_home()).expanduser().absolute()
+
+
+COMMON = Common()
+
+
+def default_home() -> Path:
+    """Where the home is when no option says so."""
+    for variable in ("MESHNODE_HOME", "STATE_DIRECTORY"):
+        if place := os.environ.get(variable):
+            return Path(place.partition(":")[0] if variable == "STATE_DIRECTORY" else place)
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state, "meshnode")

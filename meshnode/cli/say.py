@@ -1,0 +1,84 @@
+"""How commands speak: answers on stdout, everything else on stderr, and nothing from the air moves the terminal."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from meshnode.cli.options import Common
+
+
+def answer(common: Common, data: object, lines: Iterable[str]) -> None:
+    """The answer of a command: `data` for a program, `lines` for a person."""
+    if common.json:
+        line(data)
+        return
+    for text in lines:
+        print(text, flush=True)
+
+
+def line(data: object) -> None:
+    """One JSON object on a line of its own."""
+    print(msgspec.json.encode(data).decode(), flush=True)
+
+
+def note(text: str) -> None:
+    """Progress, a warning, or an error: a sentence on stderr."""
+    print(f"meshnode: {text}", file=sys.stderr, flush=True)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> list[str]:
+    """Columns of one width under their names; the sentence `empty` when there are no rows."""
+    cells = [[plain(str(cell)) for cell in row] for row in rows]
+    if not cells:
+        return [empty]
+    cells.insert(0, list(header))
+    widths = [max(_width(row[column]) for row in cells) for column in range(len(header))]
+    return ["  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def plain(text: str, *, lines: bool = False) -> str:
+    """`text` with control and direction characters shown as escapes: a message must not steer the reader's terminal."""
+    return "".join(c if _harmless(c, lines) else c.encode("unicode_escape").decode() for c in text)
+
+
+def when(stamp: str | None) -> str:
+    """An RFC 3339 time in the reader's own time zone, short; "-" when it is not known."""
+    if not stamp:
+        return "-"
+    return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def ago(seconds: float) -> str:
+    """A span of time in its largest fitting unit."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def size(count: float) -> str:
+    """A number of bytes, readable."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1_000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1_000
+    return f"{count:.1f} GB"
+
+
+def _harmless(character: str, lines: bool) -> bool:
+    if character in "\n\t":
+        return lines
+    return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or character == "\u200d"
+
+
+def _width(text: str) -> int:
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))

@@ -1,0 +1,53 @@
+"""`meshnode send`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+from meshnode.cli import say
+from meshnode.cli.app import DONE, NOT_YET
+from meshnode.cli.ask import ask
+from meshnode.cli.options import COMMON, Common
+from meshnode.cli.text import given
+from meshnode.cli.why import describe
+from meshnode.control import replies, requests
+
+Wait = Literal["kept", "on_air", "carried", "delivered", "read"]
+
+
+def send(
+    contact: Annotated[str, Parameter(help="Name of the contact, or the beginning of the persona.")],
+    text: Annotated[str | None, Parameter(help="The message. Default: standard input.", show_default=False)] = None,
+    *,
+    wait: Annotated[Wait, Parameter(help="Return when the message is that far.")] = "kept",
+    timeout: Annotated[float, Parameter(help="Seconds to wait at most; then exit 4, and the message goes on.")] = 60.0,
+    cls: Annotated[
+        int,
+        Parameter(name="--class", help="Priority: 2 ordinary, 3 when there is time, 4 bulk.",
+                  validator=validators.Number(gte=1, lte=4)),
+    ] = 2,
+    lines: Annotated[
+        bool,
+        Parameter(negative="", help="Each line of standard input is a message; one JSON object back for each.",
+                  show_default=False),
+    ] = False,
+    common: Common = COMMON,
+) -> int:  # fmt: skip
+    """Send a message to a contact; only the two can read it.
+
+    It is kept, carried by others and handed on until it arrives or its lifetime ends. It is deniable: nothing in it is
+    signed for others to see.
+
+    Example: meshnode send Bo "soup is ready" --wait delivered
+    Example: echo "soup is ready" | meshnode send Bo
+    """
+    if lines:
+        from meshnode.cli.lines import send_lines
+
+        return send_lines(common, contact, wait, timeout, cls)
+    request = requests.SendRequest(contact=contact, text=given(text), wait=wait, timeout_s=timeout, cls=cls)
+    reply = ask(common, request, replies.StateReply)
+    say.answer(common, reply, describe(reply))
+    return DONE if reply.reached else NOT_YET

@@ -1,0 +1,66 @@
+"""`meshnode status`: one screen."""
+
+from __future__ import annotations
+
+from meshnode.cli import say
+from meshnode.cli.ask import ask
+from meshnode.cli.neighbours import table
+from meshnode.cli.options import COMMON, Common
+from meshnode.control import replies, requests
+
+
+def status(*, common: Common = COMMON) -> None:
+    """Show the state of the node on one screen.
+
+    Example: meshnode status
+    """
+    reply = ask(common, requests.StatusRequest(), replies.StatusReply)
+    say.answer(common, reply, [*_facts(reply), *_warnings(reply), "", *table(reply.neighbours)])
+
+
+def _facts(status: replies.StatusReply) -> list[str]:
+    rows = (
+        ("node", f"{status.node}, meshnode {status.version}, up {say.ago(status.uptime_s)}"),
+        ("persona", f"{say.plain(status.name)} {status.persona}".strip()),
+        ("mesh", _mesh(status)),
+        ("interface", _interface(status.interface)),
+        ("overlay", _overlay(status.overlay)),
+        ("holds", _counts(status.counts)),
+        ("store", f"{say.size(status.store.bytes)} of {say.size(status.store.limit)}"),
+        ("clock", _clock(status.clock)),
+        ("airtime", ", ".join(f"{name} {value:g}" for name, value in status.airtime.items()) or "none used"),
+    )
+    return [f"{name + ':':<11} {text}" for name, text in rows]
+
+
+def _mesh(status: replies.StatusReply) -> str:
+    name = say.plain(status.mesh)
+    return f"{name} (open: whoever knows the name is in)" if status.open_mesh else f"{name} (closed)"
+
+
+def _interface(interface: replies.InterfaceInfo) -> str:
+    if not interface.name:
+        return "none"
+    driver = f", driver {interface.driver}" if interface.driver else ""
+    return f"{interface.name}, {interface.state}{driver} {interface.address}".rstrip()
+
+
+def _overlay(overlay: replies.OverlayInfo) -> str:
+    if not overlay.address:
+        return f"{overlay.backend}{': ' + overlay.detail if overlay.detail else ''}"
+    up = sum(peer.up for peer in overlay.peers)
+    return f"{overlay.backend}, {overlay.address}, {up} of {len(overlay.peers)} peerings up"
+
+
+def _counts(counts: replies.CountsInfo) -> str:
+    return f"{counts.blocks} blocks in {counts.logs} logs, {counts.envelopes} envelopes, {counts.chunks} chunks"
+
+
+def _clock(clock: replies.ClockInfo) -> str:
+    if clock.uncertainty_s is None:
+        return "date not known; messages go without one"
+    return f"{clock.source}, within {clock.uncertainty_s:.1f} s"
+
+
+def _warnings(status: replies.StatusReply) -> list[str]:
+    return [f"{'warning:':<11} {say.plain(warning.text)} ({warning.code})" for warning in status.warnings]
