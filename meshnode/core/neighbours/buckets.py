@@ -1,0 +1,71 @@
+"""Token buckets of bytes: what a sender may make us open, verify and answer.
+
+All unbound senders of a link share one bucket of a tenth of the link (rule 3.4): made-up ids gain nothing. A bound
+neighbour has two of its own: one for datagrams that only it can have sealed, one for those that any member could have
+sealed in its name, so that a liar spends no budget but that of the groups' share (rule 1.2).
+"""
+
+from __future__ import annotations
+
+from meshnode.core.clock import Instant
+from meshnode.core.settings import LinkSettings
+
+UNBOUND_SHARE = 0.1
+BURST_S = 4.0  # what may come at once, in seconds of the bucket's rate
+FLOOR = 8_192  # and never less than that: a HELLO and a few fragments of everyone in a dense place
+WRONG_FACTOR = 10  # what fails verification costs ten times its size (rule 6.2)
+
+
+class Bucket:
+    """Bytes that may be spent: `rate` a second, at most `size` saved up. It may go into debt, and then refuses."""
+
+    __slots__ = ("_at", "_left", "_rate", "_size")
+
+    def __init__(self, rate: float, size: float, now: Instant) -> None:
+        self._rate = rate
+        self._size = size
+        self._left = size
+        self._at = now
+
+    def spend(self, cost: float, now: Instant) -> bool:
+        """Take `cost` if anything is left; False when the bucket is dry."""
+        self._left = min(self._size, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left <= 0:
+            return False
+        self._left -= cost
+        return True
+
+    def fine(self, cost: float) -> None:
+        """Take `cost`, into debt if need be, but never more than a full bucket's worth of it."""
+        self._left = max(-self._size, self._left - cost)
+
+
+class Buckets:
+    """The buckets of one node: one for the unbound of each link, two for each bound neighbour."""
+
+    def __init__(self) -> None:
+        self._unbound: dict[str, Bucket] = {}
+        self._bound: dict[tuple[bytes, bool], Bucket] = {}
+
+    def unbound(self, link: str, settings: LinkSettings, now: Instant) -> Bucket:
+        """What all senders on a link that are not bound share."""
+        if link not in self._unbound:
+            self._unbound[link] = _bucket(settings.multicast_bps / 8 * UNBOUND_SHARE, now)
+        return self._unbound[link]
+
+    def bound(self, neighbour: bytes, pairwise: bool, settings: LinkSettings, now: Instant) -> Bucket:
+        """What a bound neighbour may send: sealed for us alone, or with the mesh key."""
+        key = (neighbour, pairwise)
+        if key not in self._bound:
+            self._bound[key] = _bucket((settings.unicast_bps if pairwise else settings.multicast_bps) / 8, now)
+        return self._bound[key]
+
+    def forget(self, neighbour: bytes) -> None:
+        """The neighbour is gone."""
+        self._bound.pop((neighbour, True), None)
+        self._bound.pop((neighbour, False), None)
+
+
+def _bucket(rate: float, now: Instant) -> Bucket:
+    return Bucket(rate, max(FLOOR, rate * BURST_S), now)

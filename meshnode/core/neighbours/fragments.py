@@ -1,0 +1,153 @@
+"""Items larger than a datagram: reassembly of what comes in, repair of what went out (protocol rule 3.6).
+
+The receiver asks. After a short silence it sends a bitmap of what is missing to the one it hears the item from; the
+sender keeps what it cut for half a minute. The item's id covers the whole: a wrong whole is thrown away, and the
+previous hop pays for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from meshnode.core.clock import Instant
+from meshnode.core.ids import NeighbourId, hashed
+from meshnode.core.wire.frames import Fragment, FragmentWant
+from meshnode.errors import WireError
+
+MAX_FRAGMENTS: Final = 16
+MAX_OPEN: Final = 4  # per previous hop
+MAX_BYTES: Final = 32 * 1024  # per previous hop
+LIFE_S: Final = 30.0
+ASK_AFTER_S: Final = 0.3  # of silence: fragments of one item leave in a row
+ASK_TIMES: Final = 6  # with doubling waits: 0.3 to 9.6 s
+KEPT_ITEMS: Final = 32
+DONE_ITEMS: Final = 64
+
+
+def item_id(encoded: bytes) -> bytes:
+    """8 B over the whole frame, type byte included."""
+    return hashed(b"mn-fragment", encoded, 8)
+
+
+@dataclass(slots=True)
+class Assembly:
+    """One item on its way in."""
+
+    count: int
+    opened_at: Instant
+    ask_at: Instant
+    asked: int = 0
+    pieces: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return sum(len(piece) for piece in self.pieces.values())
+
+    @property
+    def missing(self) -> int:
+        """Bit i set: fragment i is missing."""
+        return sum(1 << index for index in range(self.count) if index not in self.pieces)
+
+
+class Reassembly:
+    """Open items per previous hop and link."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, NeighbourId], dict[bytes, Assembly]] = {}
+        self._done: dict[bytes, None] = {}
+
+    def take_untrusted(self, link: str, hop: NeighbourId, fragment: Fragment, now: Instant) -> bytes | None:
+        """The whole frame once the last piece is there, checked against its id."""
+        if not 1 < fragment.count <= MAX_FRAGMENTS or fragment.index >= fragment.count:
+            raise WireError("a fragment's place is impossible")
+        if fragment.item in self._done:
+            return None
+        items = self._open.setdefault((link, hop), {})
+        assembly = self._assembly(items, fragment, now)
+        if assembly.count != fragment.count:
+            raise WireError("fragments of one item disagree")
+        if fragment.index not in assembly.pieces:
+            if sum(item.size for item in items.values()) + len(fragment.data) > MAX_BYTES:
+                raise WireError("more fragments than one neighbour may have open")
+            assembly.pieces[fragment.index] = fragment.data
+            assembly.ask_at = now + ASK_AFTER_S * 2**assembly.asked
+        if len(assembly.pieces) < assembly.count:
+            return None
+        return self._complete(items, fragment.item, assembly)
+
+    def asks(self, now: Instant) -> Iterator[tuple[str, NeighbourId, FragmentWant]]:
+        """What is missing and due to be asked for; drops what grew too old."""
+        for (link, hop), items in list(self._open.items()):
+            for item, assembly in list(items.items()):
+                if now >= assembly.opened_at + LIFE_S:
+                    del items[item]
+                elif now >= assembly.ask_at:
+                    assembly.asked += 1
+                    assembly.ask_at = now + ASK_AFTER_S * 2**assembly.asked
+                    yield link, hop, FragmentWant(item, assembly.missing)
+            if not items:
+                del self._open[(link, hop)]
+
+    def wakeup(self) -> Instant | None:
+        """When something is to be asked for, or dropped."""
+        times = [
+            min(assembly.ask_at, assembly.opened_at + LIFE_S)
+            for items in self._open.values()
+            for assembly in items.values()
+        ]
+        return min(times, default=None)
+
+    def _assembly(self, items: dict[bytes, Assembly], fragment: Fragment, now: Instant) -> Assembly:
+        if fragment.item not in items:
+            while len(items) >= MAX_OPEN:
+                del items[next(iter(items))]
+            items[fragment.item] = Assembly(fragment.count, now, now + ASK_AFTER_S)
+        return items[fragment.item]
+
+    def _complete(self, items: dict[bytes, Assembly], item: bytes, assembly: Assembly) -> bytes:
+        del items[item]
+        whole = b"".join(assembly.pieces[index] for index in range(assembly.count))
+        if item_id(whole) != item:
+            raise WireError("the whole is not what its fragments said")
+        self._done[item] = None
+        while len(self._done) > DONE_ITEMS:
+            del self._done[next(iter(self._done))]
+        return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An item we cut into fragments, kept for repair."""
+
+    encoded: bytes
+    cls: int
+    ring: int
+    step: int
+    until: Instant
+
+
+class CutItems:
+    """What we sent in fragments lately."""
+
+    def __init__(self) -> None:
+        self._kept: dict[bytes, Cut] = {}
+
+    def keep(self, item: bytes, cut: Cut) -> None:
+        """Remember an item; the oldest go first."""
+        self._kept.pop(item, None)
+        self._kept[item] = cut
+        while len(self._kept) > KEPT_ITEMS:
+            del self._kept[next(iter(self._kept))]
+
+    def answer(self, want: FragmentWant, now: Instant) -> Iterator[tuple[Cut, Fragment]]:
+        """The missing fragments, cut as they were before."""
+        cut = self._kept.get(want.item)
+        if cut is None or now > cut.until:
+            return
+        pieces = [cut.encoded[at : at + cut.step] for at in range(0, len(cut.encoded), cut.step)]
+        for index, piece in enumerate(pieces):
+            if want.missing >> index & 1:
+                yield cut, Fragment(want.item, index, len(pieces), piece)

@@ -1,0 +1,96 @@
+"""What is known of one neighbour, and of one datagram or record that came from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from meshnode.core.clock import Instant
+from meshnode.core.ids import NeighbourId, NodeKey
+from meshnode.core.wire.frames import Frame
+
+NEVER = float("-inf")
+
+
+@dataclass(slots=True)
+class Presence:
+    """A neighbour on one link. It is bound there while `bound_until` lies ahead: it echoed a fresh beacon of ours."""
+
+    address: str
+    heard_at: Instant
+    proven_address: bool = False  # the address stood on a pairwise sealed datagram: group frames do not move it
+    bound_since: Instant = NEVER
+    bound_until: Instant = NEVER
+    group_heard_at: Instant = NEVER  # a multicast datagram of its came through
+    last_beacon_nonce: bytes = b""
+    last_beacon_at: Instant = NEVER
+    echoed_at: Instant = NEVER  # when we last told it that we hear it
+    echoes_heard: dict[bytes, Instant] = field(default_factory=dict)  # 2 B of the ids it hears, and when it said so
+
+    @property
+    def echoes(self) -> tuple[bytes, ...]:
+        """2 B of each id this neighbour hears on the link."""
+        return tuple(self.echoes_heard)
+
+    def is_bound(self, now: Instant) -> bool:
+        """True while two-way hearing is proven (protocol rule 3.3)."""
+        return now < self.bound_until
+
+
+@dataclass(slots=True, eq=False)
+class Neighbour:
+    """A node one hop away, or at the far end of a session. `exchange` and `key` are empty until its HELLO is known."""
+
+    id: NeighbourId
+    node: NodeKey
+    exchange: bytes = b""
+    key: bytes = field(default=b"", repr=False)
+    presences: dict[str, Presence] = field(default_factory=dict)
+    session: int | None = None
+    session_carrier: str = ""
+    session_address: str = ""
+
+    @property
+    def short(self) -> str:
+        """How the neighbour is called before a person: 8 hex digits of its id."""
+        return self.id[:4].hex()
+
+    def bound_on(self, link: str, now: Instant) -> bool:
+        """True while bound on that link."""
+        presence = self.presences.get(link)
+        return presence is not None and presence.is_bound(now)
+
+    def link(self, now: Instant) -> str | None:
+        """The link on which it is bound and was heard last, if any."""
+        bound = [(presence.heard_at, link) for link, presence in self.presences.items() if presence.is_bound(now)]
+        return max(bound)[1] if bound else None
+
+    def bound_since(self, now: Instant) -> Instant:
+        """Since when it is bound on some link; infinity when on none."""
+        return min((p.bound_since for p in self.presences.values() if p.is_bound(now)), default=float("inf"))
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Frames from one sender, opened and decoded. `pairwise`: nobody but the neighbour can have sent them.
+
+    `multicast` says how it was sealed: for all, or for us alone. In a session `link` is empty and `nonce` too; in a
+    parcel `neighbour` is None.
+    """
+
+    sender: NeighbourId
+    neighbour: Neighbour | None
+    bound: bool
+    link: str
+    address: str
+    multicast: bool
+    frames: tuple[Frame, ...]
+    nonce: bytes = b""
+    pairwise: bool = False
+    carrier: str = "link"  # "link" "session" "parcel"
+    size: int = 0
+    session: int | None = None
+
+    @property
+    def node(self) -> bytes:
+        """Node key of the sender, empty while unknown: the previous hop that pays."""
+        return self.neighbour.node if self.neighbour else b""

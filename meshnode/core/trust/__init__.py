@@ -1,0 +1,1 @@
+"""Whom we trust how far: the rings."""
