@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import trio
 
 from meshnode.core.ids import ChannelId, PersonaKey
 from meshnode.core.inputs import Input
 from meshnode.core.notices import Notice
-from meshnode.core.records import ChannelRecord, ContactRecord, MessageRecord, StateRecord
+from meshnode.core.records import ChannelRecord, ContactRecord, MessageRecord, Record, StateRecord
+
+R = TypeVar("R", bound=Record)
 
 Inputs = trio.MemorySendChannel[Input]
 Started = trio.TaskStatus[None]
@@ -147,6 +149,15 @@ class ControlHandlers(Protocol):
 
     async def channels(self) -> list[tuple[ChannelRecord, int]]:
         """The channels known here by name, each with how many of its messages are unread."""
+        ...
+
+    async def every(self, kind: type[R]) -> list[R]:
+        """All records of one class; for small tables (devices, prekeys, envelopes)."""
+        ...
+
+    @property
+    def now(self) -> float:
+        """The powered-on second it is for the node."""
         ...
 
     async def export(self, to: PersonaKey | None = None, since: float = 0.0) -> list[bytes]:

@@ -1,0 +1,123 @@
+"""What the core keeps and notices, as the replies and notices of the control socket."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from meshnode.control import notices as told
+from meshnode.control import replies
+from meshnode.control.replies import utc_text
+from meshnode.core import notices
+from meshnode.core.ids import ChannelId
+from meshnode.core.records import ContactRecord, DeviceRecord
+from meshnode.daemon.adapters import Filed
+from meshnode.daemon.book import Book
+
+RING_CONTACT = 1
+
+
+def moment(unix_s: float) -> str | None:
+    """RFC 3339 UTC, or None when the date is not known."""
+    return utc_text(unix_s) if unix_s > 0 else None
+
+
+def state_of(filed: Filed) -> replies.State:
+    """Where a message stands; one that arrived is at our box until it is read."""
+    if filed.state is not None:
+        return known_state(filed.state.state)
+    return "kept" if filed.message.outgoing else "delivered"
+
+
+def known_state(state: str) -> replies.State:
+    """The state by its name in the contract."""
+    match state:
+        case "written" | "kept" | "on_air" | "carried" | "delivered" | "read" | "expired":
+            return state
+        case _:
+            raise ValueError(f"no delivery state is called {state}")
+
+
+def message(filed: Filed, book: Book, me: str) -> replies.MessageInfo:
+    """A message as `inbox` shows it."""
+    record = filed.message
+    writer = me if record.outgoing else book.name_of(record.peer)
+    reader = book.name_of(record.peer) if record.outgoing else me
+    return replies.MessageInfo(
+        id=record.id.hex(),
+        cursor=str(record.cursor),
+        sender=writer,
+        text=record.text,
+        files=[],
+        sent_at=moment(record.sent_at),
+        received_at=moment(record.received_at),
+        state=state_of(filed),
+        hops=record.hops,
+        to=UNSET if record.channel else reader,
+        channel=book.channel_name(ChannelId(record.channel)) if record.channel else UNSET,
+    )
+
+
+def contact(record: ContactRecord, words: str = "") -> replies.ContactInfo:
+    """A contact as `contact list` shows it."""
+    return replies.ContactInfo(
+        name=record.name,
+        persona=record.persona.hex(),
+        verified=record.verified,
+        ring=RING_CONTACT,
+        blocked=record.blocked,
+        words=words,
+    )
+
+
+def device(record: DeviceRecord, own: bytes) -> replies.DeviceInfo:
+    """A device as `device list` shows it."""
+    return replies.DeviceInfo(
+        device=record.device.hex(),
+        incarnation=record.incarnation.hex(),
+        own=record.device == own,
+        revoked=bool(record.revocation),
+    )
+
+
+def notice(given: notices.Notice, at: str, cursor: str, book: Book, me: str) -> told.Notice | None:
+    """A notice for whoever watches; None for what only one caller waits for."""
+    match given:
+        case notices.MessageFiled(record):
+            return message_notice(message(Filed(record, None), book, me), at, cursor)
+        case notices.StateChanged(id, state, witnesses):
+            return told.StateNotice(
+                at=at, cursor=cursor, id=id.hex(), state=known_state(state), witnesses=list(witnesses)
+            )
+        case notices.NeighbourChanged(node, link, address, state):
+            return told.NeighbourNotice(at=at, node=node, link=link, address=address, state=state)
+        case notices.PeerChanged(node, address, carrier, state):
+            return told.PeerNotice(at=at, node=node, address=address, carrier=carrier, state=state)
+        case notices.Warned(code, text):
+            return told.WarningNotice(at=at, code=code, text=text)
+        case notices.ForkFound(log, seq, persona):
+            who = persona.hex() if persona else ""
+            return told.ForkNotice(at=at, device=log[:32].hex(), seq=seq, persona=who)
+        case notices.ContactChanged(persona, what, text):
+            return told.ContactNotice(at=at, persona=persona.hex(), what=what, text=text)
+        case notices.SessionMet(node, why):
+            return told.WarningNotice(at=at, code="other-mesh", text=f"node {node.hex()[:8]}: {why}")
+        case notices.ProbeHop():
+            return None
+
+
+def message_notice(info: replies.MessageInfo, at: str, cursor: str) -> told.MessageNotice:
+    """A message as `watch` shows it."""
+    return told.MessageNotice(
+        at=at,
+        cursor=cursor,
+        id=info.id,
+        sender=info.sender,
+        text=info.text,
+        files=info.files,
+        sent_at=info.sent_at,
+        received_at=info.received_at,
+        state=info.state,
+        hops=info.hops,
+        to=info.to,
+        channel=info.channel,
+    )
