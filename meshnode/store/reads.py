@@ -1,0 +1,113 @@
+"""What others read from the store: blocks and envelopes to send, the inbox to show, counts for `status`.
+
+Every answer is a page: the caller says how many rows it can use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import apsw
+
+from meshnode.core.ids import ChannelId, EnvelopeId, LogId, PersonaKey
+from meshnode.core.records import (
+    BlockRecord,
+    ChannelRecord,
+    ContactRecord,
+    EnvelopeRecord,
+    MessageRecord,
+    Record,
+    StateRecord,
+)
+from meshnode.errors import UsageError
+from meshnode.store.database import translated
+from meshnode.store.mapping import Row, StoreKey
+from meshnode.store.tables import TABLES
+
+R = TypeVar("R", bound=Record)
+Filed = tuple[MessageRecord, StateRecord | None]
+
+MESSAGE_ID = 16
+
+
+class Reads:
+    """Read access to an open store."""
+
+    def __init__(self, database: apsw.Connection, key: StoreKey) -> None:
+        self._database = database
+        self._key = key
+
+    def blocks(self, wanted: Iterable[tuple[LogId, int, int]]) -> tuple[BlockRecord, ...]:
+        """The blocks of each (log, first seq, count) that are there, in the order asked, with the bodies held."""
+        where = "WHERE log = ? AND seq >= ? AND seq < ? ORDER BY seq"
+        return tuple(
+            block
+            for log, first, count in wanted
+            for block in self._all(BlockRecord, where, (log, first, first + count))
+        )
+
+    def envelopes(self, wanted: Iterable[EnvelopeId]) -> tuple[EnvelopeRecord, ...]:
+        """The envelopes that are there, in the order asked."""
+        return tuple(envelope for id in wanted for envelope in self._all(EnvelopeRecord, "WHERE id = ?", (id,)))
+
+    def inbox(
+        self, since: int = 0, contact: PersonaKey | None = None, channel: ChannelId | None = None, limit: int = 100
+    ) -> list[Filed]:
+        """Messages with a cursor above `since`, oldest first; of one contact or one channel if asked."""
+        where = "WHERE cursor > ?"
+        bound: Row = (since,)
+        if contact is not None:
+            where, bound = where + " AND peer = ? AND channel = x''", (*bound, contact)
+        if channel is not None:
+            where, bound = where + " AND channel = ? AND channel <> x''", (*bound, channel)
+        messages = self._all(MessageRecord, f"{where} ORDER BY cursor LIMIT ?", (*bound, limit))
+        return [self._with_state(message) for message in messages]
+
+    def message(self, prefix: bytes) -> Filed | None:
+        """The message whose id begins with these bytes."""
+        last = prefix + b"\xff" * (MESSAGE_ID - len(prefix))
+        found = list(self._all(MessageRecord, "WHERE id BETWEEN ? AND ? LIMIT 2", (prefix, last)))
+        if len(found) > 1:
+            raise UsageError(f"Several messages have an id that begins with {prefix.hex()}; give more of it.")
+        return self._with_state(found[0]) if found else None
+
+    def requested(self, request: bytes) -> Filed | None:
+        """The message a caller already asked for under this request id."""
+        found = list(self._all(MessageRecord, "WHERE request = ? AND request <> x''", (request,)))
+        return self._with_state(found[0]) if found else None
+
+    def contacts(self) -> list[ContactRecord]:
+        """The address book, by name."""
+        return list(self._all(ContactRecord, "ORDER BY name, persona"))
+
+    def channels(self) -> list[tuple[ChannelRecord, int]]:
+        """The channels known here by name, each with how many messages wait unread in it."""
+        unread = (
+            "SELECT channel, count(*) FROM message LEFT JOIN state ON state.message = message.id"
+            " WHERE channel <> x'' AND NOT outgoing AND coalesce(state, '') <> 'read' GROUP BY channel"
+        )
+        waiting: dict[bytes, int] = dict(self._rows(unread))
+        return [(channel, waiting.get(channel.channel, 0)) for channel in self._all(ChannelRecord, "ORDER BY name")]
+
+    def every(self, kind: type[R], where: str = "", bound: Row = ()) -> Iterator[R]:
+        """All records of one class, or those that `where` picks."""
+        return self._all(kind, where, bound)
+
+    def counts(self) -> dict[str, int]:
+        """How many rows each table has."""
+        return {table.name: self._count(table.name) for table in TABLES.values()}
+
+    def _count(self, table: str) -> int:
+        return int(next(self._rows(f"SELECT count(*) FROM {table}"))[0])
+
+    def _with_state(self, message: MessageRecord) -> Filed:
+        return message, next(self._all(StateRecord, "WHERE message = ?", (message.id,)), None)
+
+    def _all(self, kind: type[R], where: str = "", bound: Row = ()) -> Iterator[R]:
+        with translated("store"):
+            yield from TABLES[kind].read(self._database, self._key, where, bound)
+
+    def _rows(self, query: str) -> Iterator[Any]:
+        with translated("store"):
+            yield from self._database.execute(query)
