@@ -60,6 +60,14 @@ class Sealer(Protocol):
         """Strict Ed25519: S below the order, no public key of small order (protocol rule 4.1)."""
         ...
 
+    def signing_public(self, secret: bytes) -> bytes:
+        """The Ed25519 public key of a 32 B seed."""
+        ...
+
+    def agreeing_public(self, secret: bytes) -> bytes:
+        """The X25519 public key of a 32 B secret."""
+        ...
+
     def agree(self, secret: bytes, public: bytes) -> bytes | None:
         """X25519: 32 B shared, or None for a public key that gives all zeros."""
         ...

@@ -1,0 +1,1 @@
+"""Sealing and opening: the link, envelopes, sessions, parcels, and what rests on disk."""
