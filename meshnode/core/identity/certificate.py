@@ -47,7 +47,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A verified removal. What the device wrote after (incarnation, seq) of its person log counts no more; 0: unknown."""
+    """A verified removal. What a device wrote after (incarnation, seq) of its person log counts no more; 0 unknown."""
 
     persona: PersonaKey
     device: DeviceKey

@@ -14,6 +14,7 @@ import re
 from base64 import b32decode, b32encode
 from binascii import Error as NotBase32
 from dataclasses import dataclass, field
+from unicodedata import category
 
 from meshnode.core.identity.octets import Cursor
 from meshnode.core.identity.words import from_words_untrusted, to_words
@@ -28,6 +29,7 @@ OPEN = 1  # flag of a mesh invite
 _CONTACT, _MESH = b"c", b"m"
 _CHECKSUM = 4
 _PREFIX = "mesh:"
+_TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,9 @@ def read_invite_untrusted(text: str) -> ContactInvite | MeshInvite:
 
 def check_name(name: str) -> bytes:
     """The name as UTF-8; refuses what does not fit an invite."""
-    data = name.encode()
-    if not 0 < len(data) <= MAX_NAME or not name.isprintable():
-        raise UsageError(f"a name is one line of 1 to {MAX_NAME} bytes")
+    data = name.encode() if _one_line(name) else b""
+    if not 0 < len(data) <= MAX_NAME:
+        raise UsageError(f"a name is one line of 1 to {MAX_NAME} bytes, without control characters")
     return data
 
 
@@ -137,9 +139,14 @@ def _name_untrusted(cursor: Cursor) -> str:
         name = data.decode()
     except UnicodeDecodeError:
         raise WireError("the name in the invite is not text") from None
-    if not name.isprintable():
+    if not _one_line(name):
         raise WireError("the name in the invite is not text")
     return name
+
+
+def _one_line(name: str) -> bool:
+    """No control characters, line ends or half characters, and nothing that turns the direction of what follows."""
+    return not any(category(sign) in ("Cc", "Cs", "Zl", "Zp") or sign in _TURNING for sign in name)
 
 
 def _mesh_untrusted(cursor: Cursor) -> MeshInvite:

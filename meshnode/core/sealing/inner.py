@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from meshnode.core.identity.octets import Cursor, varint
+from meshnode.core.chain.varint import take_varint, varint
 from meshnode.core.ids import DeviceKey, Incarnation, MessageId, PersonaKey, hashed
 from meshnode.errors import WireError
 
@@ -19,6 +19,7 @@ PROMPT = 1  # flag: somebody waits, the receipt shall not wait for company
 
 PREVIOUS_SIZE = 8
 NO_PREVIOUS = bytes(PREVIOUS_SIZE)
+_SHORTEST = 2 + PREVIOUS_SIZE  # more than the longest varint, too
 FINE_STEP, FINE_UP_TO, COARSE_STEP = 16, 128, 64
 
 
@@ -39,10 +40,14 @@ class Inner:
 
 def decode_inner_untrusted(data: bytes) -> Inner:
     """What was inside a seal. Unknown kinds and flags are given back as they are."""
-    cursor = Cursor(unpad_untrusted(data), "a sealed message")
-    first, seq = cursor.number(1), cursor.varint()
-    previous, text = cursor.take(PREVIOUS_SIZE), cursor.rest()
-    return Inner(first & 15, seq, previous, text, first >> 4)
+    plain = unpad_untrusted(data)
+    if len(plain) < _SHORTEST:
+        raise WireError("a sealed message is cut short")
+    seq, at = take_varint(plain, 1)
+    text = at + PREVIOUS_SIZE
+    if len(plain) < text:
+        raise WireError("a sealed message is cut short")
+    return Inner(plain[0] & 15, seq, plain[at:text], plain[text:], plain[0] >> 4)
 
 
 def chain_hash(inner: Inner) -> bytes:

@@ -32,6 +32,8 @@ from nacl.bindings import (
 )
 from nacl.exceptions import CryptoError
 
+from meshnode.errors import WireError
+
 KEY_SIZE = 32
 NONCE_SIZE = 12
 TAG_SIZE = 16
@@ -39,6 +41,7 @@ SIGNATURE_SIZE = 64
 HPKE_OVERHEAD = 1136  # X-Wing ciphertext 1,120 and a tag
 PREKEY_SIZE = 1216  # X-Wing public key: ML-KEM-768 1,184, X25519 32
 ZERO_NONCE = bytes(NONCE_SIZE)  # for keys that seal once
+NO_PREKEY = "a prekey is not a valid key"
 
 _KEM_PUBLIC = 1184
 _ARGON_MEMORY_KIB = 64 * 1024
@@ -74,8 +77,11 @@ class RealSealer:
             return None
 
     def hpke_seal(self, public: bytes, info: bytes, plaintext: bytes) -> bytes:
-        """HPKE base mode, single shot."""
-        return _SUITE.encrypt(plaintext, _xwing_public(public), info)
+        """HPKE base mode, single shot; WireError for a public key that is none."""
+        try:
+            return _SUITE.encrypt(plaintext, _xwing_public(public), info)
+        except ValueError:
+            raise WireError(NO_PREKEY) from None
 
     def hpke_open(self, secret: bytes, info: bytes, ciphertext: bytes) -> bytes | None:
         """The plaintext, or None."""
@@ -114,7 +120,9 @@ class RealSealer:
         return crypto_scalarmult_base(secret)
 
     def agree(self, secret: bytes, public: bytes) -> bytes | None:
-        """X25519; None for a key of small order."""
+        """X25519; None for a key of wrong length or small order."""
+        if len(public) != KEY_SIZE:
+            return None
         try:
             return crypto_scalarmult(secret, public)
         except CryptoError:

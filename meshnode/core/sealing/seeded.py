@@ -9,7 +9,16 @@ from __future__ import annotations
 from hashlib import shake_256
 
 from meshnode.core.ids import hashed, keyed
-from meshnode.core.sealing.primitives import HPKE_OVERHEAD, KEY_SIZE, PREKEY_SIZE, TAG_SIZE, ZERO_NONCE, RealSealer
+from meshnode.core.sealing.primitives import (
+    HPKE_OVERHEAD,
+    KEY_SIZE,
+    NO_PREKEY,
+    PREKEY_SIZE,
+    TAG_SIZE,
+    ZERO_NONCE,
+    RealSealer,
+)
+from meshnode.errors import WireError
 
 _KEM_SIZE = HPKE_OVERHEAD - TAG_SIZE
 
@@ -48,9 +57,9 @@ class SeededSealer(RealSealer):
         """As long as the real one; opens under the right secret and info only."""
         once = self._entropy.take("hpke", KEY_SIZE)
         kem = _filled(self.agreeing_public(once), _KEM_SIZE)
-        shared = self.agree(once, public[:KEY_SIZE])
+        shared = self.agree(once, public[:KEY_SIZE]) if len(public) == PREKEY_SIZE else None
         if shared is None:
-            raise ValueError("a prekey of small order")
+            raise WireError(NO_PREKEY)
         return kem + self.stream_seal(keyed(shared, b"mn-seeded-hpke", public), ZERO_NONCE, plaintext, kem + info)
 
     def hpke_open(self, secret: bytes, info: bytes, ciphertext: bytes) -> bytes | None:
