@@ -1,0 +1,296 @@
+"""The story a lab plays, read from TOML: who hears whom, the radio, the mesh, the nodes, and what they do when.
+
+Every key that carries a quantity names its unit (`rate_bps`, `at_s`). A key nobody knows is an error, and the error
+names file, line and place.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from meshnode.air import topology as shapes
+from meshnode.air.airtime import PlainRate, Rate, S1gRate
+from meshnode.air.draws import chance
+from meshnode.air.topology import Link, Schedule, Topology
+from meshnode.errors import ConfigError, UsageError
+
+SECOND_NS = 1_000_000_000
+
+Positive = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Shape = Literal["line", "ring", "star", "full", "geometric", "ferry", "links"]
+Overlay = Literal["none", "system", "embedded", "auto"]
+Action = Literal["send", "post", "kill", "stop", "start", "restart", "off", "on", "cut", "join", "run"]
+
+
+class LinkTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """Two nodes that hear each other, or with `one_way` only `b` hears `a`."""
+
+    a: str
+    b: str
+    loss: Probability | None = None
+    rate_bps: Annotated[int, Meta(gt=0)] | None = None
+    up_s: tuple[tuple[Seconds, Seconds], ...] = ()
+    period_s: Positive | None = None
+    one_way: bool = False
+
+
+class TopologyTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A shape by name, or links listed."""
+
+    shape: Shape
+    nodes: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    names: tuple[str, ...] = ()
+    links: tuple[LinkTable, ...] = ()
+    mean_degree: Positive = 4.0  # geometric
+    period_s: Positive = 60.0  # ferry
+    stay_s: Positive = 25.0  # ferry
+
+
+class RadioTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A rate in bit/s, or a mode of 802.11ah."""
+
+    rate_bps: Annotated[int, Meta(gt=0)] | None = None
+    basic_bps: Annotated[int, Meta(gt=0)] | None = None
+    width_mhz: Literal[1, 2, 4, 8, 16] | None = None
+    mcs: Annotated[int, Meta(ge=0, le=10)] = 2
+    basic_mcs: Annotated[int, Meta(ge=0, le=10)] = 0
+    basic_width_mhz: Literal[1, 2, 4, 8, 16] = 1
+    short_gi: bool = False
+    loss: Probability = 0.0
+    retries: Annotated[int, Meta(ge=0, le=255)] = 7
+    queue_frames: Annotated[int, Meta(ge=1)] = 128
+    multicast: bool = True  # false: the driver lets only address resolution through to groups
+    mtu: Annotated[int, Meta(ge=1280, le=2304)] = 1500
+
+
+class MeshTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The mesh all nodes belong to; without a secret file it has a fresh secret."""
+
+    name: str = "lab"
+    secret: bool = True
+    contacts: Literal["all", "none"] | tuple[tuple[str, str], ...] = "all"
+
+
+class NodeTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """How one node, or every node, is run."""
+
+    overlay: Overlay | None = None
+    program: tuple[str, ...] | None = None  # instead of meshnode; {name}, {address}, {home} are filled in
+    start_s: Seconds | None = None
+    options: tuple[str, ...] | None = None  # more words for `meshnode run`
+
+
+class ActionTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing that is done at one time."""
+
+    at_s: Seconds
+    do: Action
+    node: str
+    to: str | None = None  # send: a contact; cut, join: the other end of the link
+    channel: str = "square"
+    text: str = ""
+    command: tuple[str, ...] = ()  # run: words for meshnode on that node
+    every_s: Positive | None = None
+    times: Annotated[int, Meta(ge=1)] = 1
+
+
+class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
+    """One file."""
+
+    topology: TopologyTable
+    name: str = ""
+    about: str = ""
+    seed: int = 1
+    for_s: Positive | None = None
+    radio: RadioTable = RadioTable()
+    mesh: MeshTable = MeshTable()
+    nodes: NodeTable = NodeTable()
+    node: dict[str, NodeTable] = {}
+    actions: tuple[ActionTable, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_radio(self.radio)
+        names = self.names
+        known = set(names)
+        if len(known) != len(names):
+            raise UsageError("two nodes have the same name")
+        for place, mentioned in _mentions(self):
+            if mentioned not in known:
+                raise UsageError(f"{place} names {mentioned}, and no node is called that: there are {', '.join(names)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nodes, in order."""
+        table = self.topology
+        count = len(table.names) if table.nodes is None else table.nodes
+        if table.shape == "links" and not table.names and table.nodes is None:
+            return tuple(sorted({end for link in table.links for end in (link.a, link.b)}))
+        if not count or (table.names and len(table.names) != count):
+            raise UsageError("a topology needs `nodes` (how many) or `names`, and as many names as nodes")
+        return table.names or tuple(letters(number) for number in range(count))
+
+    @property
+    def contacts(self) -> list[tuple[str, str]]:
+        """Who has whom in the address book, from the beginning."""
+        if self.mesh.contacts == "all":
+            return [(a, b) for a in self.names for b in self.names if a != b]
+        return [] if self.mesh.contacts == "none" else list(self.mesh.contacts)
+
+    def run_of(self, name: str) -> NodeTable:
+        """How one node is run: its own words before those for all."""
+        own, common = self.node.get(name, NodeTable()), self.nodes
+        return NodeTable(
+            overlay=own.overlay or common.overlay or "none",
+            program=own.program if own.program is not None else common.program,
+            start_s=own.start_s if own.start_s is not None else common.start_s,
+            options=own.options if own.options is not None else common.options,
+        )
+
+    def world(self) -> Topology:
+        """The topology, for the channel."""
+        rate, basic = rates(self.radio)
+        return Topology(len(self.names), _links(self), rate, basic)
+
+
+def letters(number: int) -> str:
+    """A, B, ... Z, AA, AB, ..."""
+    name = ""
+    number += 1
+    while number:
+        number, digit = divmod(number - 1, 26)
+        name = chr(ord("A") + digit) + name
+    return name
+
+
+def rates(radio: RadioTable) -> tuple[Rate, Rate]:
+    """The rate for one receiver and the basic rate."""
+    if radio.width_mhz is not None:
+        unicast = S1gRate(radio.width_mhz, radio.mcs, radio.short_gi)
+        return unicast, S1gRate(min(radio.basic_width_mhz, radio.width_mhz), radio.basic_mcs)
+    return PlainRate(radio.rate_bps or 1_000_000), PlainRate(radio.basic_bps or 300_000)
+
+
+def load(path: Path) -> Scenario:
+    """Reads a scenario; ConfigError with file, line and reason."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}): give the name of a scenario file") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str = "the scenario") -> Scenario:
+    """A scenario from its text; ConfigError says where it is wrong."""
+    try:
+        scenario = msgspec.toml.decode(text, type=Scenario)
+        scenario.world()
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}{_line(text, str(error))}: {_for_people(str(error))}") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{where} is not TOML: {error}") from error
+    except UsageError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return scenario
+
+
+# -------------------------------------------------------------------- checks
+
+
+def _check_radio(radio: RadioTable) -> None:
+    if radio.width_mhz is not None and (radio.rate_bps or radio.basic_bps):
+        raise UsageError("the radio has both a rate in bit/s and a mode of 802.11ah (`width_mhz`): give one of them")
+    rates(radio)
+
+
+def _mentions(scenario: Scenario) -> list[tuple[str, str]]:
+    table = scenario.topology
+    found = [("a link", end) for link in table.links for end in (link.a, link.b)]
+    found += [("a table [node]", name) for name in scenario.node]
+    if not isinstance(scenario.mesh.contacts, str):
+        found += [("a contact", name) for pair in scenario.mesh.contacts for name in pair]
+    for action in scenario.actions:
+        found.append(("an action", action.node))
+        if action.to is not None:
+            found.append(("an action", action.to))
+    return found
+
+
+_UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]+)`")
+_PLACE = re.compile(r" - at `\$?(?P<path>[^`]*)`")
+
+
+def _line(text: str, error: str) -> str:
+    """`:12` where the offending key is found in the file, else nothing."""
+    unknown, place = _UNKNOWN.search(error), _PLACE.search(error)
+    path = [part for part in re.split(r"[.\[\]]+", place["path"]) if part] if place else []
+    key = unknown["key"] if unknown else next((part for part in reversed(path) if not part.isdigit()), None)
+    if key is None:
+        return ""
+    head = next((part for part in path if part != key and not part.isdigit()), None)
+    lines = text.splitlines()
+    start = next((n for n, line in enumerate(lines) if head and re.match(rf"\s*\[+\s*{re.escape(head)}\b", line)), 0)
+    for number, line in enumerate(lines[start:], start + 1):
+        if re.search(rf"(^|[\s{{,\[]){re.escape(key)}\s*[=\]]", line):
+            return f":{number}"
+    return ""
+
+
+def _for_people(error: str) -> str:
+    place = _PLACE.search(error)
+    what = _PLACE.sub("", error)
+    unknown = _UNKNOWN.search(error)
+    if unknown:
+        what = f"there is no key `{unknown['key']}` here; `meshnode-sim new` shows the keys there are"
+    return f"at {place['path'].lstrip('.')}: {what}" if place and place["path"] else what
+
+
+# -------------------------------------------------------------------- links
+
+
+def _links(scenario: Scenario) -> tuple[Link, ...]:
+    table = scenario.topology
+    loss = chance(scenario.radio.loss)
+    number = {name: index for index, name in enumerate(scenario.names)}
+    shaped = tuple(_with_loss(link, loss) for link in _shape(table, len(number), scenario.seed))
+    listed = tuple(link for row in table.links for link in _listed(row, number, loss))
+    special = {(link.src, link.dst) for link in listed}
+    return tuple(link for link in shaped if (link.src, link.dst) not in special) + listed
+
+
+def _with_loss(link: Link, loss: int) -> Link:
+    return Link(link.src, link.dst, loss, link.rate, link.schedule)
+
+
+def _shape(table: TopologyTable, count: int, seed: int) -> tuple[Link, ...]:
+    if table.shape == "links":
+        return ()
+    if table.shape == "geometric":
+        return shapes.both_ways(shapes.geometric(count, seed, table.mean_degree))
+    if table.shape == "ferry":
+        if count % 2 == 0:
+            raise UsageError("a ferry scenario has an odd number of nodes: two equal sides, and the ferry as the last")
+        return shapes.ferry((count - 1) // 2, round(table.period_s * SECOND_NS), round(table.stay_s * SECOND_NS))
+    plain = {"line": shapes.line, "ring": shapes.ring, "star": shapes.star, "full": shapes.full}
+    return shapes.both_ways(plain[table.shape](count))
+
+
+def _listed(row: LinkTable, number: dict[str, int], loss: int) -> tuple[Link, ...]:
+    own = loss if row.loss is None else chance(row.loss)
+    rate = None if row.rate_bps is None else PlainRate(row.rate_bps)
+    schedule = _schedule(row)
+    pair = (number[row.a], number[row.b])
+    return (Link(*pair, own, rate, schedule),) if row.one_way else shapes.both_ways([pair], own, rate, schedule)
+
+
+def _schedule(row: LinkTable) -> Schedule | None:
+    if not row.up_s:
+        return None
+    spans = tuple((round(start * SECOND_NS), round(end * SECOND_NS)) for start, end in row.up_s)
+    return Schedule(spans, round(row.period_s * SECOND_NS) if row.period_s else 0)
