@@ -113,7 +113,7 @@ class CaptureNotice(_Notice, frozen=True, tag="capture"):
 
 
 class GapNotice(_Notice, frozen=True, tag="gap"):
-    """The watcher was too slow: `missed` notices were not sent. Ask again with the last cursor seen; the stream ends."""
+    """The watcher was too slow: `missed` notices were not sent. The stream ends; ask again from the last cursor."""
 
     missed: int
 

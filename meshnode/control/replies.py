@@ -166,7 +166,7 @@ class MeshReply(Reply, frozen=True):
 
 
 class StateReply(Reply, frozen=True):
-    """`send`, `post` and `why`: where a message is. `reached` is False when the state waited for did not come in time."""
+    """`send`, `post`, `why`: where a message is. `reached` is False when the state waited for did not come in time."""
 
     id: str
     state: State
