@@ -6,7 +6,7 @@ cursor it saw. Nobody waits for a slow watcher.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import trio
@@ -20,11 +20,25 @@ BUFFER = 1000  # notices: minutes of a busy valley, a megabyte at most
 class _Watcher:
     """One follower's buffer, and how many notices did not fit into it."""
 
-    __slots__ = ("inlet", "missed", "outlet")
+    __slots__ = ("_ended", "_last_at", "inlet", "missed", "outlet")
 
     def __init__(self, buffer: int) -> None:
         self.inlet, self.outlet = trio.open_memory_channel[Notice](buffer)
         self.missed = 0
+        self._last_at = utc_text(0)
+        self._ended = False
+
+    def __aiter__(self) -> _Watcher:
+        return self
+
+    async def __anext__(self) -> Notice:
+        if self._ended:
+            raise StopAsyncIteration
+        try:
+            return await self.outlet.receive()
+        except trio.EndOfChannel:
+            self._ended = True
+            return GapNotice(at=self._last_at, missed=self.missed)
 
     def offer(self, notice: Notice) -> None:
         if not self.missed:
@@ -34,6 +48,7 @@ class _Watcher:
             except trio.WouldBlock:
                 self.inlet.close()
         self.missed += 1
+        self._last_at = notice.at
 
 
 class Feed:
@@ -57,18 +72,13 @@ class Feed:
                 yield notice
 
     @contextmanager
-    def following(self) -> Iterator[AsyncGenerator[Notice, None]]:
+    def following(self) -> Iterator[AsyncIterator[Notice]]:
         """Notices from the moment the block is entered, so that a look back at what was before misses none."""
         watcher = _Watcher(self._buffer)
         self._watchers.add(watcher)
         try:
-            yield self._told(watcher)
+            yield watcher
         finally:
             self._watchers.discard(watcher)
             watcher.inlet.close()
             watcher.outlet.close()
-
-    async def _told(self, watcher: _Watcher) -> AsyncGenerator[Notice, None]:
-        async for notice in watcher.outlet:
-            yield notice
-        yield GapNotice(at=self.last_at, missed=watcher.missed)
