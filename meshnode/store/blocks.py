@@ -9,7 +9,7 @@ import apsw
 
 from meshnode.core.ids import LogId
 from meshnode.core.records import BlockIndex, BlockRecord
-from meshnode.store.mapping import Row, StoreKey, Table
+from meshnode.store.mapping import ColumnKey, Row, Table
 
 _HEADER = ("log", "seq", "id", "body_state", "kind", "received_at", "content", "signature")
 
@@ -34,7 +34,7 @@ class BlockTable(Table[BlockRecord]):
             " FROM block LEFT JOIN body USING (n)"
         )
 
-    def put(self, database: apsw.Connection, key: StoreKey, kept: Iterable[BlockRecord]) -> None:
+    def put(self, database: apsw.Connection, key: ColumnKey, kept: Iterable[BlockRecord]) -> None:
         """Insert or replace, bodies apart."""
         blocks = list(kept)
         rows = [(b.log, b.seq, b.id, b.body_state, b.kind, b.received_at, b.content, b.signature) for b in blocks]

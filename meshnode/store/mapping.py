@@ -18,7 +18,7 @@ import msgspec
 
 from meshnode.core import records
 from meshnode.core.records import Keyed, Record
-from meshnode.errors import StoreError
+from meshnode.errors import SignatureError, StoreError
 
 R = TypeVar("R", bound=Record)
 Row = tuple[Any, ...]
@@ -26,15 +26,15 @@ Row = tuple[Any, ...]
 WIDE = {("neighbour", "window")}  # unsigned 64 bits: no room in a signed integer
 
 
-class StoreKey(Protocol):
-    """Seals what must not stand in the file as it is (sealing/atrest.py)."""
+class ColumnKey(Protocol):
+    """Seals what must not stand in the file as it is; `atrest.StoreKey` in a home."""
 
-    def seal(self, plaintext: bytes, ad: bytes) -> bytes:
+    def seal(self, plaintext: bytes, row: bytes) -> bytes:
         """The sealed bytes."""
         ...
 
-    def open(self, sealed: bytes, ad: bytes) -> bytes | None:
-        """The plaintext, or None if it was changed, moved, or sealed with another key."""
+    def open_untrusted(self, data: bytes, row: bytes) -> bytes:
+        """The plaintext; SignatureError if it was changed, moved, or sealed with another key."""
         ...
 
 
@@ -59,7 +59,7 @@ class Table(Generic[R]):
         self._put = f"INSERT OR REPLACE INTO {self.name} ({_listed(self.columns)}) VALUES ({marks})"
         self._drop = f"DELETE FROM {self.name} WHERE " + " AND ".join(f'"{name}" = ?' for name in record.KEY)
 
-    def put(self, database: apsw.Connection, key: StoreKey, kept: Iterable[R]) -> None:
+    def put(self, database: apsw.Connection, key: ColumnKey, kept: Iterable[R]) -> None:
         """Insert or replace."""
         database.executemany(self._put, [self.to_row(record, key) for record in kept])
 
@@ -67,12 +67,12 @@ class Table(Generic[R]):
         """Delete by primary key; what is not there is gone already."""
         database.executemany(self._drop, keys)
 
-    def read(self, database: apsw.Connection, key: StoreKey, where: str = "", bound: Row = ()) -> Iterator[R]:
+    def read(self, database: apsw.Connection, key: ColumnKey, where: str = "", bound: Row = ()) -> Iterator[R]:
         """The records of the rows that `where` (the rest of the query) picks."""
         for row in database.execute(f"{self.select} {where}", bound):
             yield self.from_row(row, key)
 
-    def to_row(self, record: R, key: StoreKey) -> Row:
+    def to_row(self, record: R, key: ColumnKey) -> Row:
         """The values in the order of `columns`."""
         values = self._values(record)
         if not self._codecs and not self._secret:
@@ -84,7 +84,7 @@ class Table(Generic[R]):
             row[index] = key.seal(row[index], self._bound_to(index, values))
         return tuple(row)
 
-    def from_row(self, row: Row, key: StoreKey) -> R:
+    def from_row(self, row: Row, key: ColumnKey) -> R:
         """The record whose values these are."""
         if not self._codecs and not self._secret:
             return self.record(*row)
@@ -95,14 +95,14 @@ class Table(Generic[R]):
             values[index] = decode(values[index])
         return self.record(*values)
 
-    def _opened(self, index: int, row: Row, key: StoreKey) -> bytes:
-        plaintext = key.open(row[index], self._bound_to(index, row))
-        if plaintext is None:
+    def _opened(self, index: int, row: Row, key: ColumnKey) -> bytes:
+        try:
+            return key.open_untrusted(row[index], self._bound_to(index, row))
+        except SignatureError as error:
             raise StoreError(
                 f"The store holds a {self.name} that does not open with this home's key: the file was changed, or the"
                 " key is not the one it was written with; put the right key file back, or start from a backup."
-            )
-        return plaintext
+            ) from error
 
     def _bound_to(self, index: int, row: Row) -> bytes:
         key = (row[at] if isinstance(row[at], bytes) else str(row[at]).encode() for at in self._key)

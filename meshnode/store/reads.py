@@ -22,7 +22,7 @@ from meshnode.core.records import (
 )
 from meshnode.errors import UsageError
 from meshnode.store.database import translated
-from meshnode.store.mapping import Row, StoreKey
+from meshnode.store.mapping import ColumnKey, Row
 from meshnode.store.tables import TABLES
 
 R = TypeVar("R", bound=Record)
@@ -34,7 +34,7 @@ MESSAGE_ID = 16
 class Reads:
     """Read access to an open store."""
 
-    def __init__(self, database: apsw.Connection, key: StoreKey) -> None:
+    def __init__(self, database: apsw.Connection, key: ColumnKey) -> None:
         self._database = database
         self._key = key
 

@@ -145,7 +145,7 @@ CREATE TABLE message (
 CREATE INDEX message_by_cursor ON message (cursor);
 CREATE INDEX message_by_peer ON message (peer, cursor) WHERE channel = x'';
 CREATE INDEX message_by_channel ON message (channel, cursor) WHERE channel <> x'';
-CREATE UNIQUE INDEX message_by_request ON message (request) WHERE request <> x'';
+CREATE INDEX message_by_request ON message (request) WHERE request <> x'';
 
 CREATE TABLE state (
     message BLOB NOT NULL PRIMARY KEY,

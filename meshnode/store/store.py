@@ -16,11 +16,11 @@ from typing import get_args
 from meshnode.core.effects import Forget, Persist
 from meshnode.core.inputs import StoreState
 from meshnode.core.records import BlockRecord, Keyed, MessageRecord, Record, Snapshot
-from meshnode.errors import StoreError, StoreFullError
+from meshnode.errors import SignatureError, StoreError, StoreFullError
 from meshnode.store import blocks, room
 from meshnode.store.ballast import RESERVE, Ballast
 from meshnode.store.database import PAGE, close_database, open_database, translated
-from meshnode.store.mapping import Row, StoreKey
+from meshnode.store.mapping import ColumnKey, Row
 from meshnode.store.reads import Reads
 from meshnode.store.tables import TABLES
 
@@ -36,7 +36,7 @@ _PENDING = (
 class Store:
     """An open store. `now` is the highest powered-on second it has been told."""
 
-    def __init__(self, path: Path, key: StoreKey, limit: int, *, vfs: str | None = None, reserve: bool = True) -> None:
+    def __init__(self, path: Path, key: ColumnKey, limit: int, *, vfs: str | None = None, reserve: bool = True) -> None:
         """Open or make it. `vfs` names another file system layer (tests); `reserve` lays ballast beside the file."""
         self._path = path
         self._key = key
@@ -59,9 +59,16 @@ class Store:
             if row is None:
                 sealed = self._key.seal(_CHECKED, b"meta")
                 self._database.execute("INSERT INTO meta (one, now, key_check) VALUES (1, 0, ?)", (sealed,))
-            elif self._key.open(row[1], b"meta") != _CHECKED:
-                raise StoreError(f"{self._path.name} does not open with this home's key; put the right key file back.")
+            else:
+                self._check_key(row[1])
             return 0.0 if row is None else float(row[0])
+
+    def _check_key(self, sealed: bytes) -> None:
+        try:
+            self._key.open_untrusted(sealed, b"meta")
+        except SignatureError as error:
+            name = self._path.name
+            raise StoreError(f"{name} does not open with this home's key; put the right key file back.") from error
 
     def commit(self, effects: Iterable[Persist | Forget], now: float, promise: bool) -> None:
         """Write all of it or nothing. StoreFullError: nothing was written, and nothing may be acknowledged."""

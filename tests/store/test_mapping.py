@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.store_fakes import KINDS, any_record, message, open_store
 
 from meshnode.core.effects import Forget, Persist
 from meshnode.core.records import BODY_DROPPED, BlockRecord, MessageRecord, RatchetRecord, RecordKey
 from meshnode.errors import StoreError
 from meshnode.store.tables import TABLES
+from support.store_fakes import KINDS, any_record, message, open_store
 
 loose = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
 
@@ -50,7 +50,9 @@ def test_every_table_is_strict(store: Any) -> None:
 def test_what_is_written_is_read_again(kind: Any, store: Any, data: st.DataObject) -> None:
     record = data.draw(any_record(kind))
     if kind is MessageRecord and record.request:
-        store.commit([Forget((RecordKey(kind, (m.id,)),)) for m, _ in store.reads.inbox(-(2**63), limit=1000)], 0, False)
+        store.commit(
+            [Forget((RecordKey(kind, (m.id,)),)) for m, _ in store.reads.inbox(-(2**63), limit=1000)], 0, False
+        )
     store.commit([Persist((record,))], 0.0, False)
     key = TABLES[kind].key_of(record)
     where = "WHERE " + " AND ".join(f'"{name}" = ?' for name in kind.KEY)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.cut_vfs import CutVfs, image
-from support.store_fakes import LIMIT, FakeKey, fact, message, open_store, state
 
 from meshnode.core.effects import Forget, Persist
 from meshnode.core.records import FactRecord, RecordKey
 from meshnode.store.store import Store
+from support.cut_vfs import CutVfs, image
+from support.store_fakes import LIMIT, FakeKey, fact, message, open_store, state
 
 Commit = tuple[list[tuple[int, bytes]], bool, bool]  # facts to set (empty: delete), promise?, checkpoint after it?
 Rows = tuple[dict[str, bytes], list[int]]

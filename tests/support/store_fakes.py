@@ -1,4 +1,4 @@
-"""A store key with a real cipher but no key file, and records to fill tables with."""
+"""A store key without a key file, and records to fill tables with."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import strategies as st
 
 from meshnode.core import records
@@ -22,27 +20,29 @@ from meshnode.core.records import (
     Record,
     StateRecord,
 )
+from meshnode.core.sealing.atrest import StoreKey
+from meshnode.core.sealing.primitives import RealSealer
 from meshnode.store.store import Store
 
 KINDS = get_args(Record)
 LIMIT = 64_000_000
 
 
-class FakeKey:
-    """Seals with ChaCha20-Poly1305 under one key."""
+class FakeKey(StoreKey):
+    """A store key from eight bits; another number does not open what this one sealed."""
 
-    def __init__(self, key: bytes = bytes(32)) -> None:
-        self._cipher = ChaCha20Poly1305(key)
+    def __init__(self, number: int = 1) -> None:
+        super().__init__(RealSealer(), SystemRandomness(), bytes([number]) * 32)
 
-    def seal(self, plaintext: bytes, ad: bytes) -> bytes:
-        nonce = os.urandom(12)
-        return nonce + self._cipher.encrypt(nonce, plaintext, ad)
 
-    def open(self, sealed: bytes, ad: bytes) -> bytes | None:
-        try:
-            return self._cipher.decrypt(sealed[:12], sealed[12:], ad)
-        except InvalidTag:
-            return None
+class SystemRandomness:
+    """Entropy that no test depends on."""
+
+    def take(self, purpose: str, size: int) -> bytes:
+        return os.urandom(size)
+
+    def between(self, purpose: str, low: float, high: float) -> float:
+        return low
 
 
 def open_store(folder: Path, limit: int = LIMIT, **options: Any) -> Store:

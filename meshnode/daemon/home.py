@@ -1,0 +1,192 @@
+"""A home: the directory of one node, 0700, and who may use it when.
+
+config.toml    what differs from the defaults
+keys           the keyring, sealed (keyring.py)
+home.key       what opens it, unless a passphrase or a credential does
+store.db       blocks, messages, envelopes (store/); beside it its write-ahead log and reserve
+control.sock   where the commands ask
+lock           held by the daemon, or by a command that writes while none runs
+journal*       the record of inputs, if it is asked for
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from meshnode import config as options
+from meshnode.config import Config, MeshSection
+from meshnode.core.effects import Persist
+from meshnode.core.identity.invite import MeshInvite, check_name
+from meshnode.core.identity.keys import Keys, new_keys
+from meshnode.core.ids import channel_id
+from meshnode.core.ports import Entropy, Sealer
+from meshnode.core.records import ChannelRecord
+from meshnode.core.sealing.atrest import StoreKey
+from meshnode.core.sealing.mesh import MeshKeys, closed_mesh, open_mesh, with_secret
+from meshnode.core.sealing.primitives import RealSealer
+from meshnode.daemon import keyring
+from meshnode.daemon.entropy import SystemEntropy
+from meshnode.daemon.files import sync_folder, write_private
+from meshnode.daemon.keyring import Keyring, Opener
+from meshnode.daemon.lock import Lock
+from meshnode.errors import HomeError
+from meshnode.store.store import Store
+
+CONFIG = "config.toml"
+STORE = "store.db"
+SQUARE = "square"  # the public channel every node starts in
+
+
+class Home:
+    """An opened home. While `locked`, no other meshnode writes here; closing lets go."""
+
+    def __init__(self, path: Path, config: Config, held: Keyring, opener: Opener, lock: Lock | None) -> None:
+        self.path = path
+        self.config = config
+        self.keyring = held
+        self.sealer: Sealer = RealSealer()
+        self.entropy: Entropy = SystemEntropy()
+        self._opener = opener
+        self._lock = lock
+
+    @property
+    def keys(self) -> Keys:
+        """Person, device and node."""
+        return self.keyring.keys
+
+    @property
+    def name(self) -> str:
+        """What the person calls itself."""
+        return self.keyring.name
+
+    @property
+    def mesh(self) -> MeshKeys:
+        """The mesh the configuration names."""
+        return self.keyring.mesh(self.config.mesh.name)
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the node of this home listens to commands."""
+        chosen = self.config.control.socket
+        return Path(chosen) if chosen else self.path / "control.sock"
+
+    def open_store(self) -> Store:
+        """The store; only for who holds the lock."""
+        if self._lock is None:
+            raise HomeError(f"The home {self.path} was opened for looking only.")
+        key = StoreKey(self.sealer, self.entropy, self.keyring.store_key)
+        return Store(self.path / STORE, key, self.config.store.limit_mb * 1_000_000)
+
+    def keep(self, changed: Keyring) -> None:
+        """Seal and write another keyring."""
+        write_private(self.path / keyring.SEALED, keyring.seal(changed, self._opener, self.sealer, self.entropy))
+        self.keyring = changed
+
+    def configure(self, changed: Config) -> None:
+        """Write another configuration; it holds from the next start."""
+        write_private(self.path / CONFIG, options.dump(changed).encode())
+        self.config = changed
+
+    def join(self, invite: MeshInvite) -> None:
+        """Become a member of a mesh; the node speaks in it from its next start."""
+        held = self.keyring.meshes.get(invite.name)
+        if invite.secret is None:
+            joined = open_mesh(invite.name)
+        elif held:
+            joined = with_secret(MeshKeys(invite.name, held), invite.number, invite.secret)
+        else:
+            joined = closed_mesh(invite.name, invite.secret, invite.number)
+        self.keep(self.keyring.with_mesh(joined))
+        self.configure(_in_mesh(self.config, invite.name))
+
+    def close(self) -> None:
+        """Let others in."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Home:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def create_home(
+    path: Path, name: str, mesh: MeshKeys, *, passphrase_file: Path | None = None, config: Config | None = None
+) -> Home:
+    """Make a home, locked and ready to run; refuses to overwrite one. The file `keys` is written last: it makes a home."""
+    check_name(name)
+    _make_folder(path)
+    lock = Lock(path / "lock")
+    try:
+        if (path / keyring.SEALED).exists():
+            raise HomeError(f"{path} is a home already; choose another place, or remove it first.")
+        return _furnish(path, name, mesh, passphrase_file, config or Config(), lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _furnish(path: Path, name: str, mesh: MeshKeys, passphrase_file: Path | None, config: Config, lock: Lock) -> Home:
+    sealer, entropy = RealSealer(), SystemEntropy()
+    opener = keyring.new_opener(path, entropy, passphrase_file)
+    held = Keyring(name, new_keys(sealer, entropy), entropy.take("store", 32)).with_mesh(mesh)
+    home = Home(path, config, held, opener, lock)
+    home.configure(_in_mesh(config, mesh.name))
+    _lay_store(home)
+    home.keep(held)
+    sync_folder(path.parent)
+    return home
+
+
+def _lay_store(home: Home) -> None:
+    for left in home.path.glob(STORE.removesuffix(".db") + ".*"):
+        left.unlink()  # of an attempt that was cut off before it had keys
+    store = home.open_store()
+    try:
+        square = ChannelRecord(channel_id(SQUARE), SQUARE, True)
+        store.commit([Persist((square,))], store.now, promise=True)
+    finally:
+        store.close()
+
+
+def open_home(
+    path: Path, *, lock: bool = True, config_file: Path | None = None, passphrase_file: Path | None = None
+) -> Home:
+    """Open a home. HomeError if there is none, if another meshnode holds it, or if its keys do not open."""
+    sealed = _sealed(path)
+    config = options.load(config_file or path / CONFIG)
+    held = Lock(path / "lock") if lock else None
+    try:
+        opener = keyring.find_opener(path, sealed, passphrase_file)
+        return Home(path, config, keyring.unseal(sealed, opener, RealSealer()), opener, held)
+    except BaseException:
+        if held is not None:
+            held.release()
+        raise
+
+
+def _sealed(path: Path) -> bytes:
+    try:
+        return (path / keyring.SEALED).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise HomeError(f"There is no meshnode home at {path}; make one with `meshnode init`.") from None
+    except OSError as error:
+        raise HomeError(f"The home {path} cannot be read ({error.strerror}); check its owner and mode.") from error
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chmod(path, 0o700)
+    except OSError as error:
+        raise HomeError(f"The home {path} cannot be made ({error.strerror}); choose another place.") from error
+
+
+def _in_mesh(config: Config, name: str) -> Config:
+    return msgspec.structs.replace(config, mesh=MeshSection(name=name))

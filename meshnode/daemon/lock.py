@@ -1,0 +1,30 @@
+"""One meshnode at a time in a home: a lock the kernel drops when the process ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from meshnode.errors import HomeError
+
+
+class Lock:
+    """Held from its making until `release`."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._descriptor, 20).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            raise HomeError(
+                f"Another meshnode (process {holder or 'unknown'}) uses the home {path.parent}; stop it first."
+            ) from None
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let another one in."""
+        os.close(self._descriptor)

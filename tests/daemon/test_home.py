@@ -1,0 +1,136 @@
+"""A home is private, opens only with its key, and belongs to one process at a time."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from meshnode.core.identity.invite import MeshInvite
+from meshnode.core.sealing.mesh import closed_mesh, open_mesh
+from meshnode.daemon.home import create_home, open_home
+from meshnode.errors import HomeError
+
+
+@pytest.fixture(autouse=True)
+def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.delenv("MESHNODE_PASSPHRASE_FILE", raising=False)
+
+
+def test_what_init_makes_opens_again(tmp_path: Path) -> None:
+    with create_home(tmp_path / "h", "Ada", closed_mesh("valley", b"s" * 32)) as made:
+        keys = made.keys
+    with open_home(tmp_path / "h") as home:
+        assert (home.name, home.keys) == ("Ada", keys)
+        assert home.mesh == closed_mesh("valley", b"s" * 32)
+        store = home.open_store()
+        assert [channel.name for channel, _ in store.reads.channels()] == ["square"]
+        store.close()
+
+
+def test_a_home_is_private(tmp_path: Path) -> None:
+    create_home(tmp_path / "h", "Ada", open_mesh("public")).close()
+    assert stat.S_IMODE((tmp_path / "h").stat().st_mode) == 0o700
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "h").iterdir()}
+    assert set(modes) >= {"keys", "home.key", "store.db", "config.toml", "lock"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_no_secret_stands_in_clear(tmp_path: Path) -> None:
+    with create_home(tmp_path / "h", "Ada", closed_mesh("valley", b"s" * 32)) as home:
+        secrets = [home.keys.persona_secret, home.keys.device_secret, home.keyring.store_key, b"s" * 32]
+    raw = b"".join(path.read_bytes() for path in (tmp_path / "h").iterdir())
+    assert not any(secret in raw for secret in secrets)
+
+
+def test_init_does_not_overwrite(tmp_path: Path) -> None:
+    create_home(tmp_path / "h", "Ada", open_mesh("public")).close()
+    with pytest.raises(HomeError, match="a home already"):
+        create_home(tmp_path / "h", "Bo", open_mesh("public"))
+    with open_home(tmp_path / "h") as home:
+        assert home.name == "Ada"
+
+
+def test_an_init_that_was_cut_off_is_begun_again(tmp_path: Path) -> None:
+    create_home(tmp_path / "h", "Ada", open_mesh("public")).close()
+    (tmp_path / "h" / "keys").unlink()
+    create_home(tmp_path / "h", "Bo", open_mesh("public")).close()
+    with open_home(tmp_path / "h") as home:
+        home.open_store().close()
+        assert home.name == "Bo"
+
+
+def test_no_home_no_node(tmp_path: Path) -> None:
+    with pytest.raises(HomeError, match="meshnode init"):
+        open_home(tmp_path / "nowhere")
+
+
+def test_a_second_meshnode_is_refused_and_told_who_is_there(tmp_path: Path) -> None:
+    with create_home(tmp_path / "h", "Ada", open_mesh("public")):
+        program = (
+            "import sys; from pathlib import Path; from meshnode.daemon.home import open_home\n"
+            "try: open_home(Path(sys.argv[1]))\n"
+            "except Exception as error: print(error)"
+        )
+        said = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / "h")], capture_output=True, text=True, check=True
+        )
+    assert "Another meshnode (process" in said.stdout
+    open_home(tmp_path / "h").close()
+
+
+def test_looking_needs_no_lock(tmp_path: Path) -> None:
+    with create_home(tmp_path / "h", "Ada", open_mesh("public")), open_home(tmp_path / "h", lock=False) as looked:
+        assert looked.name == "Ada"
+        with pytest.raises(HomeError, match="looking only"):
+            looked.open_store()
+
+
+def test_a_passphrase_home_opens_with_its_passphrase_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    right.write_text("soup is ready\n")
+    wrong.write_text("soup is cold\n")
+    create_home(tmp_path / "h", "Ada", open_mesh("public"), passphrase_file=right).close()
+    assert not (tmp_path / "h" / "home.key").exists()
+    with pytest.raises(HomeError, match="name its file"):
+        open_home(tmp_path / "h")
+    with pytest.raises(HomeError, match="passphrase does not fit"):
+        open_home(tmp_path / "h", passphrase_file=wrong)
+    monkeypatch.setenv("MESHNODE_PASSPHRASE_FILE", str(right))
+    open_home(tmp_path / "h").close()
+
+
+def test_the_key_may_come_from_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "meshnode-key").write_bytes(b"k" * 32)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    create_home(tmp_path / "h", "Ada", open_mesh("public")).close()
+    assert not (tmp_path / "h" / "home.key").exists()
+    open_home(tmp_path / "h").close()
+    (tmp_path / "meshnode-key").write_bytes(b"short")
+    with pytest.raises(HomeError, match="5 bytes instead of 32"):
+        open_home(tmp_path / "h")
+
+
+@pytest.mark.parametrize("spoil", [b"", b"\1", b"\x07" * 300])
+def test_spoilt_keys_are_named(tmp_path: Path, spoil: bytes) -> None:
+    create_home(tmp_path / "h", "Ada", open_mesh("public")).close()
+    (tmp_path / "h" / "keys").write_bytes(spoil)
+    with pytest.raises(HomeError, match="do not open"):
+        open_home(tmp_path / "h")
+    (tmp_path / "h" / "home.key").unlink()
+
+
+def test_joining_a_mesh_holds_from_the_next_start(tmp_path: Path) -> None:
+    with create_home(tmp_path / "h", "Ada", open_mesh("public")) as home:
+        home.join(MeshInvite("valley", b"1" * 32, 0))
+        home.join(MeshInvite("valley", b"2" * 32, 1))
+        home.join(MeshInvite("fair", None))
+        home.join(MeshInvite("valley", b"2" * 32, 1))
+    with open_home(tmp_path / "h") as home:
+        assert [one.secret[:1] for one in home.mesh.secrets] == [b"2", b"1"]
+        assert not home.mesh.open
+        assert home.keyring.mesh("fair").open
