@@ -22,7 +22,8 @@ from meshnode.core.ids import (
     Tag,
 )
 
-BODY_HELD, BODY_MISSING, BODY_DROPPED, BODY_REMOVED = range(4)  # here; wanted; dropped by quota; removed by its author
+# here; wanted; dropped by quota; removed by its author (the values stand in chain/kinds.py)
+BODY_HELD, BODY_MISSING, BODY_DROPPED, BODY_REMOVED = range(4)
 
 ROLE_OWN, ROLE_CUSTODY, ROLE_TRANSIT = range(3)  # written here; promised to keep; passing through within the island
 
@@ -57,7 +58,7 @@ class BlockRecord(Keyed):
 class LogRecord(Keyed):
     """What is held of one log. Headers are complete from `start` to `head`; bodies may be gone below `floor`.
 
-    `frozen_at`: first seq of a fork (0: none). `adopted`: id of the block up to which the owner adopted a branch.
+    `frozen_at`: first seq of a fork (0: none). `adopted`: seq 4 | id 32 of the block up to which its owner adopted one.
     """
 
     KEY: ClassVar = ("log",)
@@ -330,7 +331,11 @@ class RecordKey:
 
 @dataclass(frozen=True, slots=True)
 class BlockIndex:
-    """What a node keeps in memory of a stored block."""
+    """What a node keeps in memory of a stored block; a snapshot gives them by log, lowest seq first.
+
+    `prev` is the backlink, bytes 64 to 84 of the content: it lets a restart check how rows hang together. Left empty,
+    blocks beyond a gap are fetched anew.
+    """
 
     log: LogId
     seq: int
@@ -338,6 +343,7 @@ class BlockIndex:
     kind: int
     body_state: int
     body_len: int
+    prev: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

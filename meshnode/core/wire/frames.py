@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from meshnode.core.chain.compact import Compact
+from meshnode.core.chain.frontier import Element
+from meshnode.core.chain.reconcile import Range
 from meshnode.core.ids import EnvelopeId, LogId, NodeKey, Receipt
 
 VERSION = 1  # of the frames; a beacon says the lowest and highest spoken
@@ -18,7 +20,10 @@ OLDEST_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """0x01. node key 32 | X25519 key 32 | epoch 3 | signature 64 over "mn-hello-v1" | mesh id | link id | both keys | epoch."""
+    """0x01. node key 32 | X25519 key 32 | epoch 3 | signature 64.
+
+    Signed is "mn-hello-v1" | mesh id | link id | both keys | epoch.
+    """
 
     node: NodeKey
     exchange: bytes
@@ -36,16 +41,18 @@ class Echo:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """7 B: log handle 4 | contiguous head 3."""
+    """7 B: log handle 4 | mark 3: 23 bits of contiguous head, top bit set when the log split (chain/frontier.py)."""
 
     handle: bytes
     head: int
+    forked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Beacon:
-    """0x02. versions 1 (oldest << 4 | newest) | flags 1 | frontier digest 8 | envelope digest 4 | counts 1 (echoes << 4 |
-    changes) | echoes 4 each, at most 8 | changes 7 each, at most 8 | further bytes ignored (room for later versions).
+    """0x02. versions 1 (oldest << 4 | newest) | flags 1 | frontier digest 8 | envelope digest 4 |
+    counts 1 (echoes << 4 | changes) | echoes 4 each, at most 8 | changes 7 each, at most 8 | further bytes ignored
+    (room for later versions).
 
     flags: 1 busy (queue above half a second), 2 storage refusing, 4 lonely or carrying (answer soon), 8 no hint given.
     """
@@ -86,9 +93,9 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class BlockFrame:
-    """0x05. One block with its backlink, as in a flood: flags 1 (1 full log id) | handle 4 or log id 52 | compact block.
+    """0x05 handle 4, or 0x15 log id 52 | compact block with its seq and its backlink: one block, as in a flood.
 
-    `log` is the 4 B handle or the 52 B id; the block is not yet verified (chain/block.py does that once the log is known).
+    `log` is the 4 B handle or the 52 B id; the block is not verified yet: chain/block.py does that, with the log known.
     """
 
     log: bytes
@@ -97,8 +104,10 @@ class BlockFrame:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """0x06. Blocks of one log in a row of seqs, backlinks elided (after the first, where that one gives it):
-    flags 1 (1 full log id) | handle 4 or log id 52 | first seq varint | count varint | compact blocks without seq.
+    """0x06 handle 4, or 0x16 log id 52 | first seq varint | count varint (1 to 256) | compact blocks without seq.
+
+    Blocks of one log in a row of seqs. The first gives its backlink, the others only where they do not link to the one
+    before (chain/ranges.py).
     """
 
     log: bytes
@@ -148,7 +157,10 @@ class Proofs:
 
 @dataclass(frozen=True, slots=True)
 class ForkFrame:
-    """0x0B. log id 52 | two times: signed content length varint | signed content | signature 64. Lower id first."""
+    """0x0B. log id 52 | seq 4 | two times: version 1 | what follows the seq in the signed content 63 | signature 64.
+
+    312 B, so that it fits the smallest datagram. Lower id first. Answers a WANT that reaches past a split.
+    """
 
     log: LogId
     content_a: bytes
@@ -173,7 +185,7 @@ class Refs:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """0x0E. First 8 of the probe's envelope id | hop 1 | carrier 1 (0 link, 1 overlay, 2 parcel) | link id 6 of that hop."""
+    """0x0E. 8 of a probe's envelope id | hop 1 | carrier 1 (0 link, 1 overlay, 2 parcel) | link id 6 of the hop."""
 
     envelope: bytes
     hop: int
@@ -227,21 +239,11 @@ class EnvelopeFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """One range of a reconciliation: upper bound key (8 B, exclusive; ff.. x8 = the end) and what is known of it.
-
-    mode 0 skip (equal), 1 fingerprint 8, 2 elements listed: count varint, elements 8 B each (handle 5 | head 3).
-    """
-
-    upper: bytes
-    mode: int
-    fingerprint: bytes = b""
-    elements: tuple[bytes, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Ranges:
-    """0x20. Sessions only. nonce 4 of the round | ranges in a row, from the lowest key up."""
+    """0x20. Sessions only. nonce 4 of the round | ranges in a row, from the lowest key up (chain/reconcile.py):
+    mode (4 bits), size of the upper bound (4 bits, 0 to 8) | upper bound, exclusive, 0 B: the end |
+    mode 1: fingerprint 8; modes 2 and 3: count varint, elements 8 each (handle 5 | mark 3).
+    """
 
     nonce: bytes
     ranges: tuple[Range, ...]
@@ -257,28 +259,28 @@ class Elements:
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """0x22. Sessions only. Full elements: log id 52 | head varint, in a row."""
+    """0x22. Sessions only. Full elements: log id 52 | mark 3, in a row."""
 
-    heads: tuple[tuple[LogId, int], ...]
+    heads: tuple[Element, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """0x23. Sessions only. The sender wants nothing more; frontier digest 8 as it is now. Both said so: equal or resolved."""
+    """0x23. Sessions only. The sender wants nothing more; frontier digest 8 as it is now. Both said so: resolved."""
 
     frontier: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """0x24. Sessions only: custody proofs of envelopes handed over in this session: 16 B of envelope id each, in a row."""
+    """0x24. Sessions only. Ids of envelopes handed over in this session and taken into custody, 16 B each, in a row."""
 
     envelopes: tuple[EnvelopeId, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SessionBeacon:
-    """0x25. Sessions only, kept-open ones: frontier digest 8 | envelope digest 4, when it changed and no item told so."""
+    """0x25. Kept-open sessions only: frontier digest 8 | envelope digest 4, when they changed and no item told so."""
 
     frontier: bytes
     envelopes: bytes

@@ -1,0 +1,1 @@
+"""The hash chain: blocks, logs, frontier, forks, checkpoints, pruning, reconciliation."""

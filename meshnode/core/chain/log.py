@@ -1,0 +1,403 @@
+"""The logs a node holds, and what each new block means for them.
+
+A log is a row of headers from its first block (or a checkpoint) up to the first gap, and blocks kept beyond the gap.
+Only the row counts for the frontier (rule 4.6). A block that fits neither tells that the log split:
+
+| arrives                                     | outcome       | then                                                |
+|---------------------------------------------|---------------|-----------------------------------------------------|
+| the next one, linked to the last            | NEW           | joins the row, and what waited beyond the gap       |
+| one further up                              | BEYOND_GAP    | kept, the frontier stays                            |
+| one before a checkpoint we began at, linked | NEW           | joins the row at its lower end                      |
+| held already                                | DUPLICATE     | dropped; BODY when it brings a body we miss         |
+| other than the held one at its seq          | FORK          | prove it with the held header, then `convict`       |
+| linked to another than our last             | FORK_BELOW    | kept; the split is further down, look in `below`    |
+| at or above the split of a frozen log       | FROZEN        | dropped                                             |
+| a checkpoint that contradicts its log       | BAD_CHECKPOINT| kept, the log is frozen there                       |
+| too far up, or unlinked below our start     | TOO_FAR       | dropped                                             |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Final, NamedTuple
+
+from meshnode.core.chain.block import ROOT, Block
+from meshnode.core.chain.checkpoint import decode_checkpoint_untrusted, merkle_root
+from meshnode.core.chain.compact import MAX_SEQ
+from meshnode.core.chain.fork import MAX_REPLACEMENTS, Adoption, ForkProof
+from meshnode.core.chain.frontier import Element
+from meshnode.core.chain.kinds import BODY_DROPPED, BODY_HELD, BODY_MISSING, BODY_REMOVED, CHECKPOINT, FLOOR
+from meshnode.core.chain.prune import decode_floor_untrusted, touchable
+from meshnode.core.chain.rows import Rows
+from meshnode.core.ids import REF_SIZE, BlockId, LogId, log_handle
+from meshnode.errors import UsageError, WireError
+
+MAX_BEYOND: Final = 2048  # blocks kept above a gap: a page or two of newest-first fetching
+STRANGERS: Final = 3  # the ring of a log nobody placed nearer
+_FIRST_LOOK: Final = 16  # how far below a suspicious block to look for the split; four times farther each time
+
+
+class Outcome(Enum):
+    """What a block meant; the table stands above."""
+
+    NEW = "new"
+    BODY = "body"
+    DUPLICATE = "duplicate"
+    BEYOND_GAP = "beyond gap"
+    FORK = "fork"
+    FORK_BELOW = "fork below"
+    FROZEN = "frozen"
+    BAD_CHECKPOINT = "bad checkpoint"
+    TOO_FAR = "too far"
+
+
+_READ: Final = frozenset({CHECKPOINT, FLOOR})  # the kinds a log acts upon itself
+_KEPT: Final = frozenset({Outcome.NEW, Outcome.BODY, Outcome.BEYOND_GAP, Outcome.FORK_BELOW, Outcome.BAD_CHECKPOINT})
+
+
+class Verdict(NamedTuple):
+    """The outcome of one block. `gone`: the stretch (first, last) of rows to forget, not on the adopted branch."""
+
+    outcome: Outcome
+    gone: tuple[int, int] | None = None
+
+    @property
+    def kept(self) -> bool:
+        """True when the block is held now and its row is to be written."""
+        return self.outcome in _KEPT
+
+    @property
+    def fresh(self) -> bool:
+        """True when the header was not here before: a new item, to be sent on."""
+        return self.kept and self.outcome is not Outcome.BODY
+
+
+class Held(NamedTuple):
+    """A block kept beyond the gap. `body` only where the log itself reads it (checkpoints, floors)."""
+
+    id: BlockId
+    prev: bytes
+    kind: int
+    state: int
+    body_len: int
+    body: bytes
+
+
+class Log:
+    """What is held of one log, bodies apart."""
+
+    __slots__ = (
+        "_looks",
+        "_start",
+        "_start_prev",
+        "adopted_id",
+        "adopted_seq",
+        "beyond",
+        "floor",
+        "frozen_at",
+        "handle",
+        "id",
+        "proof",
+        "replaced",
+        "ring",
+        "rows",
+        "suspect",
+    )
+
+    def __init__(self, log: LogId, ring: int = STRANGERS) -> None:
+        self.id = log
+        self.handle = log_handle(log)
+        self.ring = ring
+        self.rows = Rows()
+        self.beyond: dict[int, Held] = {}
+        self.floor = 0
+        self.frozen_at = 0  # first seq of a split, 0 none
+        self.proof: ForkProof | None = None
+        self.replaced = 0  # how often a lower proof took the place of another
+        self.adopted_seq = 0
+        self.adopted_id = BlockId(b"")
+        self.suspect = 0  # lowest seq whose backlink contradicts what we hold below it
+        self._looks = 0
+        self._start = 1  # where the row begins, or shall begin
+        self._start_prev = ROOT
+
+    # -- what there is
+
+    @property
+    def start(self) -> int:
+        """First seq of the row: 1, or a checkpoint. "History before it not checked" when it is not 1."""
+        return self.rows.start
+
+    @property
+    def last(self) -> int:
+        """Last seq of the row, split or not."""
+        return self.rows.last
+
+    @property
+    def forked(self) -> bool:
+        """True when the log is known to have split."""
+        return self.frozen_at != 0
+
+    @property
+    def limit(self) -> int:
+        """The highest seq that counts here: below a split, or up to the adopted block."""
+        if not self.frozen_at:
+            return MAX_SEQ
+        return max(self.frozen_at - 1, self.adopted_seq)
+
+    @property
+    def head(self) -> int:
+        """The contiguous head as the frontier tells it."""
+        return min(self.rows.last, self.limit)
+
+    @property
+    def element(self) -> Element:
+        """This log in the frontier."""
+        return Element(self.id, self.head, self.forked)
+
+    @property
+    def highest(self) -> int:
+        """The highest seq held at all, beyond gaps too."""
+        return max(self.rows.last, max(self.beyond, default=0))
+
+    def id_at(self, seq: int) -> BlockId | None:
+        """The id of the block held at `seq`."""
+        if seq in self.rows:
+            return self.rows.id_at(seq)
+        held = self.beyond.get(seq)
+        return held.id if held else None
+
+    def state_at(self, seq: int) -> int:
+        """What is known of the body at `seq`; BODY_MISSING where no header is held."""
+        if seq in self.rows:
+            return self.rows.state_at(seq)
+        held = self.beyond.get(seq)
+        return held.state if held else BODY_MISSING
+
+    def ref_before(self, seq: int) -> bytes | None:
+        """The backlink a block at `seq` must have, as far as we know."""
+        if seq == 1:
+            return ROOT
+        before = self.id_at(seq - 1)
+        return before[:REF_SIZE] if before else None
+
+    def gaps(self, upto: int) -> list[tuple[int, int]]:
+        """Stretches (first, count) of headers to ask for, up to a head that a neighbour told."""
+        cursor, upto, out = self.rows.last + 1, min(upto, self.limit), []
+        for seq in sorted(self.beyond):
+            if cursor <= upto and seq > cursor:
+                out.append((cursor, min(seq - 1, upto) - cursor + 1))
+            cursor = max(cursor, seq + 1)
+        if cursor <= upto:
+            out.append((cursor, upto - cursor + 1))
+        return out
+
+    @property
+    def below(self) -> tuple[int, int] | None:
+        """The stretch (first, count) in which to look for a split that must lie further down, or None."""
+        top = self.suspect
+        if self.proof is not None:
+            top = 0 if self.proof.lowest or self.replaced >= MAX_REPLACEMENTS else self.proof.seq
+        first = max(self.rows.start, 1, top - _FIRST_LOOK * 4**self._looks)
+        return (first, top - first) if top > first else None
+
+    def missing_bodies(self) -> Iterator[int]:
+        """Seqs within the row whose bodies are wanted, lowest first."""
+        return (seq for seq in self.rows.in_state(BODY_MISSING) if seq <= self.limit)
+
+    def droppable(self) -> Iterator[int]:
+        """Seqs whose bodies the author allowed to drop."""
+        return (seq for seq in self.rows.in_state(BODY_HELD) if seq < self.floor and self.touchable(seq))
+
+    def touchable(self, seq: int) -> bool:
+        """True when the body at `seq` may ever be dropped."""
+        return touchable(self.id, self.rows.kind_at(seq))
+
+    # -- what happens to it
+
+    def offer(self, block: Block) -> Verdict:
+        """Take one verified block of this log; the table above says what comes of it."""
+        held = self.id_at(block.seq)
+        if held == block.id:
+            return self._again(block)
+        if self.frozen_at and block.seq >= self.frozen_at:
+            return self._past_split(block, held)
+        if held is not None:
+            return Verdict(Outcome.FORK)
+        return self._place(block)
+
+    def drop_body(self, seq: int) -> None:
+        """The body at `seq` is gone from here: by its author below the floor, else by quota."""
+        if seq in self.rows and self.rows.state_at(seq) == BODY_HELD:
+            self.rows.set_state(seq, BODY_REMOVED if seq < self.floor and self.touchable(seq) else BODY_DROPPED)
+
+    def convict(self, proof: ForkProof) -> bool:
+        """Freeze the log below a proven split. False when a proof we have stands."""
+        if not proof.replaces(self.proof, self.replaced):
+            return False
+        if self.proof is not None:
+            self.replaced += 1
+        self.proof, self.frozen_at = proof, min(proof.seq, self.frozen_at or proof.seq)
+        self.suspect = self._looks = 0
+        return True
+
+    def adopt(self, adoption: Adoption) -> tuple[int, int] | None:
+        """The owner says which branch is right. Of several statements the one that reaches highest holds, everywhere.
+
+        Returns the stretch (first, last) of held rows to forget, where ours may be the other branch.
+        """
+        if (adoption.seq, adoption.id) <= (self.adopted_seq, self.adopted_id):
+            return None
+        self.adopted_seq, self.adopted_id = adoption.seq, adoption.id
+        if not self.frozen_at or self.highest < self.frozen_at or self._on_adopted_branch():
+            return None
+        gone = (self.frozen_at, self.highest)
+        for seq in [one for one in self.beyond if one >= self.frozen_at]:
+            del self.beyond[seq]
+        self.rows.cut(self.frozen_at)
+        return gone
+
+    def restore(self, start: int, floor: int, frozen_at: int, adopted: bytes) -> None:
+        """Take up again what the log's row says; `restore_block` follows for each of its blocks, lowest seq first."""
+        self._start, self.floor, self.frozen_at = start, floor, frozen_at
+        self.adopted_seq, self.adopted_id = int.from_bytes(adopted[:4], "big"), BlockId(adopted[4:])
+
+    def restore_block(self, seq: int, held: Held) -> None:
+        """Take up again one stored block; where its backlink is not known (empty), rows are taken as they stand."""
+        last = self.rows.last
+        if (not last and seq == self._start) or (last and seq == last + 1 and held.prev in (b"", self.ref_before(seq))):
+            if not last:
+                self._start_prev = held.prev
+            self.rows.append(seq, held.id, held.kind, held.state, held.body_len)
+        elif held.prev and held.kind not in _READ:
+            self.beyond[seq] = held
+
+    @property
+    def adopted(self) -> bytes:
+        """The adopted block as a row keeps it: seq 4 | id 32, or nothing."""
+        return self.adopted_seq.to_bytes(4, "big") + self.adopted_id if self.adopted_seq else b""
+
+    def begin_at(self, seq: int) -> None:
+        """A newcomer starts at a checkpoint it holds beyond the gap, with nothing below it."""
+        held = self.beyond.get(seq)
+        if self.rows.last or held is None or held.kind != CHECKPOINT:
+            raise UsageError("a log begins at its first block or at a checkpoint")
+        del self.beyond[seq]
+        self._start_prev = held.prev
+        self._append(seq, held)
+        self._pull_down()
+        self._pull()
+
+    # -- how
+
+    def _again(self, block: Block) -> Verdict:
+        if block.body is None or self.state_at(block.seq) != BODY_MISSING:
+            return Verdict(Outcome.DUPLICATE)
+        if block.seq in self.rows:
+            self.rows.set_state(block.seq, BODY_HELD)
+            return Verdict(self._read(block.seq, block.kind, block.body, Outcome.BODY))
+        self.beyond[block.seq] = self._held(block)
+        return Verdict(Outcome.BODY)
+
+    def _place(self, block: Block) -> Verdict:
+        seq, held = block.seq, self._held(block)
+        if seq == self.rows.last + 1 and (self.rows.last or seq == 1):
+            return self._next(seq, held)
+        if seq < self.rows.start:
+            return self._before(seq, held)
+        if len(self.beyond) >= MAX_BEYOND:
+            return Verdict(Outcome.TOO_FAR)
+        self.beyond[seq] = held
+        return Verdict(Outcome.BEYOND_GAP)
+
+    def _next(self, seq: int, held: Held) -> Verdict:
+        if held.prev == self.ref_before(seq):
+            outcome = self._append(seq, held)
+            self._pull()
+            return Verdict(outcome)
+        self.beyond[seq] = held
+        if seq <= self.adopted_seq and self.frozen_at and self.rows.last >= self.frozen_at:
+            gone = (self.frozen_at, self.rows.last)
+            self.rows.cut(self.frozen_at)
+            return Verdict(Outcome.BEYOND_GAP, gone)
+        if self.suspect == seq:
+            self._looks += 1
+        self.suspect = seq
+        return Verdict(Outcome.FORK_BELOW)
+
+    def _before(self, seq: int, held: Held) -> Verdict:
+        if seq != self.rows.start - 1 or held.id[:REF_SIZE] != self._start_prev:
+            return Verdict(Outcome.TOO_FAR)
+        self.beyond[seq] = held
+        self._pull_down()
+        return Verdict(Outcome.NEW)
+
+    def _pull_down(self) -> None:
+        """Join what lies before the checkpoint we began at, as far as it is linked."""
+        while (held := self.beyond.get(self.rows.start - 1)) is not None and held.id[:REF_SIZE] == self._start_prev:
+            del self.beyond[self.rows.start - 1]
+            self.rows.prepend(held.id, held.kind, held.state, held.body_len)
+            self._start_prev = held.prev
+
+    def _append(self, seq: int, held: Held) -> Outcome:
+        self.rows.append(seq, held.id, held.kind, held.state, held.body_len)
+        return self._read(seq, held.kind, held.body, Outcome.NEW) if held.body else Outcome.NEW
+
+    def _pull(self) -> None:
+        """Join what waited beyond the gap, as far as it links."""
+        while (held := self.beyond.get(self.rows.last + 1)) is not None:
+            seq = self.rows.last + 1
+            if held.prev != self.rows.ref_at(seq - 1):
+                self.suspect = seq
+                return
+            del self.beyond[seq]
+            self._append(seq, held)
+
+    def _held(self, block: Block) -> Held:
+        state = BODY_HELD
+        if block.body is None:
+            gone = block.seq < self.floor and touchable(self.id, block.kind)
+            state = BODY_REMOVED if gone else BODY_MISSING
+        read = block.body if block.body is not None and block.kind in _READ else b""
+        return Held(block.id, block.prev, block.kind, state, block.body_len, read)
+
+    def _read(self, seq: int, kind: int, body: bytes, outcome: Outcome) -> Outcome:
+        """Act upon what a block says of its own log. A statement we cannot read is no statement."""
+        try:
+            if kind == FLOOR:
+                self._raise_floor(decode_floor_untrusted(body, seq))
+            elif kind == CHECKPOINT and not self._agrees(seq, body):
+                self.frozen_at = min(seq, self.frozen_at or seq)
+                return Outcome.BAD_CHECKPOINT
+        except WireError:
+            return outcome
+        return outcome
+
+    def _raise_floor(self, floor: int) -> None:
+        self.floor = max(self.floor, floor)
+        for seq in self.rows.in_state(BODY_MISSING):
+            if seq < self.floor and self.touchable(seq):
+                self.rows.set_state(seq, BODY_REMOVED)
+
+    def _agrees(self, seq: int, body: bytes) -> bool:
+        claim = decode_checkpoint_untrusted(body, seq)
+        for other, ref in ((claim.last_seq, claim.last), (claim.half_seq, claim.half)):
+            if other in self.rows and self.rows.ref_at(other) != ref:
+                return False
+        return claim.first not in self.rows or merkle_root(self.rows.ids(claim.first, claim.count)) == claim.root
+
+    def _past_split(self, block: Block, held: BlockId | None) -> Verdict:
+        """Past a split only the adopted branch is taken, from its named end down: each block pins the one below."""
+        if held is not None or block.seq > self.adopted_seq or not self._pinned(block):
+            return Verdict(Outcome.FROZEN)
+        return self._place(block)
+
+    def _pinned(self, block: Block) -> bool:
+        if block.seq == self.adopted_seq:
+            return block.id == self.adopted_id
+        above = self.beyond.get(block.seq + 1)
+        return above is not None and above.prev == block.ref
+
+    def _on_adopted_branch(self) -> bool:
+        return self.adopted_seq in self.rows and self.rows.id_at(self.adopted_seq) == self.adopted_id

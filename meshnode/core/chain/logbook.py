@@ -1,0 +1,102 @@
+"""All logs of a node: found by id, or by the handle a frame gives; their frontier and its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from meshnode.core.chain.block import Block
+from meshnode.core.chain.fork import Adoption, ForkProof
+from meshnode.core.chain.frontier import Element, frontier_digest
+from meshnode.core.chain.log import STRANGERS, Log, Verdict
+from meshnode.core.ids import LogId
+
+MAX_CANDIDATES: Final = 4  # logs that one handle may mean: each costs a signature check (rule 4.4)
+
+
+class Logbook:
+    """All logs of a node, found by id and by the 4 B handle. Which logs to open or drop, quotas decide above."""
+
+    def __init__(self) -> None:
+        self.logs: dict[LogId, Log] = {}
+        self._by_handle: dict[bytes, list[Log]] = {}
+        self._digest = b""
+        self._sorted: list[Log] = []
+
+    def __contains__(self, log: object) -> bool:
+        return log in self.logs
+
+    def __len__(self) -> int:
+        return len(self.logs)
+
+    def get(self, log: LogId) -> Log | None:
+        """What is held of a log."""
+        return self.logs.get(log)
+
+    def open(self, log: LogId, ring: int = STRANGERS) -> Log:
+        """The log, begun empty if it was not known."""
+        known = self.logs.get(log)
+        if known is None:
+            known = self.logs[log] = Log(log, ring)
+            self._by_handle.setdefault(known.handle, []).append(known)
+            self._changed(logs=True)
+        return known
+
+    def drop(self, log: LogId) -> None:
+        """Forget a log."""
+        gone = self.logs.pop(log, None)
+        if gone is not None:
+            self._by_handle[gone.handle].remove(gone)
+            if not self._by_handle[gone.handle]:
+                del self._by_handle[gone.handle]
+            self._changed(logs=True)
+
+    def candidates(self, handle: bytes) -> list[Log]:
+        """The logs a handle may mean, nearest ring first, at most 4."""
+        return sorted(self._by_handle.get(handle, ()), key=lambda log: log.ring)[:MAX_CANDIDATES]
+
+    def offer(self, block: Block) -> Verdict:
+        """Take one verified block; its log is opened if it was not."""
+        verdict = self.open(block.log).offer(block)
+        if verdict.fresh:
+            self._changed()
+        return verdict
+
+    def convict(self, proof: ForkProof) -> bool:
+        """Freeze a log below a proven split. False when a proof we have stands."""
+        news = self.open(proof.log).convict(proof)
+        if news:
+            self._changed()
+        return news
+
+    def adopt(self, adoption: Adoption) -> tuple[int, int] | None:
+        """The owner says which branch of a log is right; see `Log.adopt`."""
+        self._changed()
+        return self.open(adoption.log).adopt(adoption)
+
+    def restore_proof(self, proof: ForkProof, replaced: int) -> None:
+        """Take up again a stored proof."""
+        log = self.open(proof.log)
+        log.proof, log.replaced = proof, replaced
+
+    def begin_at(self, log: LogId, seq: int) -> None:
+        """A newcomer starts a log at a checkpoint; see `Log.begin_at`."""
+        self._changed()
+        self.logs[log].begin_at(seq)
+
+    def frontier(self) -> Iterator[Element]:
+        """All elements, sorted by log; logs of which nothing counts yet are left out."""
+        if not self._sorted:
+            self._sorted = [self.logs[log] for log in sorted(self.logs)]
+        return (log.element for log in self._sorted if log.head or log.frozen_at)
+
+    def digest(self, key: bytes) -> bytes:
+        """The frontier digest under the mesh's digest subkey; computed when asked for after a change."""
+        if not self._digest:
+            self._digest = frontier_digest(key, (element.encode() for element in self.frontier()))
+        return self._digest
+
+    def _changed(self, *, logs: bool = False) -> None:
+        self._digest = b""
+        if logs:
+            self._sorted = []
