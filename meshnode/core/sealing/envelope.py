@@ -12,7 +12,7 @@ from meshnode.core.ids import EnvelopeId, Receipt, Tag, hashed
 from meshnode.errors import UsageError, WireError
 
 VERSION = 1
-KIND_MESSAGE, KIND_FIRST = 0, 1  # 2 to 7 are for groups and later; carried, never acted upon
+KIND_MESSAGE, KIND_FIRST, KIND_PROBE = 0, 1, 2  # 3 to 7 are for groups and later; carried, never acted upon
 HEADER_SIZE = 16
 TAG_LENGTH = 10
 RECEIPT_SIZE = 16
@@ -46,7 +46,7 @@ class EnvelopeHeader:
     @property
     def understood(self) -> bool:
         """A version and kind that may be acted upon; others are only carried."""
-        return self.version == VERSION and self.kind in (KIND_MESSAGE, KIND_FIRST)
+        return self.version == VERSION and self.kind in (KIND_MESSAGE, KIND_FIRST, KIND_PROBE)
 
     @property
     def lifetime_s(self) -> int:

@@ -29,6 +29,7 @@ from meshnode.core.sealing.chainkey import (
 )
 from meshnode.core.sealing.envelope import (
     HEADER_SIZE,
+    KIND_FIRST,
     KIND_MESSAGE,
     LONGEST_S,
     RECEIPT_SIZE,
@@ -120,7 +121,7 @@ class Ratchet:
         """Open an envelope whose tag is expected. A seal that does not open changes nothing."""
         header = read_envelope_untrusted(data)
         index = self._expected.get(header.tag)
-        if index is None or header.kind != KIND_MESSAGE:
+        if index is None or header.kind == KIND_FIRST or not header.understood:
             raise WireError("an envelope of this tag is not expected in this session")
         key, receipt = self._keys_of(header.tag, index)
         plaintext = sealer.aead_open(key, ZERO_NONCE, data[HEADER_SIZE:], data[:HEADER_SIZE])
@@ -163,13 +164,13 @@ class Ratchet:
         """Time for a new session: full, or a week old (7.6)."""
         return not self.can_seal or age_s >= REPLACE_AFTER_S
 
-    def seal_next(self, sealer: Sealer, inner: Inner, terms: Terms) -> Sealed:
+    def seal_next(self, sealer: Sealer, inner: Inner, terms: Terms, kind: int = KIND_MESSAGE) -> Sealed:
         """The next envelope. Persist the state with it, once, and send those bytes ever after (11.2)."""
         if not self.can_seal:
             raise UsageError("the session is worn: begin a new one")
         key = message_key(self._send_key)
         index, tag, receipt = self._next_to_send()
-        header = terms.header(KIND_MESSAGE, tag).encode()
+        header = terms.header(kind, tag).encode()
         return Sealed(header + sealer.aead_seal(key, ZERO_NONCE, inner.encode(), header), tag, receipt, index)
 
     def sent_index(self, tag: Tag) -> int | None:

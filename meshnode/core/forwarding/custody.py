@@ -1,0 +1,237 @@
+"""Custody: the giver's tries and the taker's proofs.
+
+    giver:  handed over --valid proof--> carried by one more, copies halved
+                        --no proof-----> again after 1.5 times the time asked for, doubling to 5 min; 6 tries
+                        --its copy overheard without a proof--> only later (it can be forged and replayed, rule 9.5)
+    taker:  promised on disk --> owes a proof --> in its own multicast, or alone, or a receipt went that way instead
+
+A handover of no copies asks only whether the envelope arrived: its proof moves no copy and is shown as nothing. So
+every hop inside an island is mended, also where copies have run out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.forwarding.shelf import Carried, Shelf
+from meshnode.core.forwarding.timers import Timers, earliest
+from meshnode.core.ids import EnvelopeId, NeighbourId, NodeKey, Tag
+from meshnode.core.neighbours.neighbour import Neighbour
+from meshnode.core.records import ROLE_OWN, HandoverRecord
+from meshnode.core.sealing.pair import custody_mac
+from meshnode.core.wire.frames import Handover, Proof, Proofs, TookProof
+
+SOON, LATER = 0, 1  # reply times of a handover
+REPLY_S: Final = (1.0, 10.0)
+_PROVE_AFTER_S: Final = (0.3, 9.0)  # when the taker does, so that the proof is there in time, in company if possible
+_LATE: Final = 1.5
+_LONGEST_WAIT_S: Final = 300.0
+_MAX_TRIES: Final = 6
+_RECENT: Final = 20  # tries by which a neighbour's reliability is judged
+_ENOUGH: Final = 4
+_RELIABLE: Final = 0.95
+_PROOFS_AT_ONCE: Final = 80
+
+TryKey = tuple[EnvelopeId, NodeKey]
+
+
+@dataclass(slots=True)
+class _Try:
+    copies: int
+    wait_s: float
+    count: int
+    asleep: bool = False
+
+
+class Custody:
+    """Both ends of handing over, at one node."""
+
+    def __init__(self, ctx: Context, me: NeighbourId, shelf: Shelf) -> None:
+        self._ctx = ctx
+        self._me = me
+        self._shelf = shelf
+        self._tries: dict[TryKey, _Try] = {}
+        self._by_envelope: dict[EnvelopeId, dict[NodeKey, None]] = {}
+        self._by_prefix: dict[tuple[NodeKey, bytes], EnvelopeId] = {}
+        self._due: Timers[TryKey] = Timers()
+        self._outcomes: dict[NodeKey, deque[bool]] = {}
+        self._owed: dict[NodeKey, dict[EnvelopeId, None]] = {}
+        self._prove: Timers[NodeKey] = Timers()
+        self.on_carried: Callable[[Carried, NodeKey], None] = _ignore
+
+    # The giver's part
+
+    def available(self, carried: Carried) -> int:
+        """Copies that may still be given: those not yet proved count as given while there is hope."""
+        lent = sum(
+            entry.copies
+            for taker in self._by_envelope.get(carried.id, ())
+            if not (entry := self._tries[carried.id, taker]).asleep
+        )
+        return max(0, carried.record.copies - lent)
+
+    def hand_over(self, carried: Carried, taker: Neighbour, copies: int) -> Handover:
+        """The words that name `taker` in a frame; from now on a proof is expected from it."""
+        before = self._tries.get((carried.id, taker.node))
+        reply = LATER if before is None and self._reliable(taker.node) else SOON
+        entry = _Try(copies, _LATE * REPLY_S[reply], before.count + 1 if before and not before.asleep else 1)
+        if before is not None:
+            entry.wait_s = min(_LONGEST_WAIT_S, max(entry.wait_s, before.wait_s))
+        self._tries[carried.id, taker.node] = entry
+        self._by_envelope.setdefault(carried.id, {})[taker.node] = None
+        self._by_prefix[taker.node, carried.id[:4]] = carried.id
+        self._due.set((carried.id, taker.node), self._ctx.now + entry.wait_s)
+        return Handover(taker.id[:2], copies, reply)
+
+    def expects(self, envelope: EnvelopeId, taker: NodeKey) -> bool:
+        """True while a proof of this node may still come."""
+        return (envelope, taker) in self._tries
+
+    def overheard(self, envelope: EnvelopeId, taker: NodeKey) -> None:
+        """It sends the envelope on, and proves nothing: wait longer before trying again, believe nothing else."""
+        entry = self._tries.get((envelope, taker))
+        if entry is not None and not entry.asleep:
+            self._due.set((envelope, taker), self._ctx.now + entry.wait_s)
+
+    def took(self, carried: Carried, taker: Neighbour, mac: bytes) -> bool:
+        """A custody proof came: true if it is valid."""
+        if not taker.key or mac != custody_mac(taker.key, carried.id, taker.id):
+            self._ctx.count("custody_proof_false")
+            return False
+        self.confirmed(carried, taker.node)
+        return True
+
+    def proofs_arrived(self, proofs: tuple[Proof, ...], taker: Neighbour) -> None:
+        """Proofs that came alone."""
+        for proof in proofs:
+            carried = self._asked(proof.envelope, taker.node)
+            if carried is None:
+                self._ctx.count("custody_proof_unasked")
+            else:
+                self.took(carried, taker, proof.mac)
+
+    def confirmed(self, carried: Carried, taker: NodeKey) -> None:
+        """It is certain that `taker` has it (a valid proof, or its word in a session): the copies are its own now."""
+        entry = self._forget_try(carried.id, taker)
+        carried.has[taker] = None
+        if entry is None:
+            return
+        self._judge(taker, True)
+        if entry.copies == 0:
+            return
+        carried.proved[taker] = carried.trail.given_to[taker] = None
+        self._ctx.persist(HandoverRecord(carried.id, taker, self._ctx.now))
+        self._give(carried, entry.copies)
+        self.on_carried(carried, taker)
+
+    def forget(self, envelope: EnvelopeId) -> None:
+        """The envelope is gone: nothing is expected for it, nor owed."""
+        for taker in list(self._by_envelope.get(envelope, ())):
+            self._forget_try(envelope, taker)
+        for owed in self._owed.values():
+            owed.pop(envelope, None)
+
+    def lost(self, taker: NodeKey) -> None:
+        """A neighbour is gone: what it did not prove, it does not have."""
+        for envelope, node in [key for key in self._tries if key[1] == taker]:
+            self._forget_try(envelope, node)
+        self.owed_envelopes(taker)
+
+    def late(self) -> list[tuple[Carried, NodeKey, int]]:
+        """What to hand over again now, to whom, with how many copies."""
+        again = []
+        for envelope, taker in self._due.due(self._ctx.now):
+            entry, carried = self._tries[envelope, taker], self._shelf.get(envelope)
+            self._judge(taker, False)
+            entry.wait_s = min(_LONGEST_WAIT_S, entry.wait_s * 2)
+            if carried is None or entry.count >= _MAX_TRIES:
+                entry.asleep = True
+            else:
+                again.append((carried, taker, entry.copies))
+        return again
+
+    # The taker's part
+
+    def owe(self, giver: Neighbour, envelope: EnvelopeId, reply: int) -> None:
+        """The envelope is promised and on disk: the giver shall have its proof in the time it asked for."""
+        self._owed.setdefault(giver.node, {})[envelope] = None
+        self._prove.set_at_latest(giver.node, self._ctx.now + _PROVE_AFTER_S[min(reply, LATER)])
+
+    def proof_for(self, giver: Neighbour, envelope: EnvelopeId) -> TookProof:
+        """The proof to put into our own multicast."""
+        return TookProof(giver.id[:2], custody_mac(giver.key, envelope, self._me))
+
+    def settled(self, giver: NodeKey, envelope: EnvelopeId) -> None:
+        """The proof went out another way."""
+        owed = self._owed.get(giver)
+        if owed is not None:
+            owed.pop(envelope, None)
+            if not owed:
+                del self._owed[giver]
+                self._prove.cancel(giver)
+
+    def receipt_goes_to(self, giver: NodeKey, tag: Tag) -> None:
+        """A receipt on its way to the giver says more than a proof would."""
+        for envelope in list(self._owed.get(giver, ())):
+            trail = self._shelf.known_trail(envelope)
+            if trail is not None and trail.tag == tag:
+                self.settled(giver, envelope)
+
+    def due_proofs(self) -> list[NodeKey]:
+        """To whom proofs are due now."""
+        return list(self._prove.due(self._ctx.now))
+
+    def owed_envelopes(self, giver: NodeKey) -> list[EnvelopeId]:
+        """Take out what is owed to a node."""
+        self._prove.cancel(giver)
+        return list(self._owed.pop(giver, ()))
+
+    def owed_proofs(self, giver: Neighbour) -> list[Proofs]:
+        """Take out what is owed to a neighbour, as frames."""
+        proofs = [Proof(e[:4], custody_mac(giver.key, e, self._me)) for e in self.owed_envelopes(giver.node)]
+        return [Proofs(tuple(proofs[at : at + _PROOFS_AT_ONCE])) for at in range(0, len(proofs), _PROOFS_AT_ONCE)]
+
+    def wakeup(self) -> Instant | None:
+        """When something is due."""
+        return earliest(self._due.next(), self._prove.next())
+
+    def _asked(self, prefix: bytes, taker: NodeKey) -> Carried | None:
+        envelope = self._by_prefix.get((taker, prefix))
+        return None if envelope is None else self._shelf.get(envelope)
+
+    def _give(self, carried: Carried, copies: int) -> None:
+        """Copies moved. The author keeps one to the end; elsewhere who gave the last one away keeps nothing."""
+        record = carried.record
+        left = max(record.copies - copies, 1 if record.role == ROLE_OWN else 0)
+        if left:
+            self._shelf.update(carried, replace(record, copies=left))
+        else:
+            self._shelf.drop(carried)
+            self.forget(carried.id)
+
+    def _reliable(self, taker: NodeKey) -> bool:
+        outcomes = self._outcomes.get(taker, ())
+        return len(outcomes) >= _ENOUGH and sum(outcomes) >= _RELIABLE * len(outcomes)
+
+    def _judge(self, taker: NodeKey, proved: bool) -> None:
+        self._outcomes.setdefault(taker, deque(maxlen=_RECENT)).append(proved)
+
+    def _forget_try(self, envelope: EnvelopeId, taker: NodeKey) -> _Try | None:
+        entry = self._tries.pop((envelope, taker), None)
+        if entry is not None:
+            self._due.cancel((envelope, taker))
+            self._by_prefix.pop((taker, envelope[:4]), None)
+            takers = self._by_envelope[envelope]
+            del takers[taker]
+            if not takers:
+                del self._by_envelope[envelope]
+        return entry
+
+
+def _ignore(carried: Carried, taker: NodeKey) -> None:
+    return None

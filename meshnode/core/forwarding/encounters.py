@@ -1,0 +1,121 @@
+"""Encounters: what two neighbours tell each other of what they carry, when their digests of envelope ids differ.
+
+    digest differs --> Offer (6 B of each id) --> Need (what the other lacks) --> envelopes, with copies handed over
+                                              \\-> the receipt, where the other knows that it arrived
+
+Compared when an encounter begins, soon again while it is young (an offer may be lost, a ferry leaves), then every 32 s.
+A pair of digests for which an exchange changed nothing is left alone for longer and longer, for two nodes may well want
+to hold different things; and the same id is offered three times at most.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.forwarding.receipts import Receipts
+from meshnode.core.forwarding.shelf import SHORT_SIZE, Carried, Shelf
+from meshnode.core.ids import EnvelopeId, NodeKey
+from meshnode.core.neighbours.neighbour import Neighbour
+from meshnode.core.neighbours.table import Neighbours
+from meshnode.core.wire.frames import Need, Offer
+
+COMPARE_S: Final = 32.0  # Imax of the beacons
+_YOUNG_S: Final = 1.0
+_OFFERS: Final = 3  # of one id in one encounter
+_LONGEST_S: Final = 3600.0
+_PER_FRAME: Final = 50  # ids: an offer fits the smallest link
+_MAX_OFFERED: Final = 1000
+_MAX_NEEDED: Final = 200  # envelopes served for one Need: the rest at the next comparison
+_ASKED_S: Final = 4.0  # while one neighbour was asked for an envelope, others are not
+
+
+class Encounters:
+    """Offers made and answered by one node."""
+
+    def __init__(self, ctx: Context, neighbours: Neighbours, shelf: Shelf, receipts: Receipts) -> None:
+        self._ctx = ctx
+        self._neighbours = neighbours
+        self._shelf = shelf
+        self._receipts = receipts
+        self._pairs: dict[NodeKey, tuple[bytes, Instant, float]] = {}  # digests compared, when next, and the wait after
+        self._offered: dict[NodeKey, Counter[EnvelopeId]] = {}
+        self._asked: dict[bytes, Instant] = {}
+        self.on_needed: Callable[[Carried, Neighbour], None] = _ignore
+        self.on_has: Callable[[Carried, Neighbour], None] = _ignore
+
+    def began(self, neighbour: Neighbour) -> None:
+        """A neighbour is bound, is back, or has a session with us: compare afresh."""
+        self.lost(neighbour.node)
+
+    def session_began(self, neighbour: Neighbour) -> None:
+        """A session has no beacon at its start: offer at once."""
+        self.began(neighbour)
+        self._offer(neighbour)
+        self._receipts.met(neighbour)
+
+    def digest_heard(self, neighbour: Neighbour, theirs: bytes) -> None:
+        """A beacon says what it holds, in four bytes."""
+        if neighbour.node not in self._pairs:
+            self._pairs[neighbour.node] = (b"", self._ctx.now, _YOUNG_S / 2)
+            self._receipts.met(neighbour)
+        pair, next_at, wait_s = self._pairs[neighbour.node]
+        ours = self._shelf.digest()
+        if theirs == ours or self._ctx.now < next_at:
+            return
+        wait_s = min(_LONGEST_S if pair == theirs + ours else COMPARE_S, wait_s * 2)
+        self._pairs[neighbour.node] = (theirs + ours, self._ctx.now + wait_s, wait_s)
+        self._offer(neighbour)
+
+    def offer_arrived(self, shorts: Iterable[bytes], neighbour: Neighbour) -> None:
+        """Ask for what is not here, tell what has arrived, and note that the neighbour has the rest."""
+        needed = [short for short in shorts if self._lacks(short, neighbour)]
+        self._asked = {short: until for short, until in self._asked.items() if until > self._ctx.now}
+        for short in needed:
+            self._asked[short] = self._ctx.now + _ASKED_S
+        for at in range(0, len(needed), _PER_FRAME):
+            self._neighbours.send(neighbour, Need(tuple(needed[at : at + _PER_FRAME])), 2)
+
+    def need_arrived(self, shorts: Iterable[bytes], neighbour: Neighbour) -> None:
+        """Send what was asked for, as far as it is held."""
+        for short in list(shorts)[:_MAX_NEEDED]:
+            carried = self._shelf.by_short(short)
+            if carried is None:
+                self._ctx.count("need_not_held")
+            else:
+                carried.has.pop(neighbour.node, None)
+                self.on_needed(carried, neighbour)
+
+    def lost(self, node: NodeKey) -> None:
+        """The encounter is over."""
+        self._pairs.pop(node, None)
+        self._offered.pop(node, None)
+
+    def _offer(self, neighbour: Neighbour) -> None:
+        offered = self._offered.setdefault(neighbour.node, Counter())
+        lacking = [c.id for c in self._shelf if neighbour.node not in c.proved and offered[c.id] < _OFFERS]
+        offered.update(lacking[:_MAX_OFFERED])
+        shorts = [envelope[:SHORT_SIZE] for envelope in lacking[:_MAX_OFFERED]]
+        for at in range(0, len(shorts), _PER_FRAME):
+            self._neighbours.send(neighbour, Offer(tuple(shorts[at : at + _PER_FRAME])), 2)
+
+    def _lacks(self, short: bytes, neighbour: Neighbour) -> bool:
+        carried = self._shelf.by_short(short)
+        if carried is not None:
+            self.on_has(carried, neighbour)
+            return False
+        known = self._shelf.known_short(short)
+        trail = self._shelf.known_trail(known) if known is not None else None
+        if trail is not None and self._receipts.known(trail.tag) is not None:
+            self._receipts.tell(neighbour, trail.tag)
+            return False
+        if known is not None and (self._shelf.seen(known) or self._shelf.passed(known)):
+            return False
+        return self._asked.get(short, 0.0) <= self._ctx.now
+
+
+def _ignore(carried: Carried, neighbour: Neighbour) -> None:
+    return None

@@ -1,0 +1,412 @@
+"""Forwarding: where an envelope, a receipt or a proof that comes in goes to which part, and what follows from it.
+
+    new envelope -> is its tag receipted?  -> tell who sent it
+                 -> is it ours?            -> chat opens it, a receipt goes back
+                 -> are we named?          -> promise on disk, then proof
+                 -> send it on once within the island
+
+The node wires the callbacks: `on_envelope` (chat tries to open), `on_carried`, `on_receipt`, `on_air`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from meshnode.core.airtime.outbox import Outbox, Outgoing
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.forwarding.custody import Custody
+from meshnode.core.forwarding.encounters import Encounters
+from meshnode.core.forwarding.flood import Flood
+from meshnode.core.forwarding.quota import Quota
+from meshnode.core.forwarding.receipts import BATCH, Receipts
+from meshnode.core.forwarding.shelf import Carried, Shelf, new_record, own_record, remaining_s
+from meshnode.core.forwarding.strategies.spray_and_focus import SprayAndFocus
+from meshnode.core.forwarding.timers import earliest
+from meshnode.core.forwarding.trace import Traces, carrier_of
+from meshnode.core.ids import EnvelopeId, MessageId, NodeKey, Receipt, Tag
+from meshnode.core.neighbours.neighbour import Heard, Neighbour
+from meshnode.core.neighbours.table import Neighbours
+from meshnode.core.records import ROLE_CUSTODY, ROLE_OWN, EnvelopeRecord, SeenRecord, Snapshot, TombstoneRecord
+from meshnode.core.sealing.envelope import (
+    KIND_PROBE,
+    EnvelopeHeader,
+    envelope_id,
+    max_copies,
+    read_envelope_untrusted,
+)
+from meshnode.core.wire.frames import EnvelopeFrame, Frame, Handover, Need, Offer, Proofs, Took, Trace
+from meshnode.core.wire.frames import Receipts as ReceiptsFrame
+from meshnode.errors import WireError
+
+_PARCEL_COPIES: Final = 1
+
+OnEnvelope = Callable[[EnvelopeHeader, bytes, Heard | None], bool]
+
+
+class Forwarding:
+    """All of it, for one node."""
+
+    def __init__(self, ctx: Context, neighbours: Neighbours, outbox: Outbox) -> None:
+        self._ctx = ctx
+        self._neighbours = neighbours
+        self.strategy = SprayAndFocus()
+        self.shelf = Shelf(ctx)
+        self._quota = Quota(ctx, self.shelf)
+        self._custody = Custody(ctx, neighbours.me, self.shelf)
+        self._receipts = Receipts(ctx, neighbours, self.shelf, self._custody)
+        self._flood = Flood(ctx, neighbours, outbox, self._custody, self.strategy)
+        self._encounters = Encounters(ctx, neighbours, self.shelf, self._receipts)
+        self._traces = Traces(ctx, neighbours)
+        self._custody.on_carried = self._carried
+        self._flood.before_unicast = self._along_with
+        self._flood.on_session_sent = self._on_session_sent
+        self._encounters.on_needed = self._needed
+        self._encounters.on_has = self._has
+        self.on_envelope: OnEnvelope = _not_ours  # true when it was ours, and a receipt for it is on its way
+        self.on_carried: Callable[[MessageId, Neighbour], None] = _ignore_carried
+        self.on_air: Callable[[MessageId], None] = _ignore_message
+
+    @property
+    def on_receipt(self) -> Callable[[Tag, Receipt], bool]:
+        """Chat learns of a receipt; true when the tag is of a message of ours."""
+        return self._receipts.on_receipt
+
+    @on_receipt.setter
+    def on_receipt(self, callback: Callable[[Tag, Receipt], bool]) -> None:
+        self._receipts.on_receipt = callback
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from the disk: own envelopes and promises are offered again to whoever comes."""
+        self.shelf.restore(snapshot)
+        self._receipts.restore(snapshot)
+        self.shelf.date_again()
+
+    # Our own
+
+    def own(
+        self, header: EnvelopeHeader, data: bytes, message: bytes, copies: int
+    ) -> tuple[EnvelopeRecord, SeenRecord]:
+        """The rows of an envelope sealed here, for the Persist that also holds the step of its chain (rule 11.2)."""
+        envelope = envelope_id(data)
+        record = own_record(header, envelope, data, self._ctx.now, message, copies)
+        return record, self.shelf.remember(envelope, header)
+
+    def submit(self, record: EnvelopeRecord) -> None:
+        """An own envelope is on its way to the disk: spread it, and hand over copies, once it is there."""
+        trail = self.shelf.trail(record.id, record.tag)
+        trail.message, trail.sent_at = record.message, self._ctx.now
+        carried = Carried(record, read_envelope_untrusted(record.data), trail, self._ctx.now)
+        self.shelf.put(carried)
+        if carried.header.kind == KIND_PROBE:
+            self._traces.sent(carried.id, trail)
+        self._flood.spread(carried, named=True)
+
+    def withdraw(self, message: bytes) -> None:
+        """Nothing more is to be done for a message of ours: it arrived, or was given up."""
+        for carried in [c for c in self.shelf if c.record.role == ROLE_OWN and c.record.message == message]:
+            self._drop(carried)
+
+    def tombstone(self, header: EnvelopeHeader, receipt: Receipt) -> TombstoneRecord:
+        """The row that says an envelope for us arrived, for the Persist that files its message (rule 11.4)."""
+        return self._receipts.tombstone(header.tag, receipt, header.lifetime_s)
+
+    def reveal(self, record: TombstoneRecord, *, prompt: bool) -> None:
+        """The message and this row are on their way to the disk: send the receipt once they are there."""
+        self._receipts.reveal(record, prompt=prompt)
+
+    def with_tags(self, tags: tuple[Tag, ...]) -> list[Carried]:
+        """What is held under tags that have just become ours (rule 7.5)."""
+        return [carried for tag in tags for carried in self.shelf.with_tag(tag)]
+
+    def look_again(self) -> None:
+        """A session began: what passed through before may have been for us, so ask for it when it is offered."""
+        self.shelf.forget_passed()
+
+    # What comes in
+
+    def frame_arrived(self, frame: Frame, heard: Heard) -> bool:
+        """Take one frame; false when it is none of forwarding's."""
+        match frame:
+            case EnvelopeFrame():
+                self.envelope_arrived(frame, heard)
+            case ReceiptsFrame(receipts):
+                self._receipts.arrived(receipts, heard)
+            case Proofs(proofs) if heard.neighbour is not None:
+                self._custody.proofs_arrived(proofs, heard.neighbour)
+            case Took(envelopes) if heard.neighbour is not None:
+                self._took(envelopes, heard.neighbour)
+            case Offer(shorts) if heard.neighbour is not None:
+                self._encounters.offer_arrived(shorts, heard.neighbour)
+            case Need(shorts) if heard.neighbour is not None:
+                self._encounters.need_arrived(shorts, heard.neighbour)
+            case Trace():
+                self._traces.arrived(frame)
+            case _:
+                return False
+        return True
+
+    def envelope_arrived(self, frame: EnvelopeFrame, heard: Heard) -> None:
+        """An envelope, new or not, with what its sender says of custody."""
+        try:
+            header = read_envelope_untrusted(frame.data)
+        except WireError:
+            self._ctx.count("envelope_refused")
+            return
+        envelope = envelope_id(frame.data)
+        trail = self.shelf.trail(envelope, header.tag)
+        self._proof_within(frame, envelope, heard)
+        carried = self.shelf.get(envelope)
+        if carried is not None:
+            self._again(carried, frame, heard)
+        elif self._receipts.known(header.tag) is not None or self._receipts.match_loose(header.tag):
+            if heard.bound and heard.neighbour is not None:
+                self._receipts.tell(heard.neighbour, header.tag)
+        elif self.shelf.seen(envelope) or (self.shelf.passed(envelope) and not self._named(frame, heard)):
+            self._seen_before(envelope, frame, heard)
+        elif remaining_s(header, frame.age) <= 0:
+            self._ctx.count("envelope_expired")
+        else:
+            record = new_record(header, envelope, frame.data, self._ctx.now, frame.age)
+            self._new(Carried(record, header, trail, self._ctx.now), frame, heard)
+
+    # Neighbours
+
+    def neighbour_bound(self, neighbour: Neighbour) -> None:
+        """An encounter began."""
+        self._encounters.began(neighbour)
+
+    def neighbour_lost(self, neighbour: Neighbour) -> None:
+        """An encounter is over."""
+        self._custody.lost(neighbour.node)
+        self._receipts.lost(neighbour.node)
+        self._encounters.lost(neighbour.node)
+
+    def session_opened(self, neighbour: Neighbour) -> None:
+        """A session with a peer is open."""
+        self._encounters.session_began(neighbour)
+
+    def digest_heard(self, neighbour: Neighbour, digest: bytes) -> None:
+        """A bound neighbour's beacon, or a session's, says what envelopes it holds."""
+        hears = [name for presence in neighbour.presences.values() for name in presence.echoes_heard]
+        self.strategy.met(neighbour.node, neighbour.id, hears)
+        self._encounters.digest_heard(neighbour, digest)
+
+    def envelope_digest(self) -> bytes:
+        """What our own beacon says."""
+        return self.shelf.digest()
+
+    def carrying(self) -> bool:
+        """True while something own or promised waits to be handed on: beacon more often when alone."""
+        return self.shelf.carrying()
+
+    # Parcels
+
+    def parcel_frames(self, since: Instant = 0.0) -> Iterator[Frame]:
+        """Envelopes (copies 1, our own budget unchanged) and receipts, for an export."""
+        for carried in list(self.shelf):
+            if carried.first_seen >= since:
+                yield EnvelopeFrame(carried.record.data, carried.age_at(self._ctx.now), _PARCEL_COPIES)
+        receipts = list(self._receipts)
+        for at in range(0, len(receipts), BATCH):
+            yield ReceiptsFrame(tuple(receipts[at : at + BATCH]))
+
+    # Time
+
+    def tick(self) -> None:
+        """Everything that is due."""
+        for carried in self.shelf.expire():
+            self._custody.forget(carried.id)
+            self._ctx.count("envelope_expired")
+        for carried, node, copies in self._custody.late():
+            neighbour = self._neighbours.get(node)
+            if neighbour is not None and neighbour in self._neighbours.reachable():
+                self._flood.to_one(carried, neighbour, copies=min(copies, self._custody.available(carried) + copies))
+        for node in self._custody.due_proofs():
+            neighbour = self._neighbours.get(node)
+            if neighbour is not None:
+                self._along_with(neighbour)
+        self._receipts.tick()
+
+    def wakeup(self) -> Instant | None:
+        """When something is due."""
+        return earliest(self.shelf.wakeup(), self._custody.wakeup(), self._receipts.wakeup())
+
+    def clock_changed(self) -> None:
+        """The date became known, or changed."""
+        self.shelf.date_again()
+
+    def sent(self, outgoing: Outgoing) -> None:
+        """A frame left for the air: the outbox says so."""
+        if isinstance(outgoing.frame, EnvelopeFrame):
+            trail = self.shelf.known_trail(EnvelopeId(outgoing.key))
+            if trail is not None and trail.message:
+                self.on_air(MessageId(trail.message))
+
+    # A new envelope
+
+    def _new(self, carried: Carried, frame: EnvelopeFrame, heard: Heard) -> None:
+        handover = self._named(frame, heard)
+        self._note_sender(carried, frame, heard)
+        if carried.header.kind == KIND_PROBE:
+            self._traces.met(carried.id, carried.trail, heard)
+        if self.on_envelope(carried.header, frame.data, heard):
+            if handover is not None and heard.neighbour is not None:
+                self._custody.owe(heard.neighbour, carried.id, handover.reply)
+            return
+        if not self._ctx.settings.carry_for_others:
+            self._ctx.count("envelope_not_carried")
+            return
+        promised = self._keep(carried, frame, handover, heard)
+        self._quota.make_room()
+        proved = self._pass_on(carried, handover, heard, promised)
+        if handover is not None and (promised or handover.copies == 0) and not proved and heard.neighbour is not None:
+            self._owe(heard.neighbour, carried.id, handover)
+
+    def _keep(self, carried: Carried, frame: EnvelopeFrame, handover: Handover | None, heard: Heard) -> bool:
+        """Hold it: promised and on disk if we are named and have room, else in passing."""
+        copies = handover.copies if handover is not None else 0
+        if heard.carrier == "parcel":
+            copies = min(frame.copies, _PARCEL_COPIES)
+        if copies == 0 or not self._quota.may_promise(len(frame.data), heard.node):
+            self.shelf.put(carried)
+            return False
+        self._promise(carried, copies, heard.node)
+        return True
+
+    def _promise(self, carried: Carried, copies: int, giver: bytes) -> None:
+        """On disk, synced, before any proof of this step leaves (rule 11.1)."""
+        clamped = min(copies, max_copies(carried.header.cls))
+        record = replace(carried.record, role=ROLE_CUSTODY, copies=clamped, giver=giver)
+        seen = self.shelf.mark_seen(carried)
+        self.shelf.put(replace(carried, record=record))
+        self._ctx.persist(record, seen, promise=True)
+
+    def _pass_on(self, carried: Carried, handover: Handover | None, heard: Heard, promised: bool) -> bool:
+        held = self.shelf.get(carried.id)
+        if held is None:
+            return False
+        giver = heard.neighbour if handover is not None and promised else None
+        shared = heard.multicast or heard.carrier != "link"
+        return self._flood.spread(
+            held, named=handover is not None and heard.carrier == "link", jitter=shared, giver=giver
+        )
+
+    # An envelope met before
+
+    def _again(self, carried: Carried, frame: EnvelopeFrame, heard: Heard) -> None:
+        self._note_sender(carried, frame, heard)
+        if heard.bound and heard.neighbour is not None:
+            carried.heard[heard.neighbour.node] = None
+            self._custody.overheard(carried.id, heard.neighbour.node)
+        self._flood.overheard(carried)
+        longer = self._ctx.now + remaining_s(carried.header, frame.age)
+        longest = carried.first_seen + carried.header.lifetime_s
+        if min(longer, longest) > carried.record.expires_at:
+            self.shelf.update(carried, replace(carried.record, expires_at=min(longer, longest)))
+        handover = self._named(frame, heard)
+        if handover is not None and heard.neighbour is not None:
+            self._asked_again(carried, handover, heard.neighbour)
+
+    def _asked_again(self, carried: Carried, handover: Handover, giver: Neighbour) -> None:
+        """Named for what we hold: prove it once more, or promise what so far only passed through."""
+        if not carried.kept and handover.copies:
+            if self.shelf.seen(carried.id) or not self._quota.may_promise(len(carried.record.data), giver.node):
+                return
+            self._promise(carried, handover.copies, giver.node)
+        self._owe(giver, carried.id, handover)
+
+    def _seen_before(self, envelope: EnvelopeId, frame: EnvelopeFrame, heard: Heard) -> None:
+        """It was here and is gone: each id is taken once. That it arrived may be said again."""
+        handover = self._named(frame, heard)
+        if handover is not None and handover.copies == 0 and heard.neighbour is not None:
+            self._owe(heard.neighbour, envelope, handover)
+        self._ctx.count("envelope_seen_before")
+
+    # Custody
+
+    def _proof_within(self, frame: EnvelopeFrame, envelope: EnvelopeId, heard: Heard) -> None:
+        carried, proof, taker = self.shelf.get(envelope), frame.proof, heard.neighbour
+        if carried is None or proof is None or taker is None or proof.giver != self._neighbours.me[:2]:
+            return
+        if self._custody.expects(envelope, taker.node):
+            self._custody.took(carried, taker, proof.mac)
+
+    def _took(self, envelopes: tuple[EnvelopeId, ...], taker: Neighbour) -> None:
+        for envelope in envelopes:
+            carried = self.shelf.get(envelope)
+            if carried is not None and self._custody.expects(envelope, taker.node):
+                self._custody.confirmed(carried, taker.node)
+
+    def _owe(self, giver: Neighbour, envelope: EnvelopeId, handover: Handover) -> None:
+        """Say that we have it, in the words of the way it came."""
+        if giver.link(self._ctx.now) is None:
+            self._neighbours.send(giver, Took((envelope,)), 2)
+        else:
+            self._custody.owe(giver, envelope, handover.reply)
+
+    def _along_with(self, neighbour: Neighbour) -> None:
+        """Receipts and proofs for this neighbour, in the company of whatever else goes there now."""
+        self._receipts.flush_to(neighbour)
+        if neighbour.link(self._ctx.now) is None:
+            owed = self._custody.owed_envelopes(neighbour.node)
+            if owed:
+                self._neighbours.send(neighbour, Took(tuple(owed)), 2)
+            return
+        for proofs in self._custody.owed_proofs(neighbour):
+            self._neighbours.send(neighbour, proofs, 2)
+
+    def _carried(self, carried: Carried, taker: NodeKey) -> None:
+        neighbour = self._neighbours.get(taker)
+        if carried.trail.message and neighbour is not None:
+            self.on_carried(MessageId(carried.trail.message), neighbour)
+
+    def _needed(self, carried: Carried, neighbour: Neighbour) -> None:
+        self._flood.to_one(carried, neighbour)
+
+    def _has(self, carried: Carried, neighbour: Neighbour) -> None:
+        carried.has[neighbour.node] = None
+        self._flood.overheard(carried)
+
+    def _drop(self, carried: Carried) -> None:
+        self.shelf.drop(carried)
+        self._custody.forget(carried.id)
+
+    # Helpers
+
+    def _named(self, frame: EnvelopeFrame, heard: Heard) -> Handover | None:
+        """The handover that names us, from a neighbour that is really there."""
+        if not heard.bound:
+            return None
+        return next((handover for handover in frame.handovers if handover.taker == self._neighbours.me[:2]), None)
+
+    def _note_sender(self, carried: Carried, frame: EnvelopeFrame, heard: Heard) -> None:
+        """Whoever sent it has it, and sees to those it named."""
+        if heard.neighbour is not None:
+            carried.has[heard.neighbour.node] = None
+            carried.trail.came_from[heard.neighbour.node] = None
+        for handover in frame.handovers if heard.bound else ():
+            named = self._neighbours.by_prefix(handover.taker)
+            if named is not None:
+                carried.has[named.node] = None
+
+    def _on_session_sent(self, carried: Carried) -> None:
+        if carried.trail.message:
+            self.on_air(MessageId(carried.trail.message))
+
+
+def _not_ours(header: EnvelopeHeader, data: bytes, heard: Heard | None) -> bool:
+    return False
+
+
+def _ignore_carried(message: MessageId, neighbour: Neighbour) -> None:
+    return None
+
+
+def _ignore_message(message: MessageId) -> None:
+    return None
+
+
+__all__ = ["Carried", "Forwarding", "carrier_of"]

@@ -1,0 +1,251 @@
+"""Receipts: what the recipient reveals, and anyone can check against a tag. They purge copies on their way back.
+
+    matched    opens a tag met here: purge, tombstone, on to whom the envelope came from and went to, class 0
+    unmatched  opens nothing met here (yet): class 3, at most 256 per previous hop, 24 h, passed on at encounters only
+
+Our own wait up to 8 s, so that four or more ride together (150 B a hop alone, 46 in company) and still come before the
+custody proofs they replace; not if somebody waits for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.forwarding.custody import Custody
+from meshnode.core.forwarding.shelf import REMEMBER, Shelf
+from meshnode.core.forwarding.timers import Timers, earliest
+from meshnode.core.ids import NodeKey, Receipt, Tag
+from meshnode.core.neighbours.neighbour import Heard, Neighbour
+from meshnode.core.neighbours.table import Neighbours
+from meshnode.core.records import RecordKey, Snapshot, TombstoneRecord
+from meshnode.core.sealing.envelope import LONGEST_S, receipt_tag
+from meshnode.core.wire.frames import Receipts as ReceiptsFrame
+
+BATCH_S: Final = 8.0
+BATCH: Final = 8
+LOOSE_S: Final = 86400.0
+MAX_LOOSE: Final = 256  # per previous hop (rule 9.3)
+_MAX_LOOSE_HOPS: Final = 64
+_LOOSE_AT_ONCE: Final = 64
+MATCHED_CLASS, LOOSE_CLASS = 0, 3
+_AGAIN_S: Final = 10.0  # the same receipt to the same neighbour
+
+_MAX_TOLD: Final = 20_000
+
+
+class Receipts:
+    """Tombstones, and receipts on their way."""
+
+    def __init__(self, ctx: Context, neighbours: Neighbours, shelf: Shelf, custody: Custody) -> None:
+        self._ctx = ctx
+        self._neighbours = neighbours
+        self._shelf = shelf
+        self._custody = custody
+        self._tombstones: dict[Tag, Receipt] = {}
+        self._until: Timers[Tag] = Timers()
+        self._loose: dict[bytes, dict[Tag, Receipt]] = {}
+        self._loose_until: Timers[tuple[bytes, Tag]] = Timers()
+        self._batch: dict[Receipt, None] = {}
+        self._batch_due: Instant | None = None
+        self._told: dict[tuple[NodeKey, Tag], Instant] = {}
+        self.on_receipt: Callable[[Tag, Receipt], bool] = _unknown  # true: it was for a message of ours
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Tombstones stand on disk; what was on its way goes out again when an envelope is offered."""
+        for record in snapshot.records:
+            if isinstance(record, TombstoneRecord):
+                self._bury(record)
+
+    def tombstone(self, tag: Tag, receipt: Receipt, lifetime_s: float = LONGEST_S) -> TombstoneRecord:
+        """The row that keeps a tag's envelopes away for longer than they can live."""
+        return TombstoneRecord(tag, receipt, self._ctx.now + REMEMBER * lifetime_s)
+
+    def known(self, tag: Tag) -> Receipt | None:
+        """The receipt that opened this tag, also one that came before its envelope."""
+        return self._tombstones.get(tag)
+
+    def loose(self, tag: Tag) -> Receipt | None:
+        """A receipt that came before any envelope of its tag."""
+        return next((receipts[tag] for receipts in self._loose.values() if tag in receipts), None)
+
+    def __iter__(self) -> Iterator[Receipt]:
+        return iter(self._tombstones.values())
+
+    def reveal(self, record: TombstoneRecord, *, prompt: bool) -> None:
+        """A message of ours is committed (its row with it): tell, soon or at once, and purge what is held of it."""
+        self._bury(record)
+        self._purge(record.tag)
+        self._batch[Receipt(record.receipt)] = None
+        if prompt or len(self._batch) >= BATCH:
+            self._batch_due = self._ctx.now
+        elif self._batch_due is None:
+            self._batch_due = self._ctx.now + BATCH_S
+
+    def arrived(self, receipts: Iterable[Receipt], heard: Heard) -> None:
+        """Check each, purge, and pass on together what was new."""
+        fresh: list[Receipt] = []
+        for receipt in receipts:
+            tag = receipt_tag(receipt)
+            if heard.neighbour is not None:
+                self._note_told(heard.neighbour.node, tag)
+            if tag in self._tombstones:
+                continue
+            if self._matches(tag, receipt):
+                fresh.append(receipt)
+            else:
+                self._keep_loose(tag, receipt, heard.node)
+        self._pass_on(fresh, heard)
+
+    def match_loose(self, tag: Tag) -> bool:
+        """An envelope came whose receipt was here before it: true, and its copies are purged wherever we tell."""
+        receipt = self.loose(tag)
+        if receipt is None:
+            return False
+        self._matched(tag, receipt)
+        return True
+
+    def tell(self, neighbour: Neighbour, tag: Tag) -> None:
+        """A neighbour still has an envelope that is receipted."""
+        receipt = self._tombstones.get(tag)
+        last = self._told.get((neighbour.node, tag))
+        if receipt is None or (last is not None and last > self._ctx.now - _AGAIN_S):
+            return
+        self._send([receipt], [neighbour], MATCHED_CLASS, jitter=False)
+
+    def met(self, neighbour: Neighbour) -> None:
+        """An encounter: pass on what matches nothing here, it may match there."""
+        loose = [r for hop, receipts in self._loose.items() if hop != neighbour.node for r in receipts.values()]
+        untold = [receipt for receipt in loose if (neighbour.node, receipt_tag(receipt)) not in self._told]
+        self._send(untold[:_LOOSE_AT_ONCE], [neighbour], LOOSE_CLASS, jitter=False)
+
+    def flush_to(self, neighbour: Neighbour) -> None:
+        """Something else goes to this neighbour now: receipts that wait for company and concern it alone ride along."""
+        riding = [receipt for receipt in self._batch if [n.node for n in self._ways(receipt)] == [neighbour.node]]
+        for receipt in riding:
+            del self._batch[receipt]
+        self._send(riding, [neighbour], MATCHED_CLASS, jitter=False)
+        if not self._batch:
+            self._batch_due = None
+
+    def lost(self, node: NodeKey) -> None:
+        """A neighbour went: when it comes back it may be told again."""
+        self._told = {key: at for key, at in self._told.items() if key[0] != node}
+
+    def tick(self) -> None:
+        """Send what waited long enough; forget what is over."""
+        if self._batch_due is not None and self._batch_due <= self._ctx.now:
+            batch, self._batch, self._batch_due = list(self._batch), {}, None
+            self._pass_on(batch, None)
+        ended = list(self._until.due(self._ctx.now))
+        for tag in ended:
+            del self._tombstones[tag]
+        if ended:
+            self._ctx.forget(*(RecordKey(TombstoneRecord, (tag,)) for tag in ended))
+        for hop, tag in self._loose_until.due(self._ctx.now):
+            self._drop_loose(hop, tag)
+
+    def wakeup(self) -> Instant | None:
+        """When something is due."""
+        return earliest(self._batch_due, self._until.next(), self._loose_until.next())
+
+    def _matches(self, tag: Tag, receipt: Receipt) -> bool:
+        """It opens something met here, or something we wrote."""
+        ours = self.on_receipt(tag, receipt)
+        if not ours and not self._shelf.trails_of(tag):
+            return False
+        self._matched(tag, receipt)
+        return True
+
+    def _matched(self, tag: Tag, receipt: Receipt) -> None:
+        lifetimes = [carried.header.lifetime_s for carried in self._shelf.with_tag(tag)]
+        record = self.tombstone(tag, receipt, max(lifetimes, default=LONGEST_S))
+        self._ctx.persist(record)
+        self._bury(record)
+        self._purge(tag)
+        for hop in [hop for hop, receipts in self._loose.items() if tag in receipts]:
+            self._drop_loose(hop, tag)
+
+    def _bury(self, record: TombstoneRecord) -> None:
+        self._tombstones[record.tag] = Receipt(record.receipt)
+        self._until.set(record.tag, record.until)
+
+    def _purge(self, tag: Tag) -> None:
+        for carried in self._shelf.with_tag(tag):
+            self._shelf.drop(carried)
+            self._custody.forget(carried.id)
+
+    def _keep_loose(self, tag: Tag, receipt: Receipt, hop: bytes) -> None:
+        if hop not in self._loose and len(self._loose) >= _MAX_LOOSE_HOPS:
+            self._ctx.count("receipts_unmatched_dropped")
+            return
+        kept = self._loose.setdefault(hop, {})
+        if tag in kept:
+            return
+        if len(kept) >= MAX_LOOSE:
+            self._ctx.count("receipts_unmatched_dropped")
+            self._drop_loose(hop, next(iter(kept)))
+            kept = self._loose.setdefault(hop, kept)
+        kept[tag] = receipt
+        self._loose_until.set((hop, tag), self._ctx.now + LOOSE_S)
+
+    def _drop_loose(self, hop: bytes, tag: Tag) -> None:
+        self._loose_until.cancel((hop, tag))
+        del self._loose[hop][tag]
+        if not self._loose[hop]:
+            del self._loose[hop]
+
+    def _pass_on(self, receipts: list[Receipt], heard: Heard | None) -> None:
+        """Together where they go the same way, to whom the envelope came from and went to, and who is in reach."""
+        groups: dict[tuple[NodeKey, ...], list[Receipt]] = {}
+        for receipt in receipts:
+            ways = [n for n in self._ways(receipt) if heard is None or not self._covered(n, heard)]
+            groups.setdefault(tuple(neighbour.node for neighbour in ways), []).append(receipt)
+        for nodes, together in groups.items():
+            ways = [n for n in map(self._neighbours.get, nodes) if n is not None]
+            self._send(together, ways, MATCHED_CLASS, jitter=heard is not None and heard.multicast)
+
+    def _ways(self, receipt: Receipt) -> list[Neighbour]:
+        """Neighbours in reach that the envelope came from or went to, and that have not told us themselves."""
+        tag = receipt_tag(receipt)
+        nodes = {node: None for trail in self._shelf.trails_of(tag) for node in (*trail.came_from, *trail.given_to)}
+        return [n for n in self._neighbours.reachable() if n.node in nodes and (n.node, tag) not in self._told]
+
+    def _note_told(self, node: NodeKey, tag: Tag) -> None:
+        self._told.pop((node, tag), None)
+        self._told[node, tag] = self._ctx.now
+        if len(self._told) > _MAX_TOLD:
+            del self._told[next(iter(self._told))]
+
+    def _covered(self, neighbour: Neighbour, heard: Heard) -> bool:
+        """It heard the same multicast."""
+        if neighbour is heard.neighbour:
+            return True
+        presence = neighbour.presences.get(heard.link)
+        return heard.multicast and presence is not None and heard.sender[:2] in presence.echoes_heard
+
+    def _send(self, receipts: list[Receipt], targets: list[Neighbour], cls: int, *, jitter: bool) -> None:
+        if not receipts or not targets:
+            return
+        for neighbour in targets:
+            for receipt in receipts:
+                tag = receipt_tag(receipt)
+                self._note_told(neighbour.node, tag)
+                self._custody.receipt_goes_to(neighbour.node, tag)
+        by_link: dict[str, list[Neighbour]] = {}
+        for neighbour in targets:
+            by_link.setdefault(neighbour.link(self._ctx.now) or "", []).append(neighbour)
+        frames = [ReceiptsFrame(tuple(receipts[at : at + BATCH])) for at in range(0, len(receipts), BATCH)]
+        for link, there in by_link.items():
+            for frame in frames:
+                if not link or len(there) == 1:
+                    for neighbour in there:
+                        self._neighbours.send(neighbour, frame, cls)
+                else:
+                    self._neighbours.send(None, frame, cls, link=link, jitter=jitter)
+
+
+def _unknown(tag: Tag, receipt: Receipt) -> bool:
+    return False

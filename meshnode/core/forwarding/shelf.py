@@ -1,0 +1,336 @@
+"""The shelf: every envelope held, what is remembered of those that are gone, and how long each lives.
+
+    own ------ receipt ---------> tombstone          custody -- receipt --> tombstone
+    own ------ expiry ----------> gone               custody -- last copy handed on, expiry --> gone
+    transit -- 10 minutes ------> passed             transit -- handover --> custody
+
+Own and custody stand on disk; transit is in memory alone. An envelope that was once promised or opened here is `seen`
+and not taken again; one that only passed through may be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+from meshnode.core.clock import EPOCH_2026, Instant
+from meshnode.core.context import Context
+from meshnode.core.forwarding.timers import Timers
+from meshnode.core.ids import EnvelopeId, NodeKey, Tag, keyed
+from meshnode.core.records import (
+    ROLE_CUSTODY,
+    ROLE_OWN,
+    ROLE_TRANSIT,
+    EnvelopeRecord,
+    HandoverRecord,
+    RecordKey,
+    SeenRecord,
+    Snapshot,
+)
+from meshnode.core.sealing.envelope import EnvelopeHeader, max_copies, read_envelope_untrusted
+
+SHORT_SIZE: Final = 6  # of an id in offers
+DIGEST_SIZE: Final = 4
+TRANSIT_S: Final = 600.0
+REMEMBER: Final = 1.5  # ids and tombstones outlive the item by this factor of its lifetime (rule 10.4)
+ROW_SIZE: Final = 200  # bytes of a row, and of its memory, beside the data
+MAX_AGE_MIN: Final = 0xFFFF
+MAX_UNCERTAINTY_S: Final = 86400.0  # a date that may be off by more ends nothing
+_MAX_TRAILS: Final = 20_000
+_MAX_PASSED: Final = 20_000
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class Trail:
+    """Whom an envelope came from and went to. It outlives the envelope, so that receipts and traces find back.
+
+    Ordered dicts serve as sets: the order of sending must not hang on hashes of keys.
+    """
+
+    tag: Tag
+    came_from: dict[NodeKey, None] = field(default_factory=dict)
+    given_to: dict[NodeKey, None] = field(default_factory=dict)
+    sent_at: Instant = 0.0
+    message: bytes = b""
+
+
+@dataclass(slots=True)
+class Carried:
+    """One envelope held. `has`: who is known to have it; `heard`: bound neighbours that were overheard sending it;
+    `proved`: those who keep it and proved so; `committed`: our multicast of it carries a proof, so it must go out.
+    """
+
+    record: EnvelopeRecord
+    header: EnvelopeHeader
+    trail: Trail
+    first_seen: Instant
+    has: dict[NodeKey, None] = field(default_factory=dict)
+    heard: dict[NodeKey, None] = field(default_factory=dict)
+    proved: dict[NodeKey, None] = field(default_factory=dict)
+    committed: bool = False
+
+    @property
+    def id(self) -> EnvelopeId:
+        """The envelope's id."""
+        return self.record.id
+
+    @property
+    def kept(self) -> bool:
+        """Own, or promised: stands on disk."""
+        return self.record.role != ROLE_TRANSIT
+
+    def age_at(self, now: Instant) -> int:
+        """Minutes since it was written, as far as clocks that stood still can tell."""
+        return min(MAX_AGE_MIN, self.record.age + max(0, int((now - self.record.held_since) // 60)))
+
+    @property
+    def cls(self) -> int:
+        """The class it is sent in: nobody can check who claims urgency for a sealed envelope (rule 12.3)."""
+        return max(2, min(4, self.header.cls))
+
+
+class Shelf:
+    """All envelopes of one node."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._held: dict[EnvelopeId, Carried] = {}
+        self._tags: dict[Tag, dict[EnvelopeId, None]] = {}
+        self._short: dict[bytes, EnvelopeId] = {}
+        self._seen: dict[EnvelopeId, Instant] = {}
+        self._passed: dict[EnvelopeId, None] = {}
+        self._trails: dict[EnvelopeId, Trail] = {}
+        self._trail_tags: dict[Tag, dict[EnvelopeId, None]] = {}
+        self._expiry: Timers[EnvelopeId] = Timers()
+        self._seen_until: Timers[EnvelopeId] = Timers()
+        self._digest: bytes | None = None
+        self._kept = 0
+        self.promised_bytes: Counter[bytes] = Counter()  # by the node that gave it, empty for strangers
+        self.transit_bytes = 0
+
+    def __iter__(self) -> Iterator[Carried]:
+        return iter(self._held.values())
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Everything that stood on disk, with the trails that follow from it."""
+        for record in snapshot.records:
+            match record:
+                case SeenRecord(envelope, until):
+                    self._seen[envelope] = until
+                    self._seen_until.set(envelope, until)
+                case EnvelopeRecord():
+                    header = read_envelope_untrusted(record.data)
+                    self.put(Carried(record, header, self.trail(record.id, record.tag), record.held_since))
+        for record in snapshot.records:
+            if isinstance(record, HandoverRecord) and record.envelope in self._held:
+                carried = self._held[record.envelope]
+                carried.has[record.taker] = carried.proved[record.taker] = None
+                carried.trail.given_to[record.taker] = None
+
+    def get(self, envelope: EnvelopeId) -> Carried | None:
+        """The envelope, if held."""
+        return self._held.get(envelope)
+
+    def by_short(self, short: bytes) -> Carried | None:
+        """The held envelope whose id begins like this."""
+        envelope = self._short.get(short)
+        return None if envelope is None else self._held.get(envelope)
+
+    def with_tag(self, tag: Tag) -> list[Carried]:
+        """All held under a tag: there may be rubbish beside the true one, relays cannot tell."""
+        return [self._held[envelope] for envelope in self._tags.get(tag, ())]
+
+    def known_short(self, short: bytes) -> EnvelopeId | None:
+        """The id that begins like this, of an envelope held now or met before."""
+        return self._short.get(short)
+
+    def seen(self, envelope: EnvelopeId) -> bool:
+        """It was promised or opened here once: it is not taken again."""
+        return envelope in self._seen
+
+    def passed(self, envelope: EnvelopeId) -> bool:
+        """It passed through within memory, and is not held any more."""
+        return envelope in self._passed
+
+    def forget_passed(self) -> None:
+        """Let what passed through be asked for again: a session began, and it may have been for us."""
+        self._passed.clear()
+
+    def trail(self, envelope: EnvelopeId, tag: Tag) -> Trail:
+        """The trail of an envelope, new if it was never met."""
+        found = self._trails.get(envelope)
+        if found is None:
+            found = self._trails[envelope] = Trail(tag)
+            self._trail_tags.setdefault(tag, {})[envelope] = None
+            self._short[envelope[:SHORT_SIZE]] = envelope
+            for oldest in _beyond(self._trails, _MAX_TRAILS):
+                self._forget_trail(oldest)
+        return found
+
+    def known_trail(self, envelope: EnvelopeId) -> Trail | None:
+        """The trail of an envelope that was met, if it is remembered."""
+        return self._trails.get(envelope)
+
+    def trails_of(self, tag: Tag) -> list[Trail]:
+        """The trails of all envelopes met under a tag."""
+        return [self._trails[envelope] for envelope in self._trail_tags.get(tag, ())]
+
+    def put(self, carried: Carried) -> None:
+        """Hold an envelope, or hold it in another role."""
+        self._count(self._held.get(carried.id), -1)
+        self._held[carried.id] = carried
+        self._tags.setdefault(carried.record.tag, {})[carried.id] = None
+        self._short[carried.id[:SHORT_SIZE]] = carried.id
+        self._passed.pop(carried.id, None)
+        self._count(carried, 1)
+        self._expiry.set(carried.id, self._gone_at(carried))
+        self._digest = None
+
+    def update(self, carried: Carried, record: EnvelopeRecord) -> None:
+        """Hold it with other terms; the disk is told of what it has."""
+        self._count(carried, -1)
+        carried.record = record
+        self._count(carried, 1)
+        self._expiry.set(carried.id, self._gone_at(carried))
+        if carried.kept:
+            self._ctx.persist(record)
+
+    def drop(self, carried: Carried) -> None:
+        """Hold it no longer. What stood on disk stays seen; what only passed may come again."""
+        del self._held[carried.id]
+        same_tag = self._tags[carried.record.tag]
+        del same_tag[carried.id]
+        if not same_tag:
+            del self._tags[carried.record.tag]
+        self._expiry.cancel(carried.id)
+        self._count(carried, -1)
+        self._digest = None
+        if carried.kept:
+            handovers = (RecordKey(HandoverRecord, (carried.id, taker)) for taker in carried.proved)
+            self._ctx.forget(RecordKey(EnvelopeRecord, (carried.id,)), *handovers)
+        else:
+            self._passed[carried.id] = None
+            for oldest in _beyond(self._passed, _MAX_PASSED):
+                del self._passed[oldest]
+
+    def mark_seen(self, carried: Carried) -> SeenRecord:
+        """Remember the id for longer than it can live; the row is for the caller's Persist."""
+        return self.remember(carried.id, carried.header)
+
+    def remember(self, envelope: EnvelopeId, header: EnvelopeHeader) -> SeenRecord:
+        """The same for an envelope that is not held."""
+        until = self._ctx.now + REMEMBER * header.lifetime_s
+        self._seen[envelope] = until
+        self._seen_until.set(envelope, until)
+        return SeenRecord(envelope, until)
+
+    def carrying(self) -> bool:
+        """True while own or promised envelopes are held."""
+        return self._kept > 0
+
+    def digest(self) -> bytes:
+        """4 B of keyed hash over the ids held: what a beacon says of envelopes."""
+        if self._digest is None:
+            self._digest = keyed(self._ctx.mesh.digest, b"mn-envs-v1", b"".join(sorted(self._held)), DIGEST_SIZE)
+        return self._digest
+
+    def expire(self) -> list[Carried]:
+        """Drop what has lived long enough, and say what went."""
+        gone = []
+        for envelope in self._expiry.due(self._ctx.now):
+            carried = self._held[envelope]
+            gone.append(carried)
+            self.drop(carried)
+        ended = list(self._seen_until.due(self._ctx.now))
+        for envelope in ended:
+            del self._seen[envelope]
+        if ended:
+            self._ctx.forget(*(RecordKey(SeenRecord, (envelope,)) for envelope in ended))
+        return gone
+
+    def date_again(self) -> None:
+        """The date became known, or changed: what is past its time by the date goes too (rule 10.1)."""
+        for carried in self._held.values():
+            self._expiry.set(carried.id, self._gone_at(carried))
+
+    def wakeup(self) -> Instant | None:
+        """When something expires."""
+        times = [time for time in (self._expiry.next(), self._seen_until.next()) if time is not None]
+        return min(times, default=None)
+
+    def _forget_trail(self, envelope: EnvelopeId) -> None:
+        tag = self._trails.pop(envelope).tag
+        siblings = self._trail_tags[tag]
+        del siblings[envelope]
+        if not siblings:
+            del self._trail_tags[tag]
+        if envelope not in self._held:
+            self._short.pop(envelope[:SHORT_SIZE], None)
+
+    def _gone_at(self, carried: Carried) -> Instant:
+        record = carried.record
+        if record.role == ROLE_OWN:
+            return record.expires_at
+        if record.role == ROLE_TRANSIT:
+            return min(record.expires_at, carried.first_seen + TRANSIT_S)
+        return min(record.expires_at, self._end_by_date(carried.header))
+
+    def _end_by_date(self, header: EnvelopeHeader) -> Instant:
+        """When the date says that it is over. A date ahead of ours ends nothing (rule 10.3)."""
+        clock = self._ctx.clock
+        if clock.uncertainty_s > MAX_UNCERTAINTY_S or not header.created:
+            return float("inf")
+        age_s = clock.at(self._ctx.now) - (EPOCH_2026 + header.created * 60)
+        return float("inf") if age_s < 0 else self._ctx.now + header.lifetime_s - age_s
+
+    def _count(self, carried: Carried | None, by: int) -> None:
+        if carried is None:
+            return
+        size = by * (len(carried.record.data) + ROW_SIZE)
+        self._kept += by * carried.kept
+        if carried.record.role == ROLE_CUSTODY:
+            self.promised_bytes[carried.record.giver] += size
+        elif carried.record.role == ROLE_TRANSIT:
+            self.transit_bytes += size
+
+
+def new_record(header: EnvelopeHeader, envelope: EnvelopeId, data: bytes, now: Instant, age: int = 0) -> EnvelopeRecord:
+    """A transit row for an envelope met just now; `expires_at` by its age (rule 10.1)."""
+    return EnvelopeRecord(
+        id=envelope,
+        tag=header.tag,
+        data=data,
+        role=ROLE_TRANSIT,
+        copies=0,
+        age=age,
+        held_since=now,
+        expires_at=now + remaining_s(header, age),
+        giver=b"",
+        message=b"",
+    )
+
+
+def own_record(
+    header: EnvelopeHeader, envelope: EnvelopeId, data: bytes, now: Instant, message: bytes, copies: int
+) -> EnvelopeRecord:
+    """The row of an envelope written here."""
+    fresh = new_record(header, envelope, data, now)
+    return replace(fresh, role=ROLE_OWN, copies=min(copies, max_copies(header.cls)), message=message)
+
+
+def remaining_s(header: EnvelopeHeader, age: int) -> float:
+    """Seconds an envelope of that age may still live."""
+    return max(0.0, header.lifetime_s - age * 60.0)
+
+
+def _beyond(remembered: dict[K, V], limit: int) -> Iterable[K]:
+    """The oldest keys above the limit."""
+    return [key for key, _ in zip(remembered, range(len(remembered) - limit), strict=False)]

@@ -1,0 +1,1 @@
+"""Which neighbour is worth a copy: one file for each answer."""

@@ -1,0 +1,61 @@
+"""Due times under names, the earliest first: what each part of forwarding and chat waits with."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Hashable, Iterator
+from itertools import count
+from typing import Generic, TypeVar
+
+from meshnode.core.clock import Instant
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Timers(Generic[K]):
+    """One due time for each name. Setting it again moves it; names due together come in the order they were set."""
+
+    def __init__(self) -> None:
+        self._due: dict[K, tuple[Instant, int]] = {}
+        self._heap: list[tuple[Instant, int, K]] = []
+        self._order = count()
+
+    def set(self, name: K, due: Instant) -> None:
+        """`name` is due then, and not before."""
+        entry = (due, next(self._order))
+        self._due[name] = entry
+        heapq.heappush(self._heap, (*entry, name))
+
+    def set_at_latest(self, name: K, due: Instant) -> None:
+        """`name` is due then, unless it is due earlier already."""
+        if name not in self._due or due < self._due[name][0]:
+            self.set(name, due)
+
+    def cancel(self, name: K) -> None:
+        """`name` is not due any more."""
+        self._due.pop(name, None)
+
+    def __contains__(self, name: K) -> bool:
+        return name in self._due
+
+    def due(self, now: Instant) -> Iterator[K]:
+        """Take out the names that are due, one after the other."""
+        while (entry := self._first()) is not None and entry[0] <= now:
+            heapq.heappop(self._heap)
+            del self._due[entry[2]]
+            yield entry[2]
+
+    def next(self) -> Instant | None:
+        """When the next one is due."""
+        entry = self._first()
+        return None if entry is None else entry[0]
+
+    def _first(self) -> tuple[Instant, int, K] | None:
+        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][:2]:
+            heapq.heappop(self._heap)
+        return self._heap[0] if self._heap else None
+
+
+def earliest(*times: Instant | None) -> Instant | None:
+    """The first of several due times, None where nothing waits."""
+    return min((time for time in times if time is not None), default=None)
