@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
@@ -26,7 +27,7 @@ import trio
 
 from meshnode.air.counters import Counters, Tally
 from meshnode.air.draws import chance
-from meshnode.errors import UsageError
+from meshnode.errors import MeshnodeError, UsageError
 from meshnode_sim.ether import Ether, link_local_of, mac_of
 from meshnode_sim.namespace import open_namespace
 from meshnode_sim.node import Node
@@ -171,7 +172,10 @@ class Lab:
 
     async def _later(self, at_s: float, action: ActionTable) -> None:
         await trio.sleep(at_s)
-        await self.act(action)
+        try:
+            await self.act(action)
+        except MeshnodeError as error:  # the story goes on: what fails in it is part of what it shows
+            print(f"{action.do} at {at_s} s: {error}", file=sys.stderr)
 
     async def act(self, action: ActionTable) -> None:
         """Does one thing."""

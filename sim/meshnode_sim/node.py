@@ -38,23 +38,28 @@ class Said:
 
 @dataclass(slots=True)
 class Running:
-    """A program with its standard input and output in our hands."""
+    """A program with its standard input and output in our hands; iterate over it for the lines it prints."""
 
     child: Child
     stdin: trio.lowlevel.FdStream
     stdout: trio.lowlevel.FdStream
+    _rest: bytes = b""
 
     async def say(self, line: str) -> None:
         """Writes one line to it."""
         await self.stdin.send_all(line.encode() + b"\n")
 
-    async def lines(self) -> AsyncIterator[str]:
-        """The lines it prints, as they come."""
-        rest = b""
-        async for data in self.stdout:
-            *whole, rest = (rest + data).split(b"\n")
-            for line in whole:
-                yield line.decode("utf-8", "replace")
+    def __aiter__(self) -> Running:
+        return self
+
+    async def __anext__(self) -> str:
+        while b"\n" not in self._rest:
+            data = await self.stdout.receive_some()
+            if not data:
+                raise StopAsyncIteration
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.decode("utf-8", "replace")
 
 
 @dataclass(slots=True)
@@ -186,7 +191,7 @@ class Node:
     async def _follow(self, running: Running, ready: trio.Event) -> None:
         """Keeps what the daemon says, so that its pipe never fills."""
         async with running.stdin, running.stdout:
-            async for line in running.lines():
+            async for line in running:
                 try:
                     notice = json.loads(line)
                 except ValueError:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from meshnode.air.channel import Attempt
+from meshnode.errors import UsageError
 
 SECTION, INTERFACE, PACKET = 0x0A0D0D0A, 1, 6
 ETHERNET = 1
@@ -18,7 +19,10 @@ class Capture:
     """One file, written as things happen."""
 
     def __init__(self, path: Path, names: Sequence[str], epoch_ns: int) -> None:
-        self._file = path.open("wb")
+        try:
+            self._file = path.open("wb")
+        except OSError as error:
+            raise UsageError(f"the capture cannot be written: {error}") from error
         self._names = names
         self._epoch_ns = epoch_ns  # the date at time zero of the channel's clock
         self._file.write(_block(SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)))

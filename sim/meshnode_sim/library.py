@@ -1,0 +1,37 @@
+"""The scenarios that ship, and the template for new ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from meshnode.errors import UsageError
+from meshnode_sim.scenario import Scenario, load
+
+FOLDER = Path(__file__).with_name("scenarios")
+TEMPLATE = FOLDER / "template.toml"
+
+
+def shipped() -> list[str]:
+    """Their names."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml") if path != TEMPLATE)
+
+
+def find(name: str) -> Scenario:
+    """A scenario by file, or by the name of one that ships."""
+    path = Path(name)
+    if not path.exists() and name in shipped():
+        path = FOLDER / f"{name}.toml"
+    if not path.exists():
+        raise UsageError(
+            f"there is no file {name}, and no scenario of that name ships: those are {', '.join(shipped())}"
+        )
+    return load(path)
+
+
+def write_template(path: Path) -> None:
+    """A commented scenario to start from; refuses to overwrite."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}): give another name") from error
