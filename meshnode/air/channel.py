@@ -223,7 +223,7 @@ class Channel:
         frame = frame_ns(queued.pieces[queued.piece], rate)
         answer = 0 if queued.dst is None else ack_ns(rate) if heard_by else ack_timeout_ns(rate)
         acknowledged = answer if heard_by else 0
-        self._charge(radio, queued, frame + acknowledged, ACCESS_NS + frame + answer)
+        self._charge(radio, queued, ACCESS_NS + frame + answer, frame + acknowledged)
         radio.counters.lost += len(claim.receivers) - len(heard_by)
         arrival = now_ns + ACCESS_NS + frame
         self._at(arrival, lambda at: self._arrive(claim.talker, queued, heard_by, at))
@@ -232,9 +232,9 @@ class Channel:
     def _is_lost(self, src: int, dst: int, queued: _Queued) -> bool:
         return self._draws.happens(self._links[src][dst].loss, src, dst, queued.serial, queued.piece, queued.retry)
 
-    def _charge(self, radio: _Radio, queued: _Queued, airtime_ns: int, channel_ns: int) -> None:
+    def _charge(self, radio: _Radio, queued: _Queued, airtime_ns: int, radiated_ns: int) -> None:
         first = queued.piece == 0 and queued.retry == 0
-        cost = Tally(int(first), 1, queued.pieces[queued.piece], airtime_ns, channel_ns)
+        cost = Tally(int(first), 1, queued.pieces[queued.piece], airtime_ns, radiated_ns)
         counters = radio.counters
         if queued.dst is None:
             counters.group += cost

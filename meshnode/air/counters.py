@@ -12,8 +12,8 @@ class Tally:
     frames: int = 0
     attempts: int = 0
     bytes: int = 0
-    airtime_ns: int = 0  # of the frames and of their acknowledgements, without waiting for access
-    channel_ns: int = 0  # the same with access, or the wait for an acknowledgement that does not come
+    airtime_ns: int = 0  # what the channel was taken: access, frames, acknowledgements or their timeouts
+    radiated_ns: int = 0  # of that, what was really sent: frames and acknowledgements
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -21,7 +21,7 @@ class Tally:
             self.attempts + other.attempts,
             self.bytes + other.bytes,
             self.airtime_ns + other.airtime_ns,
-            self.channel_ns + other.channel_ns,
+            self.radiated_ns + other.radiated_ns,
         )
 
     def __sub__(self, earlier: Tally) -> Tally:
@@ -30,7 +30,7 @@ class Tally:
             self.attempts - earlier.attempts,
             self.bytes - earlier.bytes,
             self.airtime_ns - earlier.airtime_ns,
-            self.channel_ns - earlier.channel_ns,
+            self.radiated_ns - earlier.radiated_ns,
         )
 
 

@@ -289,7 +289,7 @@ def air(counters: Iterable[Counters]) -> dict[str, Any]:
         "frames": total.frames,
         "attempts": total.attempts,
         "airtime_s": round(total.airtime_ns / 1e9, 6),
-        "channel_s": round(total.channel_ns / 1e9, 6),
+        "radiated_s": round(total.radiated_ns / 1e9, 6),
         "received": sum(one.received for one in several),
         "lost": sum(one.lost for one in several),
         "failed": sum(one.failed for one in several),

@@ -272,3 +272,12 @@ def test_no_two_transmissions_overlap_within_hearing(offers: Offers) -> None:
     for before, after in pairwise(attempts):
         length = frame_ns(after.octets, BASIC if after.dst is None else RATE)
         assert after.at_ns - length - ACCESS_NS >= before.at_ns
+
+
+def test_airtime_is_what_the_channel_was_taken_for_and_part_of_it_radiated() -> None:
+    channel = world(2, line(2))
+    channel.offer(0, FRAME, 1, 0)
+    run(channel)
+    tally = channel.counters(0).unicast
+    assert tally.airtime_ns == unicast_ns(100, RATE)
+    assert tally.radiated_ns == unicast_ns(100, RATE) - ACCESS_NS
