@@ -26,6 +26,7 @@ LABEL: Final = b"mn-block-v1"
 ROOT: Final = bytes(REF_SIZE)  # what the first block of a log links to
 CONTENT: Final = Struct(">B52sIBBBI20sI32s")
 CONTENT_SIZE: Final = CONTENT.size
+BACKLINK: Final = slice(64, 84)  # of the content
 _BODY_LABEL: Final = b"mn-body"
 
 

@@ -17,6 +17,8 @@ from hashlib import blake2b
 from struct import Struct
 from typing import Final
 
+from meshnode.core.chain.kinds import CHECKPOINT
+from meshnode.core.chain.rows import Rows
 from meshnode.core.ids import REF_SIZE, BlockId
 from meshnode.errors import WireError
 
@@ -55,6 +57,27 @@ def decode_checkpoint_untrusted(body: bytes, seq: int) -> Checkpoint:
     return claim
 
 
+def claim_over(rows: Rows) -> Checkpoint | None:
+    """What its author may claim of a log that is held from its start, or None when no checkpoint is due yet."""
+    earlier = list(rows.of_kind(CHECKPOINT))
+    last = earlier[-1] if earlier else 0
+    first = max(last, rows.start)
+    count = min(rows.last - first + 1, MAX_COVERED)
+    if rows.last - last < EVERY:
+        return None
+    first = rows.last - count + 1
+    half = max((seq for seq in earlier if seq <= rows.last // 2), default=0)
+    return Checkpoint(first, count, merkle_root(rows.ids(first, count)), last, _ref(rows, last), half, _ref(rows, half))
+
+
+def agrees(claim: Checkpoint, rows: Rows) -> bool:
+    """False when the claim contradicts headers that are held; what is not held is not checked."""
+    for seq, ref in ((claim.last_seq, claim.last), (claim.half_seq, claim.half)):
+        if seq in rows and rows.ref_at(seq) != ref:
+            return False
+    return claim.first not in rows or merkle_root(rows.ids(claim.first, claim.count)) == claim.root
+
+
 def merkle_root(ids: Iterable[BlockId]) -> bytes:
     """The root over block ids in the order of their seqs; of none, 32 zeros."""
     level = [blake2b(one, digest_size=32, person=b"mn-leaf").digest() for one in ids]
@@ -65,6 +88,10 @@ def merkle_root(ids: Iterable[BlockId]) -> bytes:
         ]
         level = pairs + level[len(pairs) * 2 :]
     return level[0] if level else bytes(32)
+
+
+def _ref(rows: Rows, seq: int) -> bytes:
+    return rows.ref_at(seq) if seq else NO_REF
 
 
 def _earlier(seq: int, ref: bytes, below: int) -> bool:

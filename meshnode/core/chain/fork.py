@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
-from meshnode.core.chain.block import Block, parse_content_untrusted
+from meshnode.core.chain.block import BACKLINK, Block, parse_content_untrusted
 from meshnode.core.chain.compact import MAX_SEQ
 from meshnode.core.ids import LOG_ID_SIZE, BlockId, LogId
 from meshnode.core.ports import Sealer
@@ -31,7 +31,11 @@ class ForkProof:
     signature_a: bytes
     content_b: bytes
     signature_b: bytes
-    lowest: bool  # both link to the same block: the log cannot have split further down
+
+    @property
+    def lowest(self) -> bool:
+        """True when both link to the same block: the log cannot have split further down."""
+        return self.content_a[BACKLINK] == self.content_b[BACKLINK]
 
     def replaces(self, other: ForkProof | None, replaced: int) -> bool:
         """True when this proof takes the place of `other`, which was itself put in place of `replaced` earlier ones."""
@@ -43,7 +47,7 @@ def prove(one: Block, other: Block) -> ForkProof:
     if one.log != other.log or one.seq != other.seq or one.id == other.id:
         raise UsageError("a fork proof needs two different blocks at one seq of one log")
     a, b = sorted((one, other), key=lambda block: block.id)
-    return ForkProof(one.log, one.seq, a.content, a.signature, b.content, b.signature, a.prev == b.prev)
+    return ForkProof(one.log, one.seq, a.content, a.signature, b.content, b.signature)
 
 
 def verify_fork_untrusted(
@@ -54,7 +58,7 @@ def verify_fork_untrusted(
     b = parse_content_untrusted(content_b, signature_b, sealer)
     if a.log != log or b.log != log or a.seq != b.seq or a.id >= b.id:
         raise WireError("a fork proof does not prove a fork")
-    return ForkProof(log, a.seq, content_a, signature_a, content_b, signature_b, a.prev == b.prev)
+    return ForkProof(log, a.seq, content_a, signature_a, content_b, signature_b)
 
 
 @dataclass(frozen=True, slots=True)

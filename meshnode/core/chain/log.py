@@ -1,35 +1,23 @@
-"""The logs a node holds, and what each new block means for them.
+"""One log: a row of headers from its first block (or a checkpoint) up to the first gap, and blocks kept beyond the gap.
 
-A log is a row of headers from its first block (or a checkpoint) up to the first gap, and blocks kept beyond the gap.
-Only the row counts for the frontier (rule 4.6). A block that fits neither tells that the log split:
-
-| arrives                                     | outcome       | then                                                |
-|---------------------------------------------|---------------|-----------------------------------------------------|
-| the next one, linked to the last            | NEW           | joins the row, and what waited beyond the gap       |
-| one further up                              | BEYOND_GAP    | kept, the frontier stays                            |
-| one before a checkpoint we began at, linked | NEW           | joins the row at its lower end                      |
-| held already                                | DUPLICATE     | dropped; BODY when it brings a body we miss         |
-| other than the held one at its seq          | FORK          | prove it with the held header, then `convict`       |
-| linked to another than our last             | FORK_BELOW    | kept; the split is further down, look in `below`    |
-| at or above the split of a frozen log       | FROZEN        | dropped                                             |
-| a checkpoint that contradicts its log       | BAD_CHECKPOINT| kept, the log is frozen there                       |
-| too far up, or unlinked below our start     | TOO_FAR       | dropped                                             |
+Only the row counts for the frontier (rule 4.6). What each new block means stands in the table of `verdict.py`. Bodies
+stay in the store; a log knows which are held, wanted, dropped, or removed by their author.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum
 from typing import Final, NamedTuple
 
 from meshnode.core.chain.block import ROOT, Block
-from meshnode.core.chain.checkpoint import decode_checkpoint_untrusted, merkle_root
+from meshnode.core.chain.checkpoint import agrees, decode_checkpoint_untrusted
 from meshnode.core.chain.compact import MAX_SEQ
 from meshnode.core.chain.fork import MAX_REPLACEMENTS, Adoption, ForkProof
 from meshnode.core.chain.frontier import Element
 from meshnode.core.chain.kinds import BODY_DROPPED, BODY_HELD, BODY_MISSING, BODY_REMOVED, CHECKPOINT, FLOOR
 from meshnode.core.chain.prune import decode_floor_untrusted, touchable
 from meshnode.core.chain.rows import Rows
+from meshnode.core.chain.verdict import Verdict
 from meshnode.core.ids import REF_SIZE, BlockId, LogId, log_handle
 from meshnode.errors import UsageError, WireError
 
@@ -38,39 +26,7 @@ STRANGERS: Final = 3  # the ring of a log nobody placed nearer
 _FIRST_LOOK: Final = 16  # how far below a suspicious block to look for the split; four times farther each time
 
 
-class Outcome(Enum):
-    """What a block meant; the table stands above."""
-
-    NEW = "new"
-    BODY = "body"
-    DUPLICATE = "duplicate"
-    BEYOND_GAP = "beyond gap"
-    FORK = "fork"
-    FORK_BELOW = "fork below"
-    FROZEN = "frozen"
-    BAD_CHECKPOINT = "bad checkpoint"
-    TOO_FAR = "too far"
-
-
 _READ: Final = frozenset({CHECKPOINT, FLOOR})  # the kinds a log acts upon itself
-_KEPT: Final = frozenset({Outcome.NEW, Outcome.BODY, Outcome.BEYOND_GAP, Outcome.FORK_BELOW, Outcome.BAD_CHECKPOINT})
-
-
-class Verdict(NamedTuple):
-    """The outcome of one block. `gone`: the stretch (first, last) of rows to forget, not on the adopted branch."""
-
-    outcome: Outcome
-    gone: tuple[int, int] | None = None
-
-    @property
-    def kept(self) -> bool:
-        """True when the block is held now and its row is to be written."""
-        return self.outcome in _KEPT
-
-    @property
-    def fresh(self) -> bool:
-        """True when the header was not here before: a new item, to be sent on."""
-        return self.kept and self.outcome is not Outcome.BODY
 
 
 class Held(NamedTuple):
@@ -224,7 +180,7 @@ class Log:
         if self.frozen_at and block.seq >= self.frozen_at:
             return self._past_split(block, held)
         if held is not None:
-            return Verdict(Outcome.FORK)
+            return Verdict.FORK
         return self._place(block)
 
     def drop_body(self, seq: int) -> None:
@@ -239,18 +195,31 @@ class Log:
         if self.proof is not None:
             self.replaced += 1
         self.proof, self.frozen_at = proof, min(proof.seq, self.frozen_at or proof.seq)
-        self.suspect = self._looks = 0
+        self.suspect = 0
+        self._looks += 1
         return True
 
-    def adopt(self, adoption: Adoption) -> tuple[int, int] | None:
-        """The owner says which branch is right. Of several statements the one that reaches highest holds, everywhere.
+    def look_farther(self) -> None:
+        """The stretch `below` was fetched and shows no split: the next one reaches four times farther down."""
+        self._looks += 1
 
-        Returns the stretch (first, last) of held rows to forget, where ours may be the other branch.
-        """
+    def adopt(self, adoption: Adoption) -> bool:
+        """The owner says which branch is right. Of several statements the one that reaches highest holds."""
         if (adoption.seq, adoption.id) <= (self.adopted_seq, self.adopted_id):
-            return None
+            return False
         self.adopted_seq, self.adopted_id = adoption.seq, adoption.id
-        if not self.frozen_at or self.highest < self.frozen_at or self._on_adopted_branch():
+        return True
+
+    def settle(self) -> tuple[int, int] | None:
+        """After `convict` or `adopt`: forget what may be the other branch; the stretch (first, last) that is gone.
+
+        What is held past a split stays where no branch was adopted; it is shown, marked.
+        """
+        if (
+            not self.frozen_at <= self.adopted_seq
+            or not 0 < self.frozen_at <= self.highest
+            or self._on_adopted_branch()
+        ):
             return None
         gone = (self.frozen_at, self.highest)
         for seq in [one for one in self.beyond if one >= self.frozen_at]:
@@ -293,12 +262,12 @@ class Log:
 
     def _again(self, block: Block) -> Verdict:
         if block.body is None or self.state_at(block.seq) != BODY_MISSING:
-            return Verdict(Outcome.DUPLICATE)
+            return Verdict.DUPLICATE
         if block.seq in self.rows:
             self.rows.set_state(block.seq, BODY_HELD)
-            return Verdict(self._read(block.seq, block.kind, block.body, Outcome.BODY))
+            return self._read(block.seq, block.kind, block.body, Verdict.BODY)
         self.beyond[block.seq] = self._held(block)
-        return Verdict(Outcome.BODY)
+        return Verdict.BODY
 
     def _place(self, block: Block) -> Verdict:
         seq, held = block.seq, self._held(block)
@@ -307,31 +276,25 @@ class Log:
         if seq < self.rows.start:
             return self._before(seq, held)
         if len(self.beyond) >= MAX_BEYOND:
-            return Verdict(Outcome.TOO_FAR)
+            return Verdict.TOO_FAR
         self.beyond[seq] = held
-        return Verdict(Outcome.BEYOND_GAP)
+        return Verdict.BEYOND_GAP
 
     def _next(self, seq: int, held: Held) -> Verdict:
         if held.prev == self.ref_before(seq):
-            outcome = self._append(seq, held)
+            verdict = self._append(seq, held)
             self._pull()
-            return Verdict(outcome)
+            return verdict
         self.beyond[seq] = held
-        if seq <= self.adopted_seq and self.frozen_at and self.rows.last >= self.frozen_at:
-            gone = (self.frozen_at, self.rows.last)
-            self.rows.cut(self.frozen_at)
-            return Verdict(Outcome.BEYOND_GAP, gone)
-        if self.suspect == seq:
-            self._looks += 1
         self.suspect = seq
-        return Verdict(Outcome.FORK_BELOW)
+        return Verdict.FORK_BELOW
 
     def _before(self, seq: int, held: Held) -> Verdict:
         if seq != self.rows.start - 1 or held.id[:REF_SIZE] != self._start_prev:
-            return Verdict(Outcome.TOO_FAR)
+            return Verdict.TOO_FAR
         self.beyond[seq] = held
         self._pull_down()
-        return Verdict(Outcome.NEW)
+        return Verdict.NEW
 
     def _pull_down(self) -> None:
         """Join what lies before the checkpoint we began at, as far as it is linked."""
@@ -339,10 +302,11 @@ class Log:
             del self.beyond[self.rows.start - 1]
             self.rows.prepend(held.id, held.kind, held.state, held.body_len)
             self._start_prev = held.prev
+        self._raise_floor(self.floor)
 
-    def _append(self, seq: int, held: Held) -> Outcome:
+    def _append(self, seq: int, held: Held) -> Verdict:
         self.rows.append(seq, held.id, held.kind, held.state, held.body_len)
-        return self._read(seq, held.kind, held.body, Outcome.NEW) if held.body else Outcome.NEW
+        return self._read(seq, held.kind, held.body, Verdict.NEW) if held.body else Verdict.NEW
 
     def _pull(self) -> None:
         """Join what waited beyond the gap, as far as it links."""
@@ -362,17 +326,17 @@ class Log:
         read = block.body if block.body is not None and block.kind in _READ else b""
         return Held(block.id, block.prev, block.kind, state, block.body_len, read)
 
-    def _read(self, seq: int, kind: int, body: bytes, outcome: Outcome) -> Outcome:
+    def _read(self, seq: int, kind: int, body: bytes, otherwise: Verdict) -> Verdict:
         """Act upon what a block says of its own log. A statement we cannot read is no statement."""
         try:
             if kind == FLOOR:
                 self._raise_floor(decode_floor_untrusted(body, seq))
-            elif kind == CHECKPOINT and not self._agrees(seq, body):
+            elif kind == CHECKPOINT and not agrees(decode_checkpoint_untrusted(body, seq), self.rows):
                 self.frozen_at = min(seq, self.frozen_at or seq)
-                return Outcome.BAD_CHECKPOINT
+                return Verdict.BAD_CHECKPOINT
         except WireError:
-            return outcome
-        return outcome
+            return otherwise
+        return otherwise
 
     def _raise_floor(self, floor: int) -> None:
         self.floor = max(self.floor, floor)
@@ -380,17 +344,10 @@ class Log:
             if seq < self.floor and self.touchable(seq):
                 self.rows.set_state(seq, BODY_REMOVED)
 
-    def _agrees(self, seq: int, body: bytes) -> bool:
-        claim = decode_checkpoint_untrusted(body, seq)
-        for other, ref in ((claim.last_seq, claim.last), (claim.half_seq, claim.half)):
-            if other in self.rows and self.rows.ref_at(other) != ref:
-                return False
-        return claim.first not in self.rows or merkle_root(self.rows.ids(claim.first, claim.count)) == claim.root
-
     def _past_split(self, block: Block, held: BlockId | None) -> Verdict:
         """Past a split only the adopted branch is taken, from its named end down: each block pins the one below."""
         if held is not None or block.seq > self.adopted_seq or not self._pinned(block):
-            return Verdict(Outcome.FROZEN)
+            return Verdict.FROZEN
         return self._place(block)
 
     def _pinned(self, block: Block) -> bool:

@@ -8,7 +8,8 @@ from typing import Final
 from meshnode.core.chain.block import Block
 from meshnode.core.chain.fork import Adoption, ForkProof
 from meshnode.core.chain.frontier import Element, frontier_digest
-from meshnode.core.chain.log import STRANGERS, Log, Verdict
+from meshnode.core.chain.log import STRANGERS, Log
+from meshnode.core.chain.verdict import Verdict
 from meshnode.core.ids import LogId
 
 MAX_CANDIDATES: Final = 4  # logs that one handle may mean: each costs a signature check (rule 4.4)
@@ -69,15 +70,20 @@ class Logbook:
             self._changed()
         return news
 
-    def adopt(self, adoption: Adoption) -> tuple[int, int] | None:
-        """The owner says which branch of a log is right; see `Log.adopt`."""
+    def adopt(self, adoption: Adoption) -> bool:
+        """The owner says which branch of a log is right. False when an earlier statement stands."""
         self._changed()
         return self.open(adoption.log).adopt(adoption)
+
+    def settle(self, log: LogId) -> tuple[int, int] | None:
+        """After `convict` or `adopt`: the stretch of rows to forget, if any; see `Log.settle`."""
+        self._changed()
+        return self.logs[log].settle()
 
     def restore_proof(self, proof: ForkProof, replaced: int) -> None:
         """Take up again a stored proof."""
         log = self.open(proof.log)
-        log.proof, log.replaced = proof, replaced
+        log.proof, log.replaced, log.frozen_at = proof, replaced, log.frozen_at or proof.seq
 
     def begin_at(self, log: LogId, seq: int) -> None:
         """A newcomer starts a log at a checkpoint; see `Log.begin_at`."""

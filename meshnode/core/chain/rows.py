@@ -79,13 +79,20 @@ class Rows:
         """The ids of a stretch that is held."""
         return (self.id_at(seq) for seq in range(first, first + count))
 
+    def of_kind(self, kind: int) -> Iterator[int]:
+        """The seqs of the blocks of a kind, lowest first."""
+        return self._found(_KIND, kind)
+
     def in_state(self, state: int) -> Iterator[int]:
         """The seqs whose bodies are in `state`, lowest first."""
-        states = self._data[_STATE::_ROW]
-        at = states.find(state)
+        return self._found(_STATE, state)
+
+    def _found(self, column: int, value: int) -> Iterator[int]:
+        values = self._data[column::_ROW]
+        at = values.find(value)
         while at >= 0:
             yield self.start + at
-            at = states.find(state, at + 1)
+            at = values.find(value, at + 1)
 
 
 def _row(block: BlockId, kind: int, state: int, body_len: int) -> bytes:
