@@ -1,0 +1,1 @@
+"""Yggdrasil: addresses, the admin socket of a running daemon, and a daemon of our own."""
