@@ -1,0 +1,32 @@
+"""The log: one line an event, to stderr. It never holds a person's words, nor a key."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from meshnode.config import LogSection
+
+
+def set_up(log: LogSection) -> None:
+    """Text on a terminal and JSON elsewhere, unless the configuration says otherwise."""
+    text = log.format == "text" or (log.format == "auto" and sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _text_renderer() if text else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[log.level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _text_renderer() -> structlog.types.Processor:
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
+    )
