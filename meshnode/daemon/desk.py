@@ -1,0 +1,66 @@
+"""What all handlers of the control socket share: the node behind them, whose it is, and who watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from meshnode.control.feed import Feed
+from meshnode.control.replies import StatusReply
+from meshnode.core.identity.invite import MeshInvite
+from meshnode.core.identity.keys import Keys
+from meshnode.core.ports import Sealer
+from meshnode.core.sealing.mesh import MeshKeys
+from meshnode.daemon.adapters import ControlHandlers
+from meshnode.daemon.book import Book
+from meshnode.daemon.progress import Progress
+from meshnode.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Whose node this is, and how its membership of a mesh is written down."""
+
+    home: Path
+    name: str
+    keys: Keys
+    mesh: MeshKeys
+    sealer: Sealer
+    join: Callable[[MeshInvite], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """`host` is a running daemon, or a home whose node does not run."""
+
+    host: ControlHandlers
+    me: Me
+    book: Book
+    progress: Progress
+    feed: Feed
+
+    async def load(self) -> None:
+        """Read the address book again."""
+        channels = [channel for channel, _ in await self.host.channels()]
+        self.book.load(await self.host.contacts(), channels)
+
+    def status(self) -> StatusReply:
+        """The state of the node."""
+        return msgspec.convert(self.host.status(), StatusReply)
+
+
+def cursor(message: int, now: float) -> str:
+    """Goes on after this message, and after the states that changed until now."""
+    return f"{message}@{now:.3f}"
+
+
+def read_cursor(text: str) -> tuple[int, float]:
+    """The message and the moment of a cursor; a message's own cursor has no moment."""
+    number, _, moment = text.partition("@")
+    try:
+        return int(number or 0), float(moment or 0.0)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a cursor; take one from `inbox` or `watch`") from None

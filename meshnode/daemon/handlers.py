@@ -1,0 +1,80 @@
+"""What each request of the control socket does: told to the node as an input, or read from the store.
+
+The same handlers serve a running daemon and a home whose node does not run.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from meshnode.control import replies, requests
+from meshnode.control.server import Handlers as Answers
+from meshnode.control.server import Streams
+from meshnode.daemon.desk import Desk
+from meshnode.daemon.messages import Messages
+from meshnode.daemon.people import Channels, Contacts, Devices, Invites
+from meshnode.daemon.watching import Watching
+
+
+def answers(desk: Desk) -> Answers:
+    """Who answers which request."""
+    parts = (Running(desk), Invites(desk), Contacts(desk), Channels(desk), Devices(desk), Messages(desk))
+    return {request: answer for part in parts for request, answer in part.answers.items()}
+
+
+def streams(desk: Desk) -> Streams:
+    """Who streams what."""
+    return {requests.WatchRequest: Watching(desk).watch}
+
+
+class Running:
+    """The node itself, its neighbours and peers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @property
+    def answers(self) -> Answers:
+        """Who answers which request."""
+        return {
+            requests.StatusRequest: self._status,
+            requests.StopRequest: self._stop,
+            requests.NeighboursRequest: self._neighbours,
+            requests.PeersRequest: self._peers,
+            requests.QueueRequest: self._queue,
+            requests.PeerAddRequest: self._peer_add,
+            requests.PeerRemoveRequest: self._peer_remove,
+            requests.PeerListRequest: self._peer_list,
+        }
+
+    async def _status(self, request: requests.StatusRequest) -> replies.StatusReply:
+        return self._desk.status()
+
+    async def _stop(self, request: requests.StopRequest) -> replies.DoneReply:
+        self._desk.host.stop()
+        return replies.DoneReply(text="the node stops")
+
+    async def _neighbours(self, request: requests.NeighboursRequest) -> replies.NeighboursReply:
+        return replies.NeighboursReply(neighbours=self._desk.status().neighbours)
+
+    async def _peers(self, request: requests.PeersRequest) -> replies.PeersReply:
+        sessions = msgspec.convert(self._desk.host.status().get("sessions", []), list[replies.SessionInfo])
+        return replies.PeersReply(sessions=sessions, overlay=self._desk.status().overlay.peers)
+
+    async def _queue(self, request: requests.QueueRequest) -> replies.QueueReply:
+        return msgspec.convert(self._desk.host.status().get("queue", {"queue": []}), replies.QueueReply)
+
+    async def _peer_add(self, request: requests.PeerAddRequest) -> replies.PeeringsReply:
+        await self._desk.host.add_peer(request.uri)
+        return replies.PeeringsReply(
+            peers=self._desk.status().overlay.peers, text=f"peering with {request.uri} is kept"
+        )
+
+    async def _peer_remove(self, request: requests.PeerRemoveRequest) -> replies.PeeringsReply:
+        await self._desk.host.remove_peer(request.uri)
+        return replies.PeeringsReply(
+            peers=self._desk.status().overlay.peers, text=f"peering with {request.uri} is forgotten"
+        )
+
+    async def _peer_list(self, request: requests.PeerListRequest) -> replies.PeeringsReply:
+        return replies.PeeringsReply(peers=self._desk.status().overlay.peers)

@@ -1,0 +1,167 @@
+"""Handlers about messages: sending and posting, the inbox, where a message is, the way to a contact."""
+
+from __future__ import annotations
+
+import msgspec
+import trio
+
+from meshnode.control import replies, requests
+from meshnode.control.server import Handlers as Answers
+from meshnode.core.identity.invite import check_name
+from meshnode.core.ids import MessageId, PersonaKey
+from meshnode.core.inputs import Compose, MarkRead, SetChannel
+from meshnode.core.notices import MessageFiled, Notice, ProbeHop, StateChanged
+from meshnode.core.records import STATES, DeviceRecord, PeerPrekeyRecord
+from meshnode.daemon import wording
+from meshnode.daemon.adapters import Filed
+from meshnode.daemon.desk import Desk, cursor, read_cursor
+from meshnode.errors import UsageError
+
+PAGE = 500  # rows read at a time
+FAR = (*STATES, "expired")
+
+
+class Messages:
+    """Everything with an id."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @property
+    def answers(self) -> Answers:
+        """Who answers which request."""
+        return {
+            requests.SendRequest: self._send,
+            requests.PostRequest: self._post,
+            requests.InboxRequest: self._inbox,
+            requests.WhyRequest: self._why,
+            requests.TraceRequest: self._trace,
+        }
+
+    async def _send(self, request: requests.SendRequest) -> replies.StateReply:
+        to = self._desk.book.contact(request.contact)
+        if to.blocked:
+            raise UsageError(f"{to.name} is blocked; `contact unblock` first")
+        prompt = request.wait in ("delivered", "read")
+        compose = Compose(
+            request.text, to=to.persona, cls=request.cls, request=_request_id(request.request_id), prompt=prompt
+        )
+        filed = _filed(await self._desk.host.submit(compose))
+        return await self._reach(filed, request.wait or "kept", request.timeout_s)
+
+    async def _post(self, request: requests.PostRequest) -> replies.StateReply:
+        check_name(request.channel)
+        channel = self._desk.book.channel(request.channel)
+        if channel not in {record.channel for record, _ in await self._desk.host.channels() if record.joined}:
+            await self._desk.host.submit(SetChannel(channel, request.channel, joined=True))
+            await self._desk.load()
+        compose = Compose(request.text, channel=channel, request=_request_id(request.request_id))
+        return await self._reach(_filed(await self._desk.host.submit(compose)), "kept", 0.0)
+
+    async def _reach(self, message: MessageId, wanted: str, timeout_s: float) -> replies.StateReply:
+        """The state of a message once it is as far as wanted, or when the time is over."""
+        with self._desk.progress.follow(message) as steps:
+            reply = await self._stands(message)
+            with trio.move_on_after(timeout_s):
+                while FAR.index(reply.state) < FAR.index(wanted):
+                    await steps.receive()
+                    reply = await self._stands(message)
+        reached = reply.state != "expired" and FAR.index(reply.state) >= FAR.index(wanted)
+        return msgspec.structs.replace(reply, reached=reached)
+
+    async def _stands(self, message: MessageId) -> replies.StateReply:
+        filed = await self._desk.host.message(message)
+        if filed is None:
+            raise UsageError(f"message {message.hex()[:8]} is not here any more")
+        return await self._state(filed)
+
+    async def _why(self, request: requests.WhyRequest) -> replies.StateReply:
+        try:
+            prefix = bytes.fromhex(request.id[: len(request.id) & ~1])
+        except ValueError:
+            raise UsageError(f"{request.id!r} is not the beginning of a message id; see `meshnode inbox`") from None
+        filed = await self._desk.host.message(prefix) if prefix else None
+        if filed is None:
+            raise UsageError(f"no message here has an id that begins with {request.id!r}; see `meshnode inbox`")
+        return await self._state(filed)
+
+    async def _state(self, filed: Filed) -> replies.StateReply:
+        return replies.StateReply(
+            id=filed.message.id.hex(),
+            state=wording.state_of(filed),
+            witnesses=list(filed.state.witnesses) if filed.state else [],
+            waiting_for=await self._waiting_for(filed),
+        )
+
+    async def _waiting_for(self, filed: Filed) -> str:
+        """In a few words, what an own message still needs to get further."""
+        message, state = filed.message, wording.state_of(filed)
+        name = self._desk.book.name_of(message.peer)
+        if not message.outgoing or state in ("read", "expired"):
+            return ""
+        if state == "delivered":
+            return f"{name} to read it"
+        if not message.channel and not await self._has_key(message.peer):
+            return f"key of {name}"
+        if state in ("written", "kept"):
+            return "a neighbour to come into reach" if not self._desk.status().neighbours else "air"
+        return "neighbours to say that they have it" if message.channel else f"the box of {name} to be met"
+
+    async def _has_key(self, persona: PersonaKey) -> bool:
+        devices = {device.device for device in await self._desk.host.every(DeviceRecord) if device.persona == persona}
+        return any(prekey.device in devices for prekey in await self._desk.host.every(PeerPrekeyRecord))
+
+    async def _inbox(self, request: requests.InboxRequest) -> replies.InboxReply:
+        contact = self._desk.book.contact(request.contact).persona if request.contact else None
+        channel = self._desk.book.channel(request.channel) if request.channel else None
+        since, _ = read_cursor(request.since)
+        found: list[Filed] = []
+        while len(found) < (request.limit or len(found) + 1):
+            page = await self._desk.host.inbox(
+                since, contact, channel, min(PAGE, (request.limit or PAGE) - len(found) % PAGE)
+            )
+            if not page:
+                break
+            found += page
+            since = page[-1].message.cursor
+        if request.mark_read:
+            await self._mark_read(found)
+        shown = [wording.message(one, self._desk.book, self._desk.me.name) for one in found]
+        return replies.InboxReply(messages=shown, cursor=cursor(since, self._desk.host.now))
+
+    async def _mark_read(self, shown: list[Filed]) -> None:
+        unread = tuple(f.message.id for f in shown if not f.message.outgoing and wording.state_of(f) != "read")
+        if unread:
+            await self._desk.host.submit(MarkRead(unread))
+
+    async def _trace(self, request: requests.TraceRequest) -> replies.TraceReply:
+        to = self._desk.book.contact(request.contact)
+        message = _filed(await self._desk.host.submit(Compose("", to=to.persona, prompt=True, probe=True)))
+        hops: dict[int, replies.HopInfo] = {}
+        reached = False
+        with self._desk.progress.follow(message) as steps, trio.move_on_after(request.timeout_s):
+            async for step in steps:
+                if isinstance(step, ProbeHop):
+                    hops[step.hop] = replies.HopInfo(
+                        node=step.node, carrier=step.carrier, rtt_ms=round(step.rtt_s * 1000, 1)
+                    )
+                elif reached := step.state in ("delivered", "read"):
+                    break
+        return replies.TraceReply(path=[hops[hop] for hop in sorted(hops)], reached=reached)
+
+
+def _request_id(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise UsageError("a request id is 32 hex digits") from None
+
+
+def _filed(told: tuple[Notice, ...]) -> MessageId:
+    """The message that a step wrote (or had written, for a request id it knew)."""
+    for notice in told:
+        if isinstance(notice, MessageFiled):
+            return notice.message.id
+        if isinstance(notice, StateChanged):
+            return notice.message
+    raise UsageError("the node did not take the message; see `meshnode status` for warnings")

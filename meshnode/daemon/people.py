@@ -1,0 +1,199 @@
+"""Handlers about people: invites, contacts, channels, devices."""
+
+from __future__ import annotations
+
+from meshnode.control import replies, requests
+from meshnode.control.server import Handlers as Answers
+from meshnode.core.identity.certificate import revoke_device
+from meshnode.core.identity.invite import (
+    ContactInvite,
+    MeshInvite,
+    check_name,
+    contact_uri,
+    mesh_uri,
+    read_invite_untrusted,
+)
+from meshnode.core.identity.words import safety_words
+from meshnode.core.ids import DeviceKey, PersonaKey
+from meshnode.core.inputs import RemoveContact, RevokeDevice, SetChannel, SetContact
+from meshnode.core.records import ContactRecord, DeviceRecord
+from meshnode.daemon import wording
+from meshnode.daemon.desk import Desk
+from meshnode.errors import UsageError
+
+
+class Contacts:
+    """The address book."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @property
+    def answers(self) -> Answers:
+        """Who answers which request."""
+        return {
+            requests.ContactListRequest: self._contacts,
+            requests.ContactAddRequest: self._contact_add,
+            requests.ContactVerifyRequest: self._contact_verify,
+            requests.ContactRenameRequest: self._contact_rename,
+            requests.ContactRemoveRequest: self._contact_remove,
+            requests.ContactBlockRequest: self._contact_block,
+        }
+
+    async def _contacts(self, request: requests.ContactListRequest) -> replies.ContactsReply:
+        return replies.ContactsReply(contacts=[wording.contact(one) for one in await self._desk.host.contacts()])
+
+    async def _contact_add(self, request: requests.ContactAddRequest) -> replies.ContactsReply:
+        invite = read_invite_untrusted(request.uri)
+        if isinstance(invite, MeshInvite):
+            raise UsageError(f"this gives membership of the mesh {invite.name}, it names no person; use `mesh join`")
+        if invite.persona == self._desk.me.keys.persona:
+            raise UsageError("this is your own contact; hand it to others")
+        known = self._desk.book.knows(invite.persona)
+        name = self._free_name(request.name or (known.name if known else invite.name), invite.persona)
+        verified, blocked = (known.verified, known.blocked) if known else (False, False)
+        return await self._set(invite.persona, name, verified, blocked)
+
+    async def _contact_verify(self, request: requests.ContactVerifyRequest) -> replies.ContactsReply:
+        one = self._desk.book.contact(request.name)
+        if request.confirm:
+            return await self._set(one.persona, one.name, True, one.blocked)
+        words = safety_words(self._desk.me.keys.persona, one.persona)
+        return replies.ContactsReply(contacts=[wording.contact(one, words)])
+
+    async def _contact_rename(self, request: requests.ContactRenameRequest) -> replies.ContactsReply:
+        one = self._desk.book.contact(request.name)
+        return await self._set(one.persona, self._free_name(request.to, one.persona), one.verified, one.blocked)
+
+    async def _contact_block(self, request: requests.ContactBlockRequest) -> replies.ContactsReply:
+        one = self._desk.book.contact(request.name)
+        return await self._set(one.persona, one.name, one.verified, request.blocked)
+
+    async def _contact_remove(self, request: requests.ContactRemoveRequest) -> replies.ContactsReply:
+        one = self._desk.book.contact(request.name)
+        await self._desk.host.submit(RemoveContact(one.persona))
+        await self._desk.load()
+        return replies.ContactsReply(contacts=[wording.contact(one)])
+
+    async def _set(self, persona: PersonaKey, name: str, verified: bool, blocked: bool) -> replies.ContactsReply:
+        await self._desk.host.submit(SetContact(persona, name, verified, blocked))
+        await self._desk.load()
+        return replies.ContactsReply(contacts=[wording.contact(self._kept(persona))])
+
+    def _kept(self, persona: PersonaKey) -> ContactRecord:
+        kept = self._desk.book.knows(persona)
+        if kept is None:
+            raise UsageError("the contact was removed meanwhile; add it again")
+        return kept
+
+    def _free_name(self, name: str, persona: PersonaKey) -> str:
+        check_name(name)
+        taken = self._desk.book.called(name)
+        if taken is not None and taken.persona != persona:
+            raise UsageError(f"somebody else is already called {taken.name!r}; give another name with --name")
+        return name
+
+
+class Channels:
+    """Public channels."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @property
+    def answers(self) -> Answers:
+        """Who answers which request."""
+        return {
+            requests.ChannelListRequest: self._channels,
+            requests.ChannelJoinRequest: self._channel_join,
+            requests.ChannelLeaveRequest: self._channel_leave,
+        }
+
+    async def _channels(self, request: requests.Request) -> replies.ChannelsReply:
+        return replies.ChannelsReply(
+            channels=[
+                replies.ChannelInfo(name=record.name, id=record.channel.hex(), kind="public", members=0, unread=unread)
+                for record, unread in await self._desk.host.channels()
+                if record.joined
+            ]
+        )
+
+    async def _channel_join(self, request: requests.ChannelJoinRequest) -> replies.ChannelsReply:
+        await self._set_channel(request.channel, joined=True)
+        return await self._channels(request)
+
+    async def _channel_leave(self, request: requests.ChannelLeaveRequest) -> replies.ChannelsReply:
+        await self._set_channel(request.channel, joined=False)
+        return await self._channels(request)
+
+    async def _set_channel(self, name: str, *, joined: bool) -> None:
+        check_name(name)
+        await self._desk.host.submit(SetChannel(self._desk.book.channel(name), name, joined))
+        await self._desk.load()
+
+
+class Invites:
+    """My contact, and membership of the mesh."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @property
+    def answers(self) -> Answers:
+        """Who answers which request."""
+        return {
+            requests.InviteRequest: self._invite,
+            requests.MeshInviteRequest: self._mesh_invite,
+            requests.MeshJoinRequest: self._mesh_join,
+        }
+
+    async def _invite(self, request: requests.InviteRequest) -> replies.UriReply:
+        return replies.UriReply(uri=contact_uri(self._desk.me.keys.persona, self._desk.me.name))
+
+    async def _mesh_invite(self, request: requests.MeshInviteRequest) -> replies.UriReply:
+        mesh = self._desk.me.mesh
+        secret = None if mesh.open else mesh.current.secret
+        return replies.UriReply(uri=mesh_uri(mesh.name, secret, mesh.current.number), mesh=mesh.name)
+
+    async def _mesh_join(self, request: requests.MeshJoinRequest) -> replies.MeshReply:
+        invite = read_invite_untrusted(request.uri)
+        if isinstance(invite, ContactInvite):
+            raise UsageError(f"this is the contact of {invite.name}, not membership of a mesh; use `contact add`")
+        self._desk.me.join(invite)
+        opened = " (open: whoever knows the name is in)" if invite.secret is None else ""
+        return replies.MeshReply(
+            mesh=invite.name, text=f"member of {invite.name}{opened} from the next start of the node"
+        )
+
+
+class Devices:
+    """The devices of my persona."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @property
+    def answers(self) -> Answers:
+        """Who answers which request."""
+        return {
+            requests.DeviceListRequest: self._devices,
+            requests.DeviceRevokeRequest: self._device_revoke,
+        }
+
+    async def _devices(self, request: requests.Request) -> replies.DevicesReply:
+        own = [one for one in await self._desk.host.every(DeviceRecord) if one.persona == self._desk.me.keys.persona]
+        return replies.DevicesReply(devices=[wording.device(one, self._desk.me.keys.device) for one in own])
+
+    async def _device_revoke(self, request: requests.DeviceRevokeRequest) -> replies.DevicesReply:
+        keys = self._desk.me.keys
+        known = (await self._devices(request)).devices
+        meant = [one for one in known if request.device and one.device.startswith(request.device.lower())]
+        if len(meant) != 1:
+            raise UsageError(f"{len(meant)} of your devices begin with {request.device!r}; see `meshnode device list`")
+        if not keys.persona_secret:
+            raise UsageError("the root key of your persona is not on this device; remove the device where it is")
+        device = DeviceKey(bytes.fromhex(meant[0].device))
+        await self._desk.host.submit(
+            RevokeDevice(revoke_device(self._desk.me.sealer, keys.persona, keys.persona_secret, device))
+        )
+        return await self._devices(request)
