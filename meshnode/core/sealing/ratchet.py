@@ -165,7 +165,10 @@ class Ratchet:
         return not self.can_seal or age_s >= REPLACE_AFTER_S
 
     def seal_next(self, sealer: Sealer, inner: Inner, terms: Terms, kind: int = KIND_MESSAGE) -> Sealed:
-        """The next envelope. Persist the state with it, once, and send those bytes ever after (11.2)."""
+        """The next envelope. Persist the state with it, once, and send those bytes ever after (11.2).
+
+        Relays see the kind: that something is a probe, whose way they tell, is no secret.
+        """
         if not self.can_seal:
             raise UsageError("the session is worn: begin a new one")
         key = message_key(self._send_key)

@@ -13,6 +13,7 @@ from meshnode.core.sealing.envelope import (
     HEADER_SIZE,
     KIND_FIRST,
     KIND_MESSAGE,
+    KIND_PROBE,
     LIFETIMES_S,
     LONGEST_S,
     MAX_ENVELOPE,
@@ -29,7 +30,6 @@ from meshnode.core.sealing.envelope import (
 from meshnode.core.sealing.inner import (
     PROMPT,
     READ,
-    TEXT,
     Inner,
     chain_hash,
     decode_inner_untrusted,
@@ -85,7 +85,14 @@ def test_an_envelope_too_large_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("version", "kind", "understood"),
-    [(1, KIND_MESSAGE, True), (1, KIND_FIRST, True), (1, 2, False), (2, KIND_MESSAGE, False), (0, KIND_FIRST, False)],
+    [
+        (1, KIND_MESSAGE, True),
+        (1, KIND_FIRST, True),
+        (1, KIND_PROBE, True),
+        (1, 3, False),
+        (2, KIND_MESSAGE, False),
+        (0, KIND_FIRST, False),
+    ],
 )
 def test_only_known_kinds_are_acted_upon(version: int, kind: int, understood: bool) -> None:
     assert replace(Terms().header(kind, Tag(bytes(10))), version=version).understood is understood
