@@ -104,7 +104,8 @@ class Ether:
     async def _listen(self, index: int) -> None:
         namespace = self._nodes[index]
         while True:
-            await namespace.tap_back.wait()
+            while namespace.tap < 0:
+                await namespace.tap_back.wait()
             try:
                 await trio.lowlevel.wait_readable(namespace.tap)
             except trio.ClosedResourceError:

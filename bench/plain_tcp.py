@@ -1,0 +1,57 @@
+"""The reference program: lines over one TCP connection, nothing else.
+
+    plain_tcp.py listen PORT             prints every line it receives
+    plain_tcp.py talk ADDRESS PORT       sends every line of its standard input, at once
+
+It keeps nothing, seals nothing, and gives no receipt but the kernel's. What it costs is a floor, not a rival.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+
+
+def main() -> None:
+    """Listens or talks."""
+    match sys.argv[1:]:
+        case ["listen", port]:
+            listen(int(port))
+        case ["talk", address, port]:
+            talk(address, int(port))
+        case _:
+            sys.exit("plain_tcp.py: say `listen PORT` or `talk ADDRESS PORT`")
+
+
+def listen(port: int) -> None:
+    """Takes one connection after another."""
+    with socket.create_server(("::", port), family=socket.AF_INET6) as server:
+        print("ready", flush=True)
+        while True:
+            connection, _ = server.accept()
+            with connection, connection.makefile(encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    print(line, end="", flush=True)
+
+
+def talk(address: str, port: int) -> None:
+    """Connects as soon as there is a way, and sends."""
+    connection = connect(address, port)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        connection.sendall(line.encode())
+
+
+def connect(address: str, port: int) -> socket.socket:
+    """Tries again until the network has found itself."""
+    while True:
+        try:
+            return socket.create_connection((address, port), timeout=None)
+        except OSError:
+            time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    main()
