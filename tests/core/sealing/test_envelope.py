@@ -122,6 +122,7 @@ def test_copies_are_bounded_by_class() -> None:
 
 def test_the_id_covers_header_and_seal() -> None:
     data = bytes(range(60))
+    assert pair().first(text()).id == envelope_id(pair().first(text()).data)
     assert len(envelope_id(data)) == 16
     assert len({envelope_id(data), envelope_id(b"\1" + data[1:]), envelope_id(data[:-1] + b"\1")}) == 3
 
