@@ -1,4 +1,4 @@
-"""Questions to the node of a home: over its control socket when it runs, else, where that makes sense, to the home itself."""
+"""Questions to the node of a home: over its control socket, or to the home while no node runs."""
 
 from __future__ import annotations
 

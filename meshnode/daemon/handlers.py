@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import msgspec
 
+from meshnode import config as options
 from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
 from meshnode.control.server import Streams
 from meshnode.daemon.desk import Desk
+from meshnode.daemon.doctor import check_running
+from meshnode.daemon.home import CONFIG
 from meshnode.daemon.messages import Messages
 from meshnode.daemon.people import Channels, Contacts, Devices, Invites
 from meshnode.daemon.watching import Watching
@@ -38,6 +41,7 @@ class Running:
         """Who answers which request."""
         return {
             requests.StatusRequest: self._status,
+            requests.DoctorRequest: self._doctor,
             requests.StopRequest: self._stop,
             requests.NeighboursRequest: self._neighbours,
             requests.PeersRequest: self._peers,
@@ -49,6 +53,11 @@ class Running:
 
     async def _status(self, request: requests.StatusRequest) -> replies.StatusReply:
         return self._desk.status()
+
+    async def _doctor(self, request: requests.DoctorRequest) -> replies.DoctorReply:
+        home = self._desk.me.home
+        config = options.load(home / CONFIG)
+        return replies.DoctorReply(checks=check_running(home, config, self._desk.status()))
 
     async def _stop(self, request: requests.StopRequest) -> replies.DoneReply:
         self._desk.host.stop()

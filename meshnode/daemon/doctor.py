@@ -1,0 +1,155 @@
+"""What `meshnode doctor` checks: home, store, interface, overlay, clock, disk. One cause, one remedy each.
+
+It runs inside a node, with what the node knows, and beside a home whose node does not run, with what can be seen.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from meshnode import config as options
+from meshnode.config import Config
+from meshnode.control.replies import CheckInfo, StatusReply
+from meshnode.daemon.home import CONFIG, STORE, open_home
+from meshnode.daemon.keyring import KEY_FILE, SEALED
+from meshnode.daemon.walltime import believed, read_system
+from meshnode.errors import ConfigError, HomeError, StoreError
+
+NETWORK = Path("/sys/class/net")
+SCARCE = 100_000_000  # bytes free below which a disk is about to be the problem
+
+
+def check_running(home: Path, config: Config, status: StatusReply) -> list[CheckInfo]:
+    """All checks, of a node that runs."""
+    interface, overlay = status.interface, status.overlay
+    return [
+        check_home(home),
+        _ok("config", f"{home / CONFIG} is valid"),
+        _filled(status.store.bytes, status.store.limit),
+        check_interface(interface.name or config.link.interface, interface.state),
+        _overlay(overlay.backend, overlay.address, overlay.detail),
+        _clock(status.clock.source),
+        check_disk(home),
+        *(CheckInfo(name=w.code, state="warn", detail=w.text, remedy="see docs/how-to/warnings.md") for w in
+          status.warnings),
+    ]  # fmt: skip
+
+
+def check_resting(home: Path) -> list[CheckInfo]:
+    """All checks, of a home whose node does not run."""
+    return list(_resting(home))
+
+
+def _resting(home: Path) -> Iterator[CheckInfo]:
+    found = check_home(home)
+    yield found
+    if found.state == "fail":
+        return
+    try:
+        config = options.load(home / CONFIG)
+    except ConfigError as error:
+        yield _fail("config", str(error), f"correct {home / CONFIG}; docs/how-to/configuration.md names every option")
+        return
+    yield _ok("config", f"{home / CONFIG} is valid")
+    yield _store(home)
+    yield check_interface(config.link.interface, "")
+    yield _program(config)
+    yield _clock(believed(read_system(), 0.0).source)
+    yield check_disk(home)
+    yield CheckInfo(name="node", state="warn", detail="no node is running at this home", remedy="meshnode run")
+
+
+def check_home(home: Path) -> CheckInfo:
+    """The directory and its keys: there, and nobody else's business."""
+    if not (home / SEALED).exists():
+        return _fail("home", f"there is no home at {home}", f"meshnode init --home {home}")
+    for place in (home, home / SEALED, home / KEY_FILE):
+        if place.exists() and stat.S_IMODE(place.stat().st_mode) & 0o077:
+            return _fail("home", f"{place} can be read by others", f"chmod go= {place}")
+    if not os.access(home, os.W_OK):
+        return _fail("home", f"{home} cannot be written", "run this as the owner of the home")
+    return _ok("home", str(home))
+
+
+def _store(home: Path) -> CheckInfo:
+    """Opens it, which checks its integrity."""
+    try:
+        with open_home(home) as opened:
+            store = opened.open_store()
+            used, limit = store.state().used, store.state().limit
+            store.close()
+    except (HomeError, StoreError) as error:
+        return _fail("store", str(error), f"look at {home / STORE}; `meshnode import` and neighbours fill a new one")
+    return _filled(used, limit)
+
+
+def _filled(used: int, limit: int) -> CheckInfo:
+    detail = f"{used / 1e6:.1f} of {limit / 1e6:.0f} MB used"
+    if used > 0.9 * limit:
+        return CheckInfo(name="store", state="warn", detail=detail, remedy="raise store.limit_mb in config.toml")
+    return _ok("store", detail)
+
+
+def check_interface(name: str, state: str) -> CheckInfo:
+    """The bound interface: there and up. `state` is what the node says, empty where none runs."""
+    if not name:
+        return CheckInfo(
+            name="interface", state="warn", detail="no interface is chosen, so there is no link",
+            remedy="meshnode run --interface IF, or link.interface in config.toml",
+        )  # fmt: skip
+    if state == "up":
+        return _ok("interface", f"{name} is up")
+    if not state and (NETWORK / name).exists():
+        return _ok("interface", f"{name} is there")
+    if not (NETWORK / name).exists():
+        here = ", ".join(sorted(entry.name for entry in NETWORK.iterdir())) if NETWORK.is_dir() else "none seen"
+        return _fail("interface", f"there is no interface {name} (there are: {here})",
+                     "plug it in, load its driver, or name another with --interface")  # fmt: skip
+    return _fail("interface", f"{name} is {state}", f"ip link set {name} up")
+
+
+def _overlay(backend: str, address: str, detail: str) -> CheckInfo:
+    if address:
+        return _ok("overlay", f"{backend}, {address}")
+    return CheckInfo(
+        name="overlay", state="warn" if backend != "none" else "ok", detail=detail or "none: link only",
+        remedy="start yggdrasil, or choose --overlay none" if backend != "none" else "",
+    )  # fmt: skip
+
+
+def _program(config: Config) -> CheckInfo:
+    if config.overlay.backend == "none":
+        return _ok("overlay", "none: link only")
+    if found := shutil.which(config.overlay.program):
+        return _ok("overlay", f"{found} is there")
+    state = "fail" if config.overlay.backend == "system" else "warn"
+    return CheckInfo(name="overlay", state=state, detail=f"the program {config.overlay.program} is not installed",
+                     remedy="install yggdrasil 0.5.12 or newer, or choose --overlay none")  # fmt: skip
+
+
+def _clock(source: str) -> CheckInfo:
+    if source == "unknown":
+        return CheckInfo(name="clock", state="warn", detail="the date is not known; nothing is lost without one",
+                         remedy="set the clock, or run an NTP client")  # fmt: skip
+    return _ok("clock", f"known from {source}")
+
+
+def check_disk(home: Path) -> CheckInfo:
+    """Room on the disk the home is on."""
+    free = shutil.disk_usage(home).free
+    detail = f"{free / 1e6:,.0f} MB free"
+    if free < SCARCE:
+        return _fail("disk", detail, "free disk space: a full disk takes no custody of messages")
+    return _ok("disk", detail)
+
+
+def _ok(name: str, detail: str) -> CheckInfo:
+    return CheckInfo(name=name, state="ok", detail=detail, remedy="")
+
+
+def _fail(name: str, detail: str, remedy: str) -> CheckInfo:
+    return CheckInfo(name=name, state="fail", detail=detail, remedy=remedy)
