@@ -27,7 +27,10 @@ Started = trio.TaskStatus[None]
 
 
 class LinkAdapter(Protocol):
-    """One bound interface: datagrams in and out. Gives `LinkChanged` when it comes, changes or goes, `FrameReceived`."""
+    """One bound interface: datagrams in and out.
+
+    Gives `LinkChanged` when it comes, changes or goes, and `FrameReceived`.
+    """
 
     @property
     def name(self) -> str:
@@ -92,18 +95,6 @@ class Overlay(Protocol):
 
     async def remove_peer(self, uri: str) -> None:
         """Stop peering with it; OverlayError if it is not a peer."""
-        ...
-
-
-class Control(Protocol):
-    """The control socket of this home, and the hub that tells watchers."""
-
-    async def run(self, handlers: ControlHandlers, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
-        """Answer requests until cancelled."""
-        ...
-
-    def publish(self, notice: Notice, at: float) -> None:
-        """Tell whoever watches; `at` in Unix seconds, 0 if the date is not known. A slow watcher is dropped, not awaited."""
         ...
 
 

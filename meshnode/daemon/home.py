@@ -119,7 +119,7 @@ class Home:
 def create_home(
     path: Path, name: str, mesh: MeshKeys, *, passphrase_file: Path | None = None, config: Config | None = None
 ) -> Home:
-    """Make a home, locked and ready to run; refuses to overwrite one. The file `keys` is written last: it makes a home."""
+    """Make a home, locked and ready to run; refuses to overwrite one. The file `keys` comes last: it makes a home."""
     check_name(name)
     _make_folder(path)
     lock = Lock(path / "lock")

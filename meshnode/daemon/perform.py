@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from meshnode.core.effects import Dial, Effect, Forget, Hangup, Notify, Persist, ReadStored, Send, SendRecord
 from meshnode.core.notices import Notice
 from meshnode.daemon.adapters import LinkAdapter, Sessions
+from meshnode.daemon.parcels import Parcels
 
 Tell = Callable[[Notice], None]
 
@@ -18,7 +19,7 @@ class Performer:
         self._links = links
         self._sessions = sessions
         self.tell = tell
-        self.parcels: dict[int, list[bytes]] = {}
+        self.parcels = Parcels()
 
     def perform(self, effects: Iterable[Effect]) -> list[ReadStored]:
         """Do what can be done at once; the reads that are left to do."""
@@ -45,10 +46,12 @@ class Performer:
     def _send_record(self, session: int, data: bytes) -> None:
         if session > 0:
             self._sessions.send(session, data)
-        elif session in self.parcels:
-            self.parcels[session].append(data)
+        else:
+            self.parcels.add(session, data)
 
     def hang_up(self, session: int) -> None:
-        """Close a session after what was sent is written; parcels need no closing."""
+        """Close a session after what was sent is written."""
         if session > 0:
             self._sessions.hangup(session)
+        else:
+            self.parcels.close(session)

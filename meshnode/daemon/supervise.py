@@ -59,9 +59,12 @@ def describe(error: BaseException) -> str:
         error = error.exceptions[0]
     if isinstance(error, MeshnodeError):
         return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename.rpartition('meshnode/')[2]}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
+    places = [
+        f" at {name}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if (name := frame.filename.rpartition("meshnode/")[2]) != frame.filename
+    ]
+    return f"{type(error).__name__}{places[-1] if places else ''}"
 
 
 class _Once(trio.TaskStatus[None]):

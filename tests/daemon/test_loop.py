@@ -190,11 +190,13 @@ async def test_effects_reach_their_carriers_and_parcels_stay_here(tmp_path: Path
         Hangup(-1), Send("gone0", None, b"z", 1),
     )  # fmt: skip
     async with running(tmp_path, script) as (rig, _):
-        rig.performer.parcels[-1] = []
+        session, parcel = rig.performer.parcels.begin()
+        assert session == -1
         await rig.loop.inputs.send(frame())
         await trio.sleep(1)
     assert rig.order == [("dial", "200::1", "overlay", ""), ("record", 3, b"r"), ("hangup", 3)]
-    assert rig.performer.parcels == {-1: [b"p"]}
+    assert parcel.records == [b"p"]
+    assert parcel.whole.is_set()
 
 
 async def test_a_full_disk_acknowledges_nothing_and_starts_over_from_what_is_kept(

@@ -1,0 +1,176 @@
+"""A running node as the control server sees it: what can be asked of it, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import trio
+
+import meshnode
+from meshnode.control.replies import utc_text
+from meshnode.core.ids import ChannelId, NodeKey, PersonaKey
+from meshnode.core.inputs import BeginExport, Compose, EncounterBegan, EncounterEnded, Input, RecordReceived
+from meshnode.core.notices import MessageFiled, Notice
+from meshnode.core.records import ChannelRecord, ContactRecord, Record
+from meshnode.daemon.adapters import Filed, HealthWarning, LinkAdapter, Overlay
+from meshnode.daemon.clock import PoweredClock
+from meshnode.daemon.disk import Disk
+from meshnode.daemon.health import Health
+from meshnode.daemon.home import Home
+from meshnode.daemon.loop import Loop
+from meshnode.daemon.perform import Performer
+from meshnode.daemon.walltime import WallTime
+from meshnode.errors import UsageError
+
+R = TypeVar("R", bound=Record)
+
+EXPORT_PATIENCE_S = 60.0
+
+
+class Host:
+    """Implements `adapters.ControlHandlers` for a daemon."""
+
+    def __init__(
+        self,
+        home: Home,
+        loop: Loop,
+        disk: Disk,
+        performer: Performer,
+        clock: PoweredClock,
+        wall: WallTime,
+        health: Health,
+        links: Sequence[LinkAdapter],
+        overlay: Overlay,
+        stop: trio.Event,
+    ) -> None:
+        self._home = home
+        self._loop = loop
+        self._disk = disk
+        self._performer = performer
+        self._clock = clock
+        self._wall = wall
+        self._health = health
+        self._links = links
+        self._overlay = overlay
+        self._stop = stop
+        self._began = clock.now()
+
+    @property
+    def now(self) -> float:
+        """The powered-on second it is for the node."""
+        return self._clock.now()
+
+    async def submit(self, given: Input) -> tuple[Notice, ...]:
+        """Have the node take one input. A request made before gives the message it made then."""
+        if isinstance(given, Compose) and given.request:
+            request = given.request
+            if made := await self._disk.read(lambda reads: reads.requested(request)):
+                return (MessageFiled(made[0]),)
+        return await self._loop.submit(given)
+
+    async def inbox(
+        self, since: int = 0, contact: PersonaKey | None = None, channel: ChannelId | None = None, limit: int = 100
+    ) -> list[Filed]:
+        """Messages with a cursor above `since`, oldest first."""
+        found = await self._disk.read(lambda reads: reads.inbox(since, contact, channel, limit))
+        return [Filed(*one) for one in found]
+
+    async def message(self, prefix: bytes) -> Filed | None:
+        """The one message whose id begins so."""
+        found = await self._disk.read(lambda reads: reads.message(prefix))
+        return Filed(*found) if found else None
+
+    async def contacts(self) -> list[ContactRecord]:
+        """The address book, by name."""
+        return await self._disk.read(lambda reads: reads.contacts())
+
+    async def channels(self) -> list[tuple[ChannelRecord, int]]:
+        """The channels known here by name, each with how many messages wait unread."""
+        return await self._disk.read(lambda reads: reads.channels())
+
+    async def every(self, kind: type[R]) -> list[R]:
+        """All records of one class."""
+        return await self._disk.read(lambda reads: list(reads.every(kind)))
+
+    async def export(self, to: PersonaKey | None = None, since: float = 0.0) -> list[bytes]:
+        """The records of a parcel, once the node has hung up on it."""
+        session, parcel = self._performer.parcels.begin()
+        try:
+            await self._loop.submit(BeginExport(session, to, since))
+            with trio.move_on_after(EXPORT_PATIENCE_S):
+                await parcel.whole.wait()
+        finally:
+            self._performer.parcels.end(session)
+        if not parcel.whole.is_set():
+            raise UsageError("The parcel did not get whole in a minute; the node is busy, try again later.")
+        return parcel.records
+
+    async def import_records(self, records: Sequence[bytes]) -> Mapping[str, int]:
+        """Take the opened records of a parcel: what is new in the store because of it, and what was refused."""
+        before, refused = await self._held(), self._refused()
+        session, _ = self._performer.parcels.begin()
+        await self._loop.submit(EncounterBegan(session, NodeKey(b""), "parcel", "", initiator=False))
+        for record in records:
+            await self._loop.submit(RecordReceived(session, record))
+        await self._loop.submit(EncounterEnded(session))
+        self._performer.parcels.end(session)
+        after = await self._held()
+        taken = {name: max(0, after[name] - before[name]) for name in after}
+        return {**taken, "chunks": 0, "refused": self._refused() - refused}
+
+    async def _held(self) -> dict[str, int]:
+        counts = await self._disk.read(lambda reads: reads.counts())
+        return {"blocks": counts["block"], "envelopes": counts["envelope"] + counts["message"]}
+
+    def _refused(self) -> int:
+        return sum(self._loop.node.counters.values())
+
+    def status(self) -> dict[str, object]:
+        """All that `meshnode status --json` prints, and `sessions` and `queue` where the node tells them."""
+        return {**self._defaults(), **self._loop.node.status(), **self._surroundings()}
+
+    def _defaults(self) -> dict[str, object]:
+        counts = dict.fromkeys(("logs", "blocks", "envelopes", "chunks"), 0)
+        return {"neighbours": [], "counts": counts, "airtime": {}, "counters": dict(self._loop.node.counters)}
+
+    def _surroundings(self) -> dict[str, object]:
+        keys, mesh = self._home.keys, self._home.mesh
+        links = [dict(link.status()) for link in self._links]
+        return {
+            "version": meshnode.__version__,
+            "persona": keys.persona.hex(),
+            "name": self._home.name,
+            "node": keys.node.hex(),
+            "mesh": mesh.name,
+            "open_mesh": mesh.open,
+            "uptime_s": round(self._clock.now() - self._began, 3),
+            "interface": links[0] if links else {"name": "", "driver": "", "state": "missing"},
+            "overlay": dict(self._overlay.status()),
+            "store": {"bytes": self._loop.store.used, "limit": self._loop.store.limit},
+            "clock": self._clock_status(),
+            "warnings": [{"code": w.code, "text": w.text, "at": utc_text(w.at)} for w in self.warnings()],
+        }
+
+    def _clock_status(self) -> dict[str, object]:
+        clock = self._wall.clock
+        offset, uncertainty = (0.0, clock.uncertainty_s) if clock.known else (None, None)
+        return {"offset_s": offset, "uncertainty_s": uncertainty, "source": clock.source}
+
+    def warnings(self) -> tuple[HealthWarning, ...]:
+        """What was found and still holds."""
+        if not self._loop.store.refusing:
+            self._health.clear("store-full")
+        return self._health.held()
+
+    async def add_peer(self, uri: str) -> None:
+        """Peer on the overlay."""
+        await self._overlay.add_peer(uri)
+
+    async def remove_peer(self, uri: str) -> None:
+        """Forget an overlay peer."""
+        await self._overlay.remove_peer(uri)
+
+    def stop(self) -> None:
+        """End the daemon cleanly."""
+        self._stop.set()

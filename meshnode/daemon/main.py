@@ -1,0 +1,224 @@
+"""The daemon: wires home, store, node, carriers and control together, and takes them apart again in order.
+
+    home and store open  >  epoch raised and synced  >  node made  >  carriers and control start  >  ready
+    asked to stop        >  sessions closed          >  all parts cancelled  >  store synced and closed
+
+Each part is supervised (supervise.py). The loop is not: when it fails, so does the daemon, with one sentence; nothing
+that was acknowledged is lost, and the next start goes on from the store.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+import trio
+
+from meshnode.control import notices as told
+from meshnode.control.server import ControlServer
+from meshnode.core.neighbours.table import EPOCH_FACT
+from meshnode.core.records import Snapshot
+from meshnode.daemon.adapters import LinkAdapter, Overlay, Sessions, Started
+from meshnode.daemon.clock import PoweredClock
+from meshnode.daemon.desk import Desk, Me
+from meshnode.daemon.disk import Disk
+from meshnode.daemon.handlers import answers, streams
+from meshnode.daemon.health import Health
+from meshnode.daemon.home import Home
+from meshnode.daemon.host import Host
+from meshnode.daemon.journal import Journal
+from meshnode.daemon.logs import set_up
+from meshnode.daemon.loop import Loop, NodeLike
+from meshnode.daemon.perform import Performer
+from meshnode.daemon.supervise import Part, describe, supervised
+from meshnode.daemon.systemd import Systemd
+from meshnode.daemon.town import Town
+from meshnode.daemon.walltime import WallTime
+from meshnode.daemon.watching import ready
+from meshnode.errors import MeshnodeError, StoreFullError
+from meshnode.store.store import Store
+
+LAST_WORDS_S = 1.0  # for sessions to write what they hold; the whole stop takes less than two
+
+Listener = Callable[[told.Notice], None]
+NodeMaker = Callable[[Home, Snapshot, int], NodeLike]
+
+_log = structlog.get_logger("daemon")
+
+
+@dataclass(frozen=True, slots=True)
+class Carriers:
+    """What carries a node's frames; a demo replaces the link alone."""
+
+    links: Sequence[LinkAdapter]
+    sessions: Sessions
+    overlay: Overlay
+
+
+def real_node(home: Home, snapshot: Snapshot, epoch: int) -> NodeLike:
+    """The core, with this home's keys and what its store held."""
+    from meshnode.core.node import Node
+
+    settings = home.config.settings(open_mesh=home.mesh.open)
+    return Node(home.keys, home.mesh, settings, home.sealer, home.entropy, snapshot, epoch)
+
+
+async def serve(
+    home: Home, carriers: Carriers, *, listener: Listener | None = None, make_node: NodeMaker = real_node
+) -> None:
+    """Run the node of a locked home until SIGTERM or SIGINT."""
+    set_up(home.config.log)
+    stop = trio.Event()
+    with _one_sentence():
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_stop_on_signal, stop)
+            await run_daemon(home, carriers, listener=listener, stop=stop, make_node=make_node)
+            nursery.cancel_scope.cancel()
+
+
+async def run_daemon(
+    home: Home,
+    carriers: Carriers,
+    *,
+    listener: Listener | None = None,
+    stop: trio.Event | None = None,
+    make_node: NodeMaker = real_node,
+    task_status: Started = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run the node of a locked home until `stop` is set, a command says so, or it is cancelled."""
+    store = await trio.to_thread.run_sync(home.open_store)
+    clock = PoweredClock(store.now)
+    try:
+        with _one_sentence():
+            daemon = _Daemon(home, carriers, store, clock, make_node, trio.Event() if stop is None else stop)
+            if listener is not None:
+                daemon.town.listen(listener)
+            await daemon.run(task_status)
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(_put_away, store, clock.now())
+
+
+class _Daemon:
+    """All parts of one running node."""
+
+    def __init__(
+        self,
+        home: Home,
+        carriers: Carriers,
+        store: Store,
+        clock: PoweredClock,
+        make_node: NodeMaker,
+        stop: trio.Event,
+    ) -> None:
+        self._home = home
+        self._carriers = carriers
+        self._clock = clock
+        self._make = make_node
+        self._stop = stop
+        self._disk = Disk(store)
+        self._systemd = Systemd()
+        self._journal = _journal(home)
+        self._wall = WallTime(clock.now)
+        health = Health(self._wall.unix_now)
+        self.town = Town(home, clock, self._wall, health)
+        performer = Performer({link.name: link for link in carriers.links}, carriers.sessions, self.town.tell)
+        self._loop = Loop(self._make_node, self._disk, performer, clock, journal=self._journal, systemd=self._systemd)
+        host = Host(
+            home, self._loop, self._disk, performer, clock, self._wall, health, carriers.links, carriers.overlay, stop
+        )
+        me = Me(home.path, home.name, home.keys, home.mesh, home.sealer, home.join)
+        self._desk = Desk(host, me, self.town.book, self.town.progress, self.town.feed)
+
+    async def run(self, task_status: Started) -> None:
+        """Start everything, wait for the end, stop everything."""
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._loop.run)
+                await self._desk.load()
+                for name, part in self._parts():
+                    await nursery.start(supervised, name, part, self.town.tell)
+                self._say_ready()
+                task_status.started()
+                await self._stop.wait()
+                await self._say_goodbye()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._systemd.close()
+            if self._journal is not None:
+                self._journal.close()
+
+    async def _make_node(self) -> NodeLike:
+        """The epoch is on disk before the node can seal a datagram (protocol rule 2.4)."""
+        epoch = await self._disk.raise_epoch(EPOCH_FACT, self._clock.now())
+        return self._make(self._home, await self._disk.snapshot(), epoch)
+
+    def _parts(self) -> Iterator[tuple[str, Part]]:
+        inputs = self._loop.inputs
+        yield "clock", partial(self._wall.run, inputs)
+        for link in self._carriers.links:
+            yield f"link {link.name}", partial(link.run, inputs)
+        yield "sessions", partial(self._carriers.sessions.run, inputs)
+        yield "overlay", partial(self._carriers.overlay.run, inputs)
+        control = ControlServer(self._home.control_socket, self._home.config.control.group)
+        yield "control socket", partial(control.run, answers(self._desk), streams(self._desk))
+
+    def _say_ready(self) -> None:
+        notice = ready(self._desk)
+        self.town.publish(notice)
+        self._systemd.ready(f"in mesh {self._home.mesh.name}, overlay {notice.overlay_address or 'none'}")
+        _log.info("ready", mesh=self._home.mesh.name, overlay=notice.overlay_address, interface=notice.interface)
+
+    async def _say_goodbye(self) -> None:
+        self._systemd.stopping()
+        _log.info("stopping")
+        with trio.move_on_after(LAST_WORDS_S):
+            await self._carriers.sessions.close_all()
+        self.town.publish(told.StoppedNotice(at=self.town.at))
+
+
+async def _stop_on_signal(stop: trio.Event, *, task_status: Started) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for _ in signals:
+            stop.set()
+
+
+def _journal(home: Home) -> Journal | None:
+    options = home.config.journal
+    return Journal(home.path, options.limit_mb * 1_000_000) if options.keep else None
+
+
+def _put_away(store: Store, now: float) -> None:
+    """Keep the powered-on clock and let go of the file."""
+    try:
+        store.commit([], now, promise=True)
+    except StoreFullError:
+        _log.warning("store full", note="the last seconds of the powered-on clock are not kept")
+    store.close()
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Whatever ends the daemon ends it as one MeshnodeError."""
+    try:
+        yield
+    except MeshnodeError:
+        raise
+    except Exception as error:
+        raise _worded(error) from error
+
+
+def _worded(error: Exception) -> MeshnodeError:
+    while isinstance(error, ExceptionGroup):
+        error = next((one for one in error.exceptions if isinstance(one, MeshnodeError)), error.exceptions[0])
+    if isinstance(error, MeshnodeError):
+        return error
+    return MeshnodeError(
+        f"The node stopped because of an error of its own ({describe(error)}); nothing acknowledged is lost: start it"
+        " again, and report this with the log."
+    )

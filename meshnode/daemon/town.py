@@ -1,0 +1,59 @@
+"""Who is told what happens: those who wait for one message, those who watch, and the list of warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from meshnode.control import notices as told
+from meshnode.control.feed import Feed
+from meshnode.control.replies import utc_text
+from meshnode.core.notices import MessageFiled, Notice, Warned
+from meshnode.daemon import wording
+from meshnode.daemon.book import Book
+from meshnode.daemon.clock import PoweredClock
+from meshnode.daemon.desk import cursor
+from meshnode.daemon.health import Health
+from meshnode.daemon.home import Home
+from meshnode.daemon.progress import Progress
+from meshnode.daemon.walltime import WallTime
+
+
+class Town:
+    """One node's crier."""
+
+    def __init__(self, home: Home, clock: PoweredClock, wall: WallTime, health: Health) -> None:
+        self.feed = Feed()
+        self.progress = Progress()
+        self.book = Book(home.keys.persona, home.name)
+        self.newest = 0
+        self._name = home.name
+        self._clock = clock
+        self._wall = wall
+        self._health = health
+        self._listeners: list[Callable[[told.Notice], None]] = []
+
+    def listen(self, listener: Callable[[told.Notice], None]) -> None:
+        """Call this for every notice, too."""
+        self._listeners.append(listener)
+
+    def tell(self, notice: Notice) -> None:
+        """A notice of the core, or a warning of the daemon."""
+        if isinstance(notice, Warned) and not self._health.note(notice):
+            return
+        if isinstance(notice, MessageFiled):
+            self.newest = max(self.newest, notice.message.cursor)
+        self.progress.publish(notice)
+        worded = wording.notice(notice, self.at, cursor(self.newest, self._clock.now()), self.book, self._name)
+        if worded is not None:
+            self.publish(worded)
+
+    def publish(self, notice: told.Notice) -> None:
+        """A notice as it is shown."""
+        self.feed.publish(notice)
+        for listener in self._listeners:
+            listener(notice)
+
+    @property
+    def at(self) -> str:
+        """The moment it is, for a notice."""
+        return utc_text(self._wall.unix_now())
