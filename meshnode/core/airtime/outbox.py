@@ -1,0 +1,275 @@
+"""What goes out next on each link: jitter, fair turns, company in one datagram, pacing, fragments.
+
+    put -> waiting (until not_before) -> ready (fair queue) -> datagram -> Send
+
+A datagram leaves when the link is expected to be free, so that the driver's queue stays short: what waits here can
+still be cancelled, overtaken by something urgent, or share a datagram with what comes after it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+
+from meshnode.core.airtime.estimate import airtime_s
+from meshnode.core.airtime.queue import FairQueue, Outgoing, Queued
+from meshnode.core.chain.varint import varint
+from meshnode.core.context import Context
+from meshnode.core.effects import Send
+from meshnode.core.ids import NeighbourId, hashed
+from meshnode.core.settings import LinkSettings
+from meshnode.core.wire.codec import encode_frame, join_frames
+from meshnode.core.wire.frames import Fragment
+
+__all__ = ["Outbox", "Outgoing"]
+
+SEAL_OVERHEAD = 29  # byte0, nonce, tag of the link seal
+_AHEAD_S = 0.01  # how much airtime may stand in the driver's queue: one frame on the air, the next one ready
+_PREVIOUS_LIMIT = 512  # frames waiting on behalf of one previous hop; what is dropped here is on disk and goes lazily
+_FRAGMENT_HEADER = 1 + 8 + 1 + 1
+_MAX_FRAGMENTS = 16
+
+# (link, to, plaintext) -> (address or None for multicast, datagram); None: the neighbour has no address there
+Seal = Callable[[str, NeighbourId | None, bytes], tuple[str | None, bytes] | None]
+
+
+class Outbox:
+    """The queues of all links of one node. Wire `seal` before the first flush; the callbacks are optional."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self.seal: Seal = _no_seal
+        self.on_sent: Callable[[Outgoing], None] = _ignore
+        self.on_fragmented: Callable[[bytes, bytes, Outgoing], None] = _ignore_fragmented
+        self._ready: dict[str, FairQueue] = {}
+        self._waiting: list[tuple[float, int, Queued]] = []
+        self._order = count()
+        self._keyed: dict[tuple[str, NeighbourId | None, bytes], Queued] = {}
+        self._gone: set[int] = set()  # object ids of cancelled frames that still stand in the heap
+        self._free_at: dict[str, float] = {}
+        self._previous: Counter[bytes] = Counter()
+
+    def put(self, outgoing: Outgoing) -> None:
+        """Queue a frame; frames of an unknown link, or above the previous hop's share, are counted and dropped."""
+        if outgoing.link not in self._ctx.links:
+            self._ctx.count("outbox_no_link")
+            return
+        if outgoing.previous and self._previous[outgoing.previous] >= _PREVIOUS_LIMIT:
+            self._ctx.count("outbox_previous_hop_full")
+            return
+        self._make_way(outgoing)
+        for queued in self._pieces(outgoing):
+            self._enqueue(queued)
+
+    def cancel(self, key: bytes, to: NeighbourId | None = None, *, everywhere: bool = True) -> int:
+        """Take back what waits under this key (to one destination, unless `everywhere`); says how many."""
+        doomed = [
+            queued
+            for (_, where, _), queued in list(self._keyed.items())
+            if _named(queued, key) and (everywhere or where == to)
+        ]
+        for queued in doomed:
+            self._discard(queued)
+        return len(doomed)
+
+    def holds(self, key: bytes) -> bool:
+        """True while something waits under this key."""
+        return any(_named(queued, key) for queued in self._keyed.values())
+
+    def forget_neighbour(self, neighbour: NeighbourId) -> None:
+        """Drop what waits for a neighbour that is gone."""
+        self._drop(lambda out: out.to == neighbour)
+
+    def forget_link(self, link: str) -> None:
+        """Drop what waits for a link that is gone."""
+        self._drop(lambda out: out.link == link)
+        self._free_at.pop(link, None)
+
+    def backlog_s(self, link: str) -> float:
+        """Seconds of airtime that stand ready or in the driver's queue of a link."""
+        settings = self._ctx.links.get(link)
+        ready = self._ready.get(link)
+        queued = sum(airtime_s(len(q.encoded), q.outgoing.to is not None, settings) for q in (ready or ()) if settings)
+        return queued + max(0.0, self._free_at.get(link, 0.0) - self._ctx.now)
+
+    def flush(self) -> None:
+        """Emit every datagram that may leave now."""
+        self._ripen()
+        for link in list(self._ready):
+            settings = self._ctx.links.get(link)
+            if settings is not None:
+                self._flush_link(link, settings)
+
+    def wakeup(self) -> float | None:
+        """When something may leave next."""
+        times = [self._next_at(link) for link, ready in self._ready.items() if ready and link in self._ctx.links]
+        while self._waiting and id(self._waiting[0][2]) in self._gone:
+            self._gone.discard(id(heapq.heappop(self._waiting)[2]))
+        if self._waiting:
+            times.append(self._waiting[0][0])
+        return min(times, default=None)
+
+    def _next_at(self, link: str) -> float:
+        return self._free_at.get(link, 0.0) - _AHEAD_S
+
+    def _flush_link(self, link: str, settings: LinkSettings) -> None:
+        ready = self._ready[link]
+        while ready and self._ctx.now >= self._next_at(link):
+            first = ready.pop()
+            if first is None:
+                return
+            self._depart(link, settings, self._company(link, first, settings))
+
+    def _company(self, link: str, first: Queued, settings: LinkSettings) -> list[Queued]:
+        """`first` and whatever else fits into its datagram; what rides leaves early."""
+        to = first.outgoing.to
+        room = _limit(settings, to) - len(first.encoded)
+        party = [first]
+        for source in (self._ready[link].pop_company, lambda to, room: self._pop_rider(link, to, room)):
+            while room > 4 and (queued := source(to, room - _joint(first))) is not None:
+                party.append(queued)
+                room -= len(queued.encoded) + _joint(queued)
+        return party
+
+    def _depart(self, link: str, settings: LinkSettings, party: list[Queued]) -> None:
+        to = party[0].outgoing.to
+        plaintext = join_frames([queued.encoded for queued in party], _limit(settings, to))
+        sealed = self.seal(link, to, plaintext)
+        for queued in party:
+            self._settle(queued)
+        if sealed is None:
+            self._ctx.count("outbox_no_address", len(party))
+            return
+        address, data = sealed
+        airtime = airtime_s(len(data), to is not None, settings)
+        self._free_at[link] = max(self._ctx.now, self._free_at.get(link, 0.0)) + airtime
+        cls = min(queued.outgoing.cls for queued in party)
+        self._ready[link].charge(cls, airtime)
+        self._ctx.emit(Send(link, address, data, cls))
+        for queued in party:
+            if queued.whole is not None:
+                self.on_sent(queued.whole)
+
+    def _make_way(self, outgoing: Outgoing) -> None:
+        """Drop what waits under the same key to the same destination: the whole frame, or its fragments."""
+        if outgoing.key:
+            names = [outgoing.key, *(outgoing.key + bytes([index]) for index in range(_MAX_FRAGMENTS))]
+            for name in names:
+                self._discard(self._keyed.get((outgoing.link, outgoing.to, name)))
+
+    def _pieces(self, outgoing: Outgoing) -> list[Queued]:
+        """The frame as it is, or its fragments where one datagram cannot hold it."""
+        encoded = encode_frame(outgoing.frame)
+        limit = _limit(self._ctx.links[outgoing.link], outgoing.to)
+        if len(encoded) <= limit:
+            return [Queued(outgoing, encoded, outgoing)]
+        step = limit - _FRAGMENT_HEADER
+        parts = [encoded[at : at + step] for at in range(0, len(encoded), step)]
+        if len(parts) > _MAX_FRAGMENTS:
+            self._ctx.count("outbox_too_large")
+            return []
+        item = hashed(b"mn-fragment", encoded, 8)
+        self.on_fragmented(item, encoded, outgoing)
+        frames = [Fragment(item, index, len(parts), part) for index, part in enumerate(parts)]
+        last = len(frames) - 1
+        return [
+            Queued(_as_fragment(outgoing, frame), encode_frame(frame), outgoing if frame.index == last else None)
+            for frame in frames
+        ]
+
+    def _enqueue(self, queued: Queued) -> None:
+        out = queued.outgoing
+        if out.key:
+            self._keyed[(out.link, out.to, out.key)] = queued
+        if out.previous:
+            self._previous[out.previous] += 1
+        if out.not_before > self._ctx.now:
+            heapq.heappush(self._waiting, (out.not_before, next(self._order), queued))
+        else:
+            self._ready.setdefault(out.link, FairQueue()).add(queued)
+
+    def _ripen(self) -> None:
+        while self._waiting and (self._waiting[0][0] <= self._ctx.now or id(self._waiting[0][2]) in self._gone):
+            queued = heapq.heappop(self._waiting)[2]
+            if id(queued) in self._gone:
+                self._gone.discard(id(queued))
+            else:
+                self._ready.setdefault(queued.outgoing.link, FairQueue()).add(queued)
+
+    def _pop_rider(self, link: str, to: NeighbourId | None, room: int) -> Queued | None:
+        for _, _, queued in self._waiting:
+            out = queued.outgoing
+            fits = out.rides and out.link == link and out.to == to and len(queued.encoded) <= room
+            if fits and id(queued) not in self._gone:
+                self._gone.add(id(queued))
+                return queued
+        return None
+
+    def _discard(self, queued: Queued | None) -> None:
+        if queued is None:
+            return
+        self._settle(queued)
+        if any(entry[2] is queued for entry in self._waiting):
+            self._gone.add(id(queued))
+        else:
+            self._ready[queued.outgoing.link].remove({id(queued)})
+
+    def _settle(self, queued: Queued) -> None:
+        out = queued.outgoing
+        if out.previous:
+            self._previous[out.previous] -= 1
+            if not self._previous[out.previous]:
+                del self._previous[out.previous]
+        if self._keyed.get((out.link, out.to, out.key)) is queued:
+            del self._keyed[(out.link, out.to, out.key)]
+
+    def _drop(self, doomed: Callable[[Outgoing], bool]) -> None:
+        waiting = [entry[2] for entry in self._waiting if id(entry[2]) not in self._gone]
+        ready = [queued for queue in self._ready.values() for queued in queue]
+        for queued in (*waiting, *ready):
+            if doomed(queued.outgoing):
+                self._discard(queued)
+
+
+def _limit(settings: LinkSettings, to: NeighbourId | None) -> int:
+    return (settings.multicast_payload if to is None else settings.unicast_payload) - SEAL_OVERHEAD
+
+
+def _joint(queued: Queued) -> int:
+    """Bytes a frame needs for its length once another one follows it."""
+    return len(varint(len(queued.encoded)))
+
+
+def _named(queued: Queued, key: bytes) -> bool:
+    out = queued.outgoing
+    return out.key == key or (isinstance(out.frame, Fragment) and out.key[:-1] == key)
+
+
+def _as_fragment(outgoing: Outgoing, frame: Fragment) -> Outgoing:
+    key = outgoing.key + bytes([frame.index]) if outgoing.key else b""
+    return Outgoing(
+        frame,
+        outgoing.cls,
+        outgoing.link,
+        outgoing.to,
+        outgoing.not_before,
+        key,
+        outgoing.ring,
+        outgoing.author,
+        outgoing.previous,
+        outgoing.rides,
+    )
+
+
+def _no_seal(link: str, to: NeighbourId | None, plaintext: bytes) -> tuple[str | None, bytes] | None:
+    return None
+
+
+def _ignore(outgoing: Outgoing) -> None:
+    return None
+
+
+def _ignore_fragmented(item: bytes, encoded: bytes, outgoing: Outgoing) -> None:
+    return None

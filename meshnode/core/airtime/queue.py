@@ -1,0 +1,135 @@
+"""The fair queue: classes first, then authors in turn.
+
+Classes 0 and 1 go before all others. Classes 2, 3 and 4 share what is left by weight 8 : 3 : 1 in airtime. Within a
+class nearer rings go first (own, contacts, everyone else), and the authors of a ring take turns, so that one who
+writes much delays oneself. An author without a name (a forwarded envelope) is represented by the previous hop, the
+one thing a hostile sender cannot forge.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from meshnode.core.ids import NeighbourId
+from meshnode.core.wire.frames import Frame
+
+CLASSES = 5
+_URGENT = 2  # classes below this go strictly first
+_WEIGHTS = {2: 8, 3: 3, 4: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One frame on its way out. `to` None: multicast. It leaves at `not_before`, or earlier in company if `rides`.
+
+    `key` names it for `cancel`; the same key to the same destination replaces. `ring` and `author` place it in the
+    fair queue; `previous` is the node key of the previous hop that pays for it, empty for one's own.
+    """
+
+    frame: Frame
+    cls: int
+    link: str
+    to: NeighbourId | None
+    not_before: float = 0.0
+    key: bytes = b""
+    ring: int = 1
+    author: bytes = b""
+    previous: bytes = b""
+    rides: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A frame or a fragment of one, with its bytes, type byte first. `whole`: what is complete then."""
+
+    outgoing: Outgoing
+    encoded: bytes
+    whole: Outgoing | None
+
+
+Turn = tuple[int, bytes]  # ring, author
+
+
+class FairQueue:
+    """Frames of one link whose time has come."""
+
+    def __init__(self) -> None:
+        self._turns: list[dict[Turn, deque[Queued]]] = [{} for _ in range(CLASSES)]
+        self._spent = dict.fromkeys(_WEIGHTS, 0.0)
+
+    def add(self, queued: Queued) -> None:
+        """Put a frame behind the others of its author."""
+        out = queued.outgoing
+        turns = self._turns[out.cls]
+        turns.setdefault((out.ring, out.author or out.previous), deque()).append(queued)
+
+    def pop(self) -> Queued | None:
+        """The frame whose turn it is, or None."""
+        cls = self._next_class()
+        if cls is None:
+            return None
+        turns = self._turns[cls]
+        turn = self._next_turn(turns)
+        return self._take(turns, turn, 0)
+
+    def pop_company(self, to: NeighbourId | None, room: int) -> Queued | None:
+        """The next frame for the same destination that fits into `room` bytes, most urgent first, or None."""
+        for turns in self._turns:
+            for turn in sorted(turns, key=_ring):
+                for place, queued in enumerate(turns[turn]):
+                    if queued.outgoing.to == to and len(queued.encoded) <= room:
+                        return self._take(turns, turn, place)
+        return None
+
+    def charge(self, cls: int, airtime: float) -> None:
+        """Book what a frame of this class cost, in seconds; the least served class by weight goes next."""
+        if cls in self._spent:
+            self._spent[cls] += airtime / _WEIGHTS[cls]
+
+    def remove(self, doomed: set[int]) -> None:
+        """Drop the frames with these object ids."""
+        for turns in self._turns:
+            for turn in list(turns):
+                kept = deque(queued for queued in turns[turn] if id(queued) not in doomed)
+                if kept:
+                    turns[turn] = kept
+                else:
+                    del turns[turn]
+
+    def __iter__(self) -> Iterator[Queued]:
+        for turns in self._turns:
+            for waiting in turns.values():
+                yield from waiting
+
+    def __bool__(self) -> bool:
+        return any(self._turns)
+
+    def _next_class(self) -> int | None:
+        for cls in range(_URGENT):
+            if self._turns[cls]:
+                return cls
+        ready = [cls for cls in self._spent if self._turns[cls]]
+        if not ready:
+            # Idle time earns no credit: who was silent for an hour must not silence the others afterwards.
+            self._spent = dict.fromkeys(_WEIGHTS, 0.0)
+            return None
+        return min(ready, key=lambda cls: self._spent[cls])
+
+    @staticmethod
+    def _next_turn(turns: dict[Turn, deque[Queued]]) -> Turn:
+        return min(turns, key=_ring)  # the first of the nearest ring; `_take` moves it behind its peers
+
+    @staticmethod
+    def _take(turns: dict[Turn, deque[Queued]], turn: Turn, place: int) -> Queued:
+        waiting = turns.pop(turn)
+        queued = waiting[place]
+        del waiting[place]
+        if waiting:
+            turns[turn] = waiting
+        return queued
+
+
+def _ring(turn: Turn) -> int:
+    return turn[0]

@@ -1,0 +1,301 @@
+"""What leaves when, in whose company, and what never leaves at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshnode.core.airtime.estimate import airtime_s
+from meshnode.core.airtime.outbox import SEAL_OVERHEAD, Outbox
+from meshnode.core.airtime.queue import FairQueue, Outgoing, Queued
+from meshnode.core.context import Context
+from meshnode.core.effects import Send
+from meshnode.core.identity.keys import new_keys
+from meshnode.core.ids import NeighbourId, Receipt
+from meshnode.core.sealing.mesh import open_mesh
+from meshnode.core.sealing.seeded import SeededEntropy, SeededSealer
+from meshnode.core.settings import LinkSettings, Settings
+from meshnode.core.wire.codec import decode_frames_untrusted
+from meshnode.core.wire.frames import EnvelopeFrame, Fragment, Frame, Receipts
+
+LINK = "halow0"
+BO = NeighbourId(b"bo-bo-")
+CY = NeighbourId(b"cy-cy-")
+
+
+def envelope(number: int, size: int = 147) -> EnvelopeFrame:
+    return EnvelopeFrame(bytes([number]) * (size - 3), 0, 1)
+
+
+def receipt(number: int) -> Receipts:
+    return Receipts((Receipt(bytes([number]) * 16),))
+
+
+class Rig:
+    """An outbox whose seal only marks the destination, so that tests read what would be sealed."""
+
+    def __init__(self, **link: int) -> None:
+        sealer, entropy = SeededSealer(7), SeededEntropy(7)
+        self.ctx = Context(new_keys(sealer, entropy), open_mesh("test"), Settings(), sealer, entropy)
+        self.ctx.links[LINK] = LinkSettings(**link)
+        self.outbox = Outbox(self.ctx)
+        self.outbox.seal = lambda link, to, plaintext: (None if to is None else to.decode(), plaintext)
+        self.sent: list[Outgoing] = []
+        self.outbox.on_sent = self.sent.append
+
+    def put(self, frame: Frame, cls: int = 2, to: NeighbourId | None = BO, **more: object) -> None:
+        self.outbox.put(Outgoing(frame, cls, LINK, to, **more))  # type: ignore[arg-type]
+
+    def flush(self, now: float | None = None) -> list[Send]:
+        if now is not None:
+            self.ctx.now = now
+        self.ctx.out.clear()
+        self.outbox.flush()
+        return [effect for effect in self.ctx.out if isinstance(effect, Send)]
+
+    def frames(self, now: float | None = None) -> list[Frame]:
+        return [frame for send in self.flush(now) for frame in decode_frames_untrusted(send.data)]
+
+    def drain(self) -> list[list[Frame]]:
+        """Every datagram until nothing waits, each as its frames."""
+        datagrams = []
+        while (due := self.outbox.wakeup()) is not None:
+            for send in self.flush(max(due, self.ctx.now)):
+                datagrams.append(list(decode_frames_untrusted(send.data)))
+        return datagrams
+
+
+def test_a_frame_leaves_at_once_when_the_link_is_free() -> None:
+    rig = Rig()
+    rig.put(envelope(1))
+    (send,) = rig.flush()
+    assert (send.link, send.to, send.cls) == (LINK, "bo-bo-", 2)
+    assert rig.sent[0].frame == envelope(1)
+    assert rig.outbox.wakeup() is None
+
+
+def test_multicast_has_no_address() -> None:
+    rig = Rig()
+    rig.put(envelope(1), to=None)
+    assert rig.flush()[0].to is None
+
+
+def test_frames_for_one_destination_share_a_datagram_within_the_limit() -> None:
+    rig = Rig()
+    for number in range(20):
+        rig.put(envelope(number))
+    datagrams = rig.drain()
+    assert [len(frames) for frames in datagrams] == [7, 7, 6]
+    assert [frame.data[0] for frames in datagrams for frame in frames] == list(range(20))  # type: ignore[union-attr]
+
+
+def test_other_destinations_never_share() -> None:
+    rig = Rig()
+    rig.put(envelope(1), to=BO)
+    rig.put(envelope(2), to=CY)
+    rig.put(envelope(3), to=None)
+    assert [len(frames) for frames in rig.drain()] == [1, 1, 1]
+
+
+def test_a_busy_link_holds_frames_back_until_it_is_free() -> None:
+    rig = Rig()
+    for number in range(40):
+        rig.put(envelope(number), to=NeighbourId(bytes([number]) * 6))
+    rig.outbox.seal = lambda link, to, plaintext: ("x", plaintext)
+    first = rig.flush()
+    airtime = airtime_s(len(first[0].data), True, rig.ctx.links[LINK])
+    assert 0 < len(first) <= 0.01 / airtime + 1
+    assert rig.flush() == []
+    due = rig.outbox.wakeup()
+    assert due is not None
+    assert due > rig.ctx.now
+    assert rig.flush(due)
+    assert rig.outbox.backlog_s(LINK) > 0
+
+
+def test_urgent_classes_overtake() -> None:
+    rig = Rig()
+    for number in range(60):
+        rig.put(envelope(number, 700), cls=3)
+    rig.flush()
+    rig.put(receipt(9), cls=0, to=CY)
+    assert rig.drain()[0] == [receipt(9)]
+
+
+def test_lower_classes_share_by_weight_and_none_starves() -> None:
+    rig = Rig()
+    for _ in range(48):
+        for cls in (2, 3, 4):
+            rig.put(envelope(cls, 1000), cls=cls)
+    first = [frames[0].data[0] for frames in rig.drain()[:48]]  # type: ignore[union-attr]
+    assert [first.count(cls) for cls in (2, 3, 4)] == pytest.approx([32, 12, 4], abs=2)
+
+
+def test_authors_take_turns_and_near_rings_go_first() -> None:
+    rig = Rig()
+    for number in range(6):
+        rig.put(envelope(number, 1000), author=b"loud", ring=3)
+    rig.put(envelope(10, 1000), author=b"quiet", ring=3)
+    rig.put(envelope(11, 1000), author=b"contact", ring=1)
+    order = [frames[0].data[0] for frames in rig.drain()]  # type: ignore[union-attr]
+    assert order == [11, 0, 10, 1, 2, 3, 4, 5]
+
+
+def test_jitter_holds_a_frame_and_company_does_not_take_it_along() -> None:
+    rig = Rig()
+    rig.put(envelope(1), not_before=0.15, key=b"k")
+    rig.put(envelope(2))
+    assert rig.frames() == [envelope(2)]
+    assert rig.outbox.wakeup() == 0.15
+    assert rig.frames(0.15) == [envelope(1)]
+
+
+def test_a_rider_leaves_early_in_company_but_not_alone() -> None:
+    rig = Rig()
+    rig.put(receipt(1), cls=0, not_before=10.0, rides=True)
+    assert rig.flush() == []
+    rig.put(envelope(2))
+    assert rig.frames() == [envelope(2), receipt(1)]
+    assert rig.outbox.wakeup() is None
+
+
+def test_a_rider_leaves_alone_when_its_time_has_come() -> None:
+    rig = Rig()
+    rig.put(receipt(1), cls=0, not_before=10.0, rides=True)
+    assert rig.frames(10.0) == [receipt(1)]
+
+
+def test_cancel_takes_back_what_waits() -> None:
+    rig = Rig()
+    rig.put(envelope(1), not_before=1.0, key=b"k", to=BO)
+    rig.put(envelope(1), not_before=1.0, key=b"k", to=CY)
+    assert rig.outbox.holds(b"k")
+    assert rig.outbox.cancel(b"k", BO, everywhere=False) == 1
+    assert rig.outbox.cancel(b"k") == 1
+    assert not rig.outbox.holds(b"k")
+    assert rig.outbox.wakeup() is None
+    assert rig.flush(2.0) == []
+
+
+def test_cancel_reaches_frames_that_are_ready() -> None:
+    rig = Rig()
+    for number in range(40):
+        rig.put(envelope(number, 1000), key=bytes([number]))
+    rig.flush()
+    assert rig.outbox.cancel(bytes([39])) == 1
+    assert [39] not in [[f.data[0] for f in frames] for frames in rig.drain()]  # type: ignore[union-attr]
+
+
+def test_the_same_key_replaces() -> None:
+    rig = Rig()
+    rig.put(envelope(1), not_before=1.0, key=b"beacon")
+    rig.put(envelope(2), not_before=1.0, key=b"beacon")
+    assert rig.frames(1.0) == [envelope(2)]
+
+
+def test_a_large_frame_goes_as_fragments_that_make_the_whole() -> None:
+    rig = Rig(multicast_payload=384)
+    big = envelope(5, 1500)
+    rig.put(big, to=None, key=b"big")
+    datagrams = rig.drain()
+    fragments = [frame for frames in datagrams for frame in frames]
+    assert all(isinstance(frame, Fragment) for frame in fragments)
+    assert {frame.count for frame in fragments} == {5}  # type: ignore[union-attr]
+    whole = b"".join(frame.data for frame in fragments)  # type: ignore[union-attr]
+    assert decode_frames_untrusted(whole) == (big,)
+    assert [outgoing.frame for outgoing in rig.sent] == [big]
+
+
+def test_no_datagram_is_above_the_limit_of_its_link() -> None:
+    rig = Rig(multicast_payload=384, unicast_payload=1200)
+    for number in range(30):
+        rig.put(envelope(number, 100 + 37 * number), to=None if number % 2 else BO)
+    sizes: dict[str | None, int] = {}
+    while (due := rig.outbox.wakeup()) is not None:
+        for send in rig.flush(max(due, rig.ctx.now)):
+            sizes[send.to] = max(sizes.get(send.to, 0), len(send.data) + SEAL_OVERHEAD)
+    assert 300 < sizes[None] <= 384
+    assert 1000 < (sizes["bo-bo-"] or 0) <= 1200
+
+
+def test_fragments_are_cancelled_and_replaced_with_their_frame() -> None:
+    rig = Rig(unicast_payload=384)
+    rig.put(envelope(1, 1500), not_before=1.0, key=b"k")
+    rig.put(envelope(2, 900), not_before=1.0, key=b"k")
+    assert rig.outbox.cancel(b"k") == 3
+    assert rig.flush(2.0) == []
+
+
+def test_what_no_fragments_can_carry_is_counted() -> None:
+    rig = Rig(unicast_payload=384)
+    rig.put(envelope(1, 7000))
+    assert rig.drain() == []
+    assert rig.ctx.counters["outbox_too_large"] == 1
+
+
+def test_one_previous_hop_cannot_fill_the_queue() -> None:
+    rig = Rig()
+    for number in range(600):
+        rig.put(envelope(number % 256, 100), previous=b"flood")
+    rig.put(envelope(7), previous=b"other")
+    assert rig.ctx.counters["outbox_previous_hop_full"] == 600 - 512
+    assert sum(len(frames) for frames in rig.drain()) == 513
+    rig.put(envelope(1), previous=b"flood")
+    assert rig.drain() == [[envelope(1)]]
+
+
+def test_links_and_neighbours_that_are_gone() -> None:
+    rig = Rig()
+    rig.put(envelope(1), not_before=1.0, to=BO)
+    rig.put(envelope(2), not_before=1.0, to=CY)
+    rig.outbox.forget_neighbour(BO)
+    assert rig.frames(1.0) == [envelope(2)]
+    rig.put(envelope(3), not_before=5.0)
+    rig.outbox.forget_link(LINK)
+    assert rig.outbox.wakeup() is None
+    rig.outbox.put(Outgoing(envelope(1), 2, "eth9", None))
+    assert rig.ctx.counters["outbox_no_link"] == 1
+
+
+def test_a_link_that_went_down_keeps_quiet_until_it_returns() -> None:
+    rig = Rig()
+    for number in range(60):
+        rig.put(envelope(number, 1000))
+    rig.flush()
+    settings = rig.ctx.links.pop(LINK)
+    assert rig.flush(100.0) == []
+    assert rig.outbox.backlog_s(LINK) == 0
+    rig.ctx.links[LINK] = settings
+    assert rig.flush(100.0)
+
+
+def test_a_neighbour_without_address_costs_a_counter() -> None:
+    rig = Rig()
+    rig.outbox.seal = lambda link, to, plaintext: None
+    rig.put(envelope(1))
+    assert rig.flush() == []
+    assert rig.sent == []
+    assert rig.ctx.counters["outbox_no_address"] == 1
+
+
+def test_an_outbox_that_nobody_wired_sends_nothing() -> None:
+    rig = Rig(unicast_payload=384)
+    bare = Outbox(rig.ctx)
+    bare.put(Outgoing(envelope(1, 600), 2, LINK, BO))
+    rig.ctx.out.clear()
+    bare.flush()
+    assert rig.ctx.out == []
+    bare.seal = rig.outbox.seal
+    bare.put(Outgoing(envelope(1), 2, LINK, BO))
+    bare.flush()
+    assert len(rig.ctx.out) == 1
+
+
+def test_an_empty_fair_queue_has_nothing_to_give() -> None:
+    queue = FairQueue()
+    assert queue.pop() is None
+    assert not queue
+    out = Outgoing(envelope(1), 2, LINK, BO)
+    queue.add(Queued(out, b"\x40" + bytes(10), out))
+    assert queue.pop_company(BO, 5) is None
+    assert queue.pop_company(CY, 50) is None
+    assert queue.pop() is not None
