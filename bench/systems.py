@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
+from common import texts
 
 from meshnode.errors import UsageError
 from meshnode_sim.lab import Lab, open_lab
@@ -79,6 +80,9 @@ class System:
         self.lab = lab
         self.name = name
 
+    async def prepare(self, blocks: int = 0) -> None:
+        """Homes, keys, routes; with `blocks` every store holds that many."""
+
     async def start(self) -> None:
         """Everything runs."""
         await self.lab.start()
@@ -109,8 +113,11 @@ class PlainTcp(System):
     def address(self, node: Node) -> str:
         return node.address
 
-    async def start(self) -> None:
+    async def prepare(self, blocks: int = 0) -> None:
         await self.lab.set_routes()
+
+    async def start(self) -> None:
+        pass  # the kernel is all it needs
 
     @asynccontextmanager
     async def talk(
@@ -149,9 +156,11 @@ class Yggdrasil(PlainTcp):
         )
         return said.stdout.strip()
 
-    async def start(self) -> None:
+    async def prepare(self, blocks: int = 0) -> None:
         for node in self.lab.nodes.values():
             (node.folder / "ygg.json").write_text(json.dumps(_yggdrasil_configuration()))
+
+    async def start(self) -> None:
         await self.lab.start()
 
 
@@ -204,9 +213,10 @@ class MeshTalk(Talk):
 class Meshnode(System):
     """Ours."""
 
-    async def start(self) -> None:
+    async def prepare(self, blocks: int = 0) -> None:
         await self.lab.set_up()
-        await self.lab.start()
+        if blocks:
+            await preload(self.lab, blocks, self.lab.scenario.seed)
 
     @asynccontextmanager
     async def talk(
@@ -248,11 +258,12 @@ async def _take_messages(watch: Running, inbox: Inbox) -> None:
 
 
 @asynccontextmanager
-async def open_system(name: str, scenario: str, **options: Any) -> AsyncIterator[System]:
-    """One system in a lab of its own, started and settled. `scenario` is TOML without its [nodes]."""
-    async with open_lab(_with_nodes(name, scenario), **options) as lab:
+async def open_system(name: str, scenario: str, *, blocks: int = 0) -> AsyncIterator[System]:
+    """One system in a lab of its own, running. `scenario` is TOML without its [nodes]."""
+    async with open_lab(_with_nodes(name, scenario)) as lab:
         kinds: dict[str, type[System]] = {"T": PlainTcp, "Y": Yggdrasil}
         system = kinds.get(name, Meshnode)(lab, name)
+        await system.prepare(blocks)
         await system.start()
         yield system
 
@@ -275,3 +286,25 @@ def chosen(names: str) -> list[str]:
         raise UsageError(f"there is no system {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
     has = shutil.which("yggdrasil") is not None
     return [name for name in wanted if has or name not in ("Y", "meshnode+ygg")]
+
+
+async def preload(lab: Lab, count: int, seed: int) -> None:
+    """Gives every node the same `count` blocks before any runs: written on the first, a parcel for the others."""
+    first, *others = lab.nodes.values()
+    parcel = lab.root / "blocks.parcel"
+    await first.start()
+    async with first.talk("post", "square", "--lines", "--json") as speaker:
+        for number, text in enumerate(texts(seed, count, 200)):
+            await speaker.say(text)
+            if number % 16 == 15:
+                await _skip(speaker, 16)
+        await _skip(speaker, count % 16)
+    await first.cli("export", str(parcel))
+    await first.stop()
+    for node in others:
+        await node.cli("import", str(parcel))
+
+
+async def _skip(running: Running, lines: int) -> None:
+    for _ in range(lines):
+        await running.__anext__()
