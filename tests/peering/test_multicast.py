@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
-from support import netns
 
 from meshnode.core.inputs import FrameReceived, LinkChanged
 from meshnode.core.settings import LinkSettings
@@ -14,6 +13,7 @@ from meshnode.errors import LinkError, UsageError
 from meshnode.peering.interface import read_interface
 from meshnode.peering.multicast import UdpLink, refusal
 from meshnode.peering.places import LINK_GROUP, LINK_PORT
+from support import netns
 
 pytestmark = pytest.mark.netns
 
