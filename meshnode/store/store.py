@@ -151,11 +151,6 @@ class Store:
         """What is made free beyond need, so that not every commit has to evict."""
         return self._limit // 50
 
-    def checkpoint(self) -> None:
-        """Move the write-ahead log into the file, when there is time for it."""
-        with translated(self._path.name):
-            self._database.wal_checkpoint()
-
     def close(self) -> None:
         """Move everything into the one file and let go."""
         close_database(self._database)

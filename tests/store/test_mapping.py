@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meshnode.core.effects import Forget, Persist
-from meshnode.core.records import BODY_DROPPED, BlockRecord, MessageRecord, RatchetRecord, RecordKey
+from meshnode.core.records import BODY_DROPPED, BlockRecord, RatchetRecord, RecordKey
 from meshnode.errors import StoreError
 from meshnode.store.tables import TABLES
 from support.store_fakes import KINDS, any_record, message, open_store
@@ -49,10 +49,6 @@ def test_every_table_is_strict(store: Any) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_read_again(kind: Any, store: Any, data: st.DataObject) -> None:
     record = data.draw(any_record(kind))
-    if kind is MessageRecord and record.request:
-        store.commit(
-            [Forget((RecordKey(kind, (m.id,)),)) for m, _ in store.reads.inbox(-(2**63), limit=1000)], 0, False
-        )
     store.commit([Persist((record,))], 0.0, False)
     key = TABLES[kind].key_of(record)
     where = "WHERE " + " AND ".join(f'"{name}" = ?' for name in kind.KEY)
@@ -77,7 +73,9 @@ def test_words_and_chain_keys_do_not_stand_in_the_file(tmp_path: Path) -> None:
     ratchet = RatchetRecord(b"d" * 32, b"r" * 16, b"p" * 32, 0.0, b"the chain key of Bo")
     store.commit([Persist((message(1, text="soup is ready"), ratchet))], 1.0, True)
     raw = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    assert b"soup" not in raw and b"chain key" not in raw and b"d" * 32 in raw
+    assert b"soup" not in raw
+    assert b"chain key" not in raw
+    assert b"d" * 32 in raw
     store.close()
 
 

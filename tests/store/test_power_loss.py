@@ -47,7 +47,7 @@ def _run(store: Store, vfs: CutVfs, story: list[Commit]) -> tuple[list[Rows], li
         held.append((facts, list(range(1, number + 1))))
         acknowledged.append(len(vfs.done) if promise else 10**9)
         if checkpoint:
-            store.checkpoint()
+            store._database.wal_checkpoint()
     return held, acknowledged
 
 
