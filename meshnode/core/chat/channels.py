@@ -1,0 +1,190 @@
+"""Public channels: posts are blocks in the log of their writer, one log for each device and channel.
+
+    body of a POST block = UTF-8 text        id of the message = first 16 B of the block's id
+
+Posts of joined channels are filed as they come; others are carried only, and filed when somebody joins. A post whose
+body is not here (dropped on the way, quota) is filed when the body comes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from itertools import count
+from typing import Final
+
+from meshnode.core.chain.block import Block, stored_block
+from meshnode.core.chain.compact import MAX_BODY
+from meshnode.core.chain.kinds import POST, acted_upon
+from meshnode.core.chat.filing import Filing
+from meshnode.core.chat.ownlogs import OwnLogs
+from meshnode.core.chat.states import NEVER, States
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.effects import ReadStored
+from meshnode.core.ids import BlockId, ChannelId, DeviceKey, LogId, MessageId, PersonaKey, log_channel, log_device
+from meshnode.core.inputs import Compose, SetChannel, Stored
+from meshnode.core.records import BODY_HELD, ChannelRecord, FactRecord, MessageRecord, RecordKey, Snapshot
+from meshnode.core.trust.rings import Rings
+from meshnode.errors import UsageError
+
+FIRST_TOKEN: Final = 1 << 32  # of our questions to the store; gossip counts below
+POST_CLASS: Final = 3
+_LEFT: Final = "left/"
+_WATCHED: Final = 256  # newest posts of ours whose spread is followed, for each log
+_NAMELESS: Final = 1000
+
+
+class Channels:
+    """Posts, ours and theirs."""
+
+    def __init__(self, ctx: Context, logs: OwnLogs, states: States, filing: Filing, rings: Rings) -> None:
+        self._ctx = ctx
+        self._logs = logs
+        self._states = states
+        self._filing = filing
+        self._rings = rings
+        self._channels: dict[ChannelId, ChannelRecord] = {}
+        self._left_at: dict[ChannelId, Instant] = {}
+        self._heads: dict[ChannelId, dict[LogId, int]] = {}  # logs with posts: the highest seq seen
+        self._ours: dict[LogId, deque[tuple[int, MessageId]]] = {}
+        self._nameless: dict[DeviceKey, deque[MessageRecord]] = {}
+        self._tokens = count(FIRST_TOKEN)
+        self._asked: dict[int, Instant] = {}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from the disk."""
+        for record in snapshot.records:
+            match record:
+                case ChannelRecord():
+                    self._channels[record.channel] = record
+                case FactRecord(name, value) if name.startswith(_LEFT):
+                    self._left_at[ChannelId(bytes.fromhex(name[len(_LEFT) :]))] = float(value.decode())
+        for index in sorted(snapshot.blocks, key=lambda index: (index.log, index.seq)):
+            if index.kind == POST:
+                self._note(index.log, index.seq)
+                if log_device(index.log) == self._ctx.keys.device:
+                    self._watch(index.log, index.seq, index.id)
+
+    def set_channel(self, told: SetChannel) -> None:
+        """A channel was joined or left. Joining brings what was carried for others before."""
+        before = self._channels.get(told.channel)
+        record = ChannelRecord(told.channel, told.name, told.joined)
+        self._channels[told.channel] = record
+        self._ctx.persist(record)
+        was_joined = before is not None and before.joined
+        if told.joined and not was_joined:
+            self._read_history(told.channel)
+        elif was_joined and not told.joined:
+            self._left_at[told.channel] = self._ctx.now
+            self._ctx.persist(FactRecord(_LEFT + told.channel.hex(), repr(self._ctx.now).encode()))
+
+    def post(self, told: Compose, channel: ChannelId) -> MessageId:
+        """A person writes to a channel. The same request id gives the same post."""
+        known = self._filing.requested(told.request)
+        if known is not None:
+            self._states.tell(known)
+            return known
+        body = told.text.encode()
+        if len(body) > MAX_BODY:
+            raise UsageError(f"a post holds at most {MAX_BODY} bytes of text; post it in parts")
+        block = self._logs.write(channel, POST, body, cls=told.cls if told.cls in (1, 4) else POST_CLASS)
+        self._watch(block.log, block.seq, block.id)
+        message = self._record(block, outgoing=True, received_at=self._filing.date())
+        cursor, cursor_row = self._filing.next()
+        filed = replace(message, cursor=cursor, request=told.request)
+        state = self._states.begin(filed.id, NEVER)
+        self._ctx.persist(filed, state, cursor_row, *self._filing.request_row(told.request, filed.id), promise=True)
+        self._filing.tell(filed)
+        self._states.tell(filed.id)
+        return filed.id
+
+    def block_arrived(self, block: Block) -> None:
+        """A verified block, new here or with a body that was missing."""
+        if block.kind != POST or not acted_upon(block.version, block.kind):
+            return
+        self._note(block.log, block.seq)
+        if self._joined(log_channel(block.log)) and log_device(block.log) != self._ctx.keys.device:
+            self._file(block)
+
+    def stored(self, told: Stored) -> bool:
+        """The answer to our question for a channel's history; false if it was not ours."""
+        since = self._asked.pop(told.token, None)
+        if since is None:
+            return False
+        for row in told.blocks:
+            if row.kind == POST and row.body_state == BODY_HELD and row.received_at >= since:
+                block = stored_block(row.content, row.signature, row.body)
+                if acted_upon(block.version, block.kind) and log_device(block.log) != self._ctx.keys.device:
+                    self._file(block)
+        return True
+
+    def device_known(self, device: DeviceKey, persona: PersonaKey) -> None:
+        """A certificate came: posts filed before under the device alone get their writer."""
+        posts = self._nameless.pop(device, ())
+        if posts:
+            self._ctx.persist(*(replace(message, peer=persona) for message in posts))
+
+    def covered(self, log: LogId, seq: int, by: str) -> None:
+        """A bound neighbour's authenticated frontier covers our log up to `seq`."""
+        for place, message in self._ours.get(log, ()):
+            if place <= seq:
+                self._states.advance(message, "carried", by)
+
+    def on_air(self, block: BlockId) -> None:
+        """A block of ours was sent."""
+        self._states.advance(MessageId(block[:16]), "on_air")
+
+    def _file(self, block: Block) -> None:
+        if block.body is None:
+            return
+        cursor, cursor_row = self._filing.next()
+        message = replace(self._record(block, outgoing=False, received_at=self._filing.date()), cursor=cursor)
+        self._ctx.persist(message, cursor_row)
+        self._filing.tell(message)
+        device = log_device(block.log)
+        if self._rings.persona_of(device) is None and len(self._nameless) < _NAMELESS:
+            self._nameless.setdefault(device, deque(maxlen=_NAMELESS)).append(message)
+
+    def _record(self, block: Block, *, outgoing: bool, received_at: float) -> MessageRecord:
+        """The message of a post. Until its certificate comes, the device stands for the person."""
+        device = log_device(block.log)
+        written = float(block.time)
+        return MessageRecord(
+            id=MessageId(block.id[:16]),
+            cursor=0,
+            outgoing=outgoing,
+            peer=self._rings.persona_of(device) or PersonaKey(device),
+            device=device,
+            channel=log_channel(block.log),
+            seq=block.seq,
+            text=(block.body or b"").decode(errors="replace"),
+            cls=block.cls,
+            sent_at=min(written, received_at) if received_at else written,
+            received_at=received_at,
+            hops=0,
+            missing=0,
+            request=b"",
+        )
+
+    def _joined(self, channel: ChannelId) -> bool:
+        record = self._channels.get(channel)
+        return record is not None and record.joined
+
+    def _read_history(self, channel: ChannelId) -> None:
+        logs = self._heads.get(channel, {})
+        wanted = tuple((log, 1, head) for log, head in logs.items() if log_device(log) != self._ctx.keys.device)
+        if wanted:
+            token = next(self._tokens)
+            self._asked[token] = self._left_at.get(channel, 0.0)
+            self._ctx.emit(ReadStored(token, blocks=wanted))
+        if channel in self._left_at:
+            del self._left_at[channel]
+            self._ctx.forget(RecordKey(FactRecord, (_LEFT + channel.hex(),)))
+
+    def _note(self, log: LogId, seq: int) -> None:
+        heads = self._heads.setdefault(log_channel(log), {})
+        heads[log] = max(seq, heads.get(log, 0))
+
+    def _watch(self, log: LogId, seq: int, block: BlockId) -> None:
+        self._ours.setdefault(log, deque(maxlen=_WATCHED)).append((seq, MessageId(block[:16])))

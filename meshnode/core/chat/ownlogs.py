@@ -1,0 +1,65 @@
+"""Our own logs: the next block of each, signed once and published as signed (protocol rule 11.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from meshnode.core.chain.block import ROOT, Block, write_block
+from meshnode.core.chain.kinds import DEFAULT_CLASS
+from meshnode.core.context import Context
+from meshnode.core.ids import REF_SIZE, BlockId, ChannelId, LogId, log_device, log_id
+from meshnode.core.records import Snapshot
+
+
+class OwnLogs:
+    """Heads of the logs of this incarnation. `publish` persists with a promise and spreads; the node wires it."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._heads: dict[LogId, tuple[int, BlockId]] = {}
+        self.publish: Callable[[Block], None] = _unheard
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on where the disk ends."""
+        for index in snapshot.blocks:
+            if log_device(index.log) == self._ctx.keys.device and index.seq > self.head(index.log)[0]:
+                self._heads[index.log] = (index.seq, index.id)
+
+    def log(self, channel: ChannelId) -> LogId:
+        """Our log in a channel."""
+        return log_id(self._ctx.keys.device, self._ctx.keys.incarnation, channel)
+
+    def head(self, log: LogId) -> tuple[int, BlockId]:
+        """The newest block of a log of this device: seq and id, (0, nothing) before the first."""
+        return self._heads.get(log, (0, BlockId(b"")))
+
+    def heads(self) -> dict[LogId, tuple[int, BlockId]]:
+        """All logs of this device, those of earlier incarnations too."""
+        return dict(self._heads)
+
+    def write(self, channel: ChannelId, kind: int, body: bytes, *, cls: int = DEFAULT_CLASS) -> Block:
+        """Append to our log in a channel, and publish."""
+        keys, log = self._ctx.keys, self.log(channel)
+        seq, before = self.head(log)
+        block = write_block(
+            log,
+            seq + 1,
+            before[:REF_SIZE] if seq else ROOT,
+            kind,
+            body,
+            time=self.date(),
+            secret=keys.device_secret,
+            sealer=self._ctx.sealer,
+            cls=cls,
+        )
+        self._heads[log] = (block.seq, block.id)
+        self.publish(block)
+        return block
+
+    def date(self) -> int:
+        """Unix seconds for a block, 0 while the date is unknown."""
+        return int(self._ctx.clock.at(self._ctx.now)) if self._ctx.clock.known else 0
+
+
+def _unheard(block: Block) -> None:
+    return None

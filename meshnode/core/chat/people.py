@@ -1,0 +1,333 @@
+"""Who belongs to whom: our own person log, and what the person logs of others say of their devices and prekeys.
+
+own log:     [INCARNATION after a restore] CERTIFICATE, PROFILE, PREKEY each week, REVOCATION
+of others:   CERTIFICATE, PREKEY -> a device of a persona, and what to seal to   REVOCATION -> no session any more
+             INCARNATION         -> the device began anew: what it had not receipted is sealed again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from meshnode.core.chain.block import Block
+from meshnode.core.chain.incarnation import Beginning, decode_beginning_untrusted
+from meshnode.core.chain.kinds import CERTIFICATE, INCARNATION, PREKEY, PROFILE, REVOCATION, acted_upon
+from meshnode.core.chat.ownlogs import OwnLogs
+from meshnode.core.chat.prekeys import MIN_LEFT_S, Prekeys, decode_prekey_untrusted
+from meshnode.core.clock import created_minutes
+from meshnode.core.context import Context
+from meshnode.core.identity.certificate import (
+    Certificate,
+    certificate_id,
+    read_certificate_untrusted,
+    read_revocation_untrusted,
+)
+from meshnode.core.ids import (
+    PERSON_CHANNEL,
+    DeviceKey,
+    Incarnation,
+    PersonaKey,
+    log_channel,
+    log_device,
+    log_id,
+    log_incarnation,
+)
+from meshnode.core.inputs import SetContact
+from meshnode.core.notices import ContactChanged
+from meshnode.core.records import (
+    ContactRecord,
+    DeviceRecord,
+    FactRecord,
+    PeerPrekeyRecord,
+    RecordKey,
+    Snapshot,
+)
+from meshnode.core.trust.rings import Rings
+from meshnode.errors import UsageError, WireError
+
+INCARNATION_FACT: Final = "incarnation"
+PROFILE_FACT: Final = "profile"
+_SUPERSEDED: Final = "superseded/"
+_NO_INCARNATION: Final = Incarnation(b"")
+
+
+class People:
+    """Contacts, devices, prekeys: ours and theirs."""
+
+    def __init__(self, ctx: Context, logs: OwnLogs, rings: Rings, name: str = "") -> None:
+        self._ctx = ctx
+        self._logs = logs
+        self._rings = rings
+        self._name = name
+        self.prekeys = Prekeys(ctx, logs)
+        self.contacts: dict[PersonaKey, ContactRecord] = {}
+        self._devices: dict[DeviceKey, DeviceRecord] = {}
+        self._prekeys: dict[DeviceKey, PeerPrekeyRecord] = {}
+        self._superseded: dict[str, None] = {}
+        self._facts: dict[str, bytes] = {}
+        self._published: dict[int, None] = {}  # kinds in our person log
+        self.on_prekey: Callable[[DeviceKey], None] = _ignore
+        self.on_restarted: Callable[[DeviceKey], None] = _ignore
+        self.on_revoked: Callable[[DeviceKey], None] = _ignore
+        self.on_device: Callable[[DeviceKey, PersonaKey], None] = _ignore_device
+        self.on_contact: Callable[[ContactRecord], None] = _ignore_contact
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from the disk."""
+        for record in snapshot.records:
+            match record:
+                case ContactRecord():
+                    self.contacts[record.persona] = record
+                case DeviceRecord():
+                    self._devices[record.device] = record
+                case PeerPrekeyRecord():
+                    self._prekeys[record.device] = record
+                case FactRecord(name, value) if name.startswith(_SUPERSEDED):
+                    self._superseded[name] = None
+                case FactRecord(name, value) if name in (INCARNATION_FACT, PROFILE_FACT):
+                    self._facts[name] = value
+        self.prekeys.restore(snapshot)
+        mine = self._logs.log(PERSON_CHANNEL)
+        self._published = {index.kind: None for index in snapshot.blocks if index.log == mine}
+
+    def tick(self) -> None:
+        """Publish what our person log lacks, and look after our prekeys."""
+        self._begin()
+        self.prekeys.rotate()
+
+    def wakeup(self) -> float:
+        """When a prekey is due."""
+        return self.prekeys.wakeup() if CERTIFICATE in self._published else self._ctx.now
+
+    # Contacts
+
+    def set_contact(self, told: SetContact) -> None:
+        """The address book changed."""
+        known = self.contacts.get(told.persona)
+        added_at = known.added_at if known else self._ctx.now
+        record = ContactRecord(told.persona, told.name, told.verified, told.blocked, added_at)
+        self.contacts[told.persona] = record
+        self._ctx.persist(record)
+        self._rings.contact_set(told.persona, told.blocked)
+        self.on_contact(record)
+
+    def remove_contact(self, persona: PersonaKey) -> None:
+        """A contact was removed."""
+        if self.contacts.pop(persona, None) is not None:
+            self._ctx.forget(RecordKey(ContactRecord, (persona,)))
+            self._rings.contact_removed(persona)
+
+    def is_known(self, persona: PersonaKey) -> bool:
+        """A contact, or ourselves."""
+        return persona in self.contacts or persona == self._ctx.keys.persona
+
+    def is_blocked(self, persona: PersonaKey) -> bool:
+        """A contact we do not want to hear from."""
+        contact = self.contacts.get(persona)
+        return contact is not None and contact.blocked
+
+    def name_of(self, persona: PersonaKey) -> str:
+        """How a person is called here."""
+        contact = self.contacts.get(persona)
+        return contact.name if contact else persona[:4].hex()
+
+    # Devices
+
+    def device(self, device: DeviceKey) -> DeviceRecord | None:
+        """What is known of a device."""
+        return self._devices.get(device)
+
+    def device_of(self, persona: PersonaKey) -> DeviceRecord | None:
+        """The device to write to: of those in use the one with the newest prekey."""
+        in_use = [r for r in self._devices.values() if r.persona == persona and not r.revocation]
+        return max(in_use, key=self._newness, default=None)
+
+    def prekey(self, device: DeviceRecord) -> PeerPrekeyRecord | None:
+        """The newest prekey of a device, if it is of the incarnation it is in."""
+        prekey = self._prekeys.get(device.device)
+        return prekey if prekey is not None and prekey.incarnation == device.incarnation else None
+
+    def hint(self, device: DeviceRecord) -> int:
+        """What this device hands out for carriers to go by."""
+        prekey = self._prekeys.get(device.device)
+        return prekey.hint if prekey is not None else 0
+
+    def seconds_left(self, prekey: PeerPrekeyRecord) -> float:
+        """How long an envelope sealed to it now may travel; 0 when it is too late to seal (rule 8.1)."""
+        now = created_minutes(self._ctx.clock, self._ctx.now)
+        if not prekey.open_until or not now:
+            return float("inf")
+        left = (prekey.open_until - now) * 60.0
+        return left if left >= MIN_LEFT_S else 0.0
+
+    def certificate(self, certificate: bytes) -> bytes | None:
+        """The certificate of that 8 B id, if a device here has it."""
+        held = (record.certificate for record in self._devices.values())
+        return next((data for data in held if certificate_id(data) == certificate), None)
+
+    def certified(self, certificate: Certificate, incarnation: Incarnation) -> bool:
+        """A device showed its certificate, and the incarnation it is in. False if it is no longer theirs."""
+        known = self._devices.get(certificate.device)
+        if known is None:
+            self._know(DeviceRecord(certificate.device, certificate.persona, certificate.data, incarnation, b""))
+        elif known.revocation or known.persona != certificate.persona:
+            return False
+        elif known.incarnation != incarnation and not self._is_superseded(certificate.device, incarnation):
+            self._restarted(known, incarnation)
+        return True
+
+    def is_revoked(self, device: DeviceKey) -> bool:
+        """Its persona removed it."""
+        known = self._devices.get(device)
+        return known is not None and bool(known.revocation)
+
+    def block_arrived(self, block: Block) -> None:
+        """A verified block of somebody's person log, with its body."""
+        if log_channel(block.log) != PERSON_CHANNEL or not acted_upon(block.version, block.kind):
+            return
+        try:
+            self._read_untrusted(block)
+        except WireError:
+            self._ctx.count("person_block_refused")
+
+    def revoke(self, statement: bytes) -> None:
+        """The person removes a device of theirs."""
+        try:
+            revocation = read_revocation_untrusted(statement, self._ctx.sealer)
+        except WireError as error:
+            raise UsageError(f"the removal of a device was not understood: {error}") from None
+        self._logs.write(PERSON_CHANNEL, REVOCATION, statement)
+        self._revoked(revocation.persona, revocation.device, statement)
+
+    # Reading the person logs of others
+
+    def _read_untrusted(self, block: Block) -> None:
+        body, device, incarnation = block.body or b"", log_device(block.log), log_incarnation(block.log)
+        match block.kind:
+            case k if k == CERTIFICATE:
+                self._certificate_came(read_certificate_untrusted(body, self._ctx.sealer), device, incarnation, block)
+            case k if k == PREKEY:
+                said, certificate = decode_prekey_untrusted(body, self._ctx.sealer)
+                if self._certificate_came(certificate, device, incarnation, block):
+                    self._prekey_came(
+                        PeerPrekeyRecord(
+                            device, incarnation, block.id, block.seq, said.public, said.hint, said.made, said.open_until
+                        )
+                    )
+            case k if k == REVOCATION:
+                revocation = read_revocation_untrusted(body, self._ctx.sealer)
+                self._revoked(revocation.persona, revocation.device, body)
+            case k if k == INCARNATION:
+                self._supersede(device, decode_beginning_untrusted(body).old)
+
+    def _certificate_came(
+        self, certificate: Certificate, device: DeviceKey, incarnation: Incarnation, block: Block
+    ) -> bool:
+        if certificate.device != device:
+            raise WireError("a device shows the certificate of another")
+        known = self._devices.get(device)
+        if known is not None and self._is_superseded(device, incarnation):
+            return False
+        new = known is None
+        if not self.certified(certificate, incarnation):
+            self._ctx.count("certificate_of_removed_device")
+            return False
+        if new and certificate.persona in self.contacts:
+            name = self.name_of(certificate.persona)
+            self._ctx.notify(ContactChanged(certificate.persona, "device", f"{name} writes from a new device."))
+        return True
+
+    def _prekey_came(self, prekey: PeerPrekeyRecord) -> None:
+        before = self._prekeys.get(prekey.device)
+        if before is not None and before.incarnation == prekey.incarnation and before.seq >= prekey.seq:
+            return
+        self._prekeys[prekey.device] = prekey
+        self._ctx.persist(prekey)
+        self.on_prekey(prekey.device)
+
+    def _revoked(self, persona: PersonaKey, device: DeviceKey, statement: bytes) -> None:
+        known = self._devices.get(device)
+        if known is None:
+            self._know(DeviceRecord(device, persona, b"", _NO_INCARNATION, statement))
+        elif known.persona != persona or known.revocation:
+            return
+        else:
+            self._know(replace(known, revocation=statement))
+            text = f"{self.name_of(persona)} no longer writes from one of their devices."
+            self._ctx.notify(ContactChanged(persona, "revoked", text))
+        self.on_revoked(device)
+
+    def _restarted(self, known: DeviceRecord, incarnation: Incarnation) -> None:
+        """The device is in another incarnation than the last known: that one is over."""
+        if known.incarnation:
+            self._supersede(known.device, Incarnation(known.incarnation))
+        self._know(replace(known, incarnation=incarnation))
+        if known.incarnation:
+            self._ctx.notify(
+                ContactChanged(known.persona, "incarnation", f"{self.name_of(known.persona)} started anew on a device.")
+            )
+            self.on_restarted(known.device)
+
+    def _supersede(self, device: DeviceKey, incarnation: Incarnation) -> None:
+        name = _superseded_name(device, incarnation)
+        if name not in self._superseded:
+            self._superseded[name] = None
+            self._ctx.persist(FactRecord(name, b"\1"))
+
+    def _is_superseded(self, device: DeviceKey, incarnation: Incarnation) -> bool:
+        return _superseded_name(device, incarnation) in self._superseded
+
+    def _know(self, record: DeviceRecord) -> None:
+        self._devices[record.device] = record
+        self._ctx.persist(record)
+        self._rings.device_known(record.device, record.persona)
+        self.on_device(record.device, record.persona)
+
+    def _newness(self, device: DeviceRecord) -> tuple[int, int]:
+        prekey = self._prekeys.get(device.device)
+        return (prekey.made, prekey.seq) if prekey is not None else (-1, -1)
+
+    # Our own person log
+
+    def _begin(self) -> None:
+        if CERTIFICATE not in self._published:
+            keys = self._ctx.keys
+            before = self._facts.get(INCARNATION_FACT, keys.incarnation)
+            if before != keys.incarnation:
+                self._publish(INCARNATION, self._beginning(Incarnation(before)).encode())
+            self._publish(CERTIFICATE, keys.certificate)
+            self._know(DeviceRecord(keys.device, keys.persona, keys.certificate, keys.incarnation, b""))
+            self._remember(INCARNATION_FACT, keys.incarnation)
+        if self._name and self._facts.get(PROFILE_FACT) != self._name.encode():
+            self._publish(PROFILE, self._name.encode())
+            self._remember(PROFILE_FACT, self._name.encode())
+
+    def _beginning(self, old: Incarnation) -> Beginning:
+        seq, last = self._logs.head(log_id(self._ctx.keys.device, old, PERSON_CHANNEL))
+        return Beginning(old, seq, last) if seq else Beginning(old)
+
+    def _publish(self, kind: int, body: bytes) -> None:
+        self._published[kind] = None
+        self._logs.write(PERSON_CHANNEL, kind, body)
+
+    def _remember(self, name: str, value: bytes) -> None:
+        self._facts[name] = value
+        self._ctx.persist(FactRecord(name, value))
+
+
+def _superseded_name(device: DeviceKey, incarnation: Incarnation) -> str:
+    return f"{_SUPERSEDED}{device.hex()}/{incarnation.hex()}"
+
+
+def _ignore(device: DeviceKey) -> None:
+    return None
+
+
+def _ignore_device(device: DeviceKey, persona: PersonaKey) -> None:
+    return None
+
+
+def _ignore_contact(contact: ContactRecord) -> None:
+    return None
