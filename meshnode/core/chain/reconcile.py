@@ -95,18 +95,22 @@ class Reconciler:
                 reply.add(told)
 
     def _differ(self, one: Range, low: int, high: int, answer: Answer, reply: _Reply) -> None:
-        mine, theirs = self.elements[low:high], set(one.elements)
-        answer.missing_here += [element for element in one.elements if element not in set(mine)]
-        only_here = [element for element in mine if element not in theirs]
-        answer.missing_there += only_here
+        mine, theirs = set(self.elements[low:high]), set(one.elements)
+        only_here = [element for element in self.elements[low:high] if element not in theirs]
         room = max(0, MAX_ANSWERED - reply.answered)
-        for at in range(0, min(len(only_here), room), _CHUNK):
-            rest = at + _CHUNK < len(only_here)
-            upper = only_here[at + _CHUNK] if rest else one.upper
-            reply.add(Range(upper, ANSWERED, elements=tuple(only_here[at : at + _CHUNK])))
-        if len(only_here) > room:
-            first = bisect_left(self.elements, only_here[room]) if room else low
+        told, left = only_here[:room], only_here[room:]
+        for at in range(0, len(told), _CHUNK):
+            chunk = tuple(told[at : at + _CHUNK])
+            after = only_here[at + len(chunk) :]
+            reply.add(Range(after[0] if after else one.upper, ANSWERED, elements=chunk))
+        if not left:
+            answer.missing_here += [element for element in one.elements if element not in mine]
+        elif told:  # what lies past the first one left over is settled in the next round
+            answer.missing_here += [element for element in one.elements if element < left[0] and element not in mine]
+        if left:
+            first = bisect_left(self.elements, left[0]) if told else low
             reply.add(Range(one.upper, FINGERPRINT, self._fingerprint(first, high)))
+        answer.missing_there += told
 
     def _told(self, low: int, high: int, upper: bytes) -> Iterable[Range]:
         """My elements from `low` to `high` in ranges that end at `upper`."""

@@ -1,7 +1,7 @@
 """What the layouts of frames have in common: lists that fill a body, exact sizes, changes of logs.
 
-In the layouts `put_...` writes one frame and `take_...` reads one body. They are called by `codec.py` alone, which turns
-running out of bytes (IndexError) into WireError.
+In the layouts `put_...` writes one frame and `take_...` reads one body. They are called by `codec.py` alone, which
+turns running out of bytes (IndexError) into WireError.
 """
 
 from __future__ import annotations
