@@ -70,5 +70,5 @@ class HelloPacing:
         return ready
 
     def _allowed_from(self, link: str) -> Instant:
-        sent = self._sent.get(link, ())
-        return sent[0] + 60.0 if len(sent) == PER_MINUTE else float("-inf")
+        sent = self._sent.get(link)
+        return sent[0] + 60.0 if sent is not None and len(sent) == PER_MINUTE else float("-inf")

@@ -1,6 +1,7 @@
 """The neighbours of one node: learnt by HELLO, bound by echo, lost by silence; and the way to each of them.
 
-    stranger -- HELLO --> known -- fresh echo --> bound -- 10 min without an echo, or silence, or its lonely beacon --> known
+    stranger -- HELLO --> known -- fresh echo --> bound
+    bound -- 10 min without an echo, or silence, or its lonely beacon --> known
     known or bound -- session opened / closed --> reachable by its session / not
 
 What comes in goes through `receive_untrusted`; what goes out through `send` (to one, or to all on a link) and `spread`
@@ -9,7 +10,7 @@ What comes in goes through `receive_untrusted`; what goes out through `send` (to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from meshnode.core.airtime.outbox import Outbox, Outgoing
@@ -89,7 +90,7 @@ class Neighbours:
         self._configured: dict[NeighbourId, str] = {}  # stand-in id -> address a person gave
         self.on_bound: list[Callback] = []
         self.on_lost: list[Callback] = []
-        self.on_unknown: list[Callable[[str], None]] = []  # a new or returning link id was heard on this link
+        self.on_unknown: list[Callable[[str, NeighbourId], None]] = []  # a new or returning id was heard on a link
         outbox.seal = self.seal
         outbox.on_fragmented = self._fragmented
 
@@ -168,9 +169,12 @@ class Neighbours:
                 self._hellos.ask(link, self._ctx.now)
 
     def lose_all(self, link: str) -> None:
-        """Nobody on this link answers any more, or it is gone."""
+        """Nobody on this link answers any more, or it is gone: nobody is bound, nor echoed until heard anew."""
         for neighbour in self.bound(link):
             self._lose(neighbour, link)
+        for neighbour in self._table.values():
+            if link in neighbour.presences:
+                neighbour.presences[link].last_beacon_at = NEVER
 
     def receive_untrusted(self, received: FrameReceived) -> Heard | None:
         """Open and decode one datagram by rule 2.5; None for what is refused, which is counted."""
@@ -224,7 +228,7 @@ class Neighbours:
         """Decode one record of a session or parcel; None for what is refused, which is counted."""
         if received.session not in self._sessions:
             return None
-        neighbour, carrier, address = self._sessions[received.session]
+        neighbour, _, address = self._sessions[received.session]
         try:
             frames = decode_frames_untrusted(received.data)
         except WireError:
@@ -264,7 +268,7 @@ class Neighbours:
         delay: float = 0.0,
         rides: bool = False,
     ) -> None:
-        """To one neighbour: on its link, else in its session. To None: to all on `link`, or wherever somebody is bound."""
+        """To one neighbour: on its link, else in its session. To None: to all on `link`, or where somebody is bound."""
         not_before = self._ctx.now + delay + (self._draw("jitter", JITTER_S) if jitter else 0.0)
 
         def put(where: str, name: NeighbourId | None) -> None:
@@ -294,26 +298,35 @@ class Neighbours:
         previous: bytes = b"",
         delay: float = 0.0,
         link: str | None = None,
+        skip: Collection[bytes] = (),
     ) -> list[Neighbour]:
         """To every neighbour but one: unicast where a link has one target, multicast where it has more, and sessions.
 
-        Jitter is kept for multicast: one that is sent to a single neighbour is repeated by nobody else. Answers whom
-        it goes to.
+        With `link`, on that link alone; `skip` names more who need it not. Jitter is kept for multicast: what is sent
+        to a single neighbour is repeated by nobody else. Answers whom it goes to.
         """
         reached: list[Neighbour] = []
         for where in [link] if link else list(self._beacons):
-            targets = [n for n in self.bound(where) if n.node != except_node and n not in reached]
+            others = [n for n in self.bound(where) if n.node != except_node]
+            targets = [n for n in others if n not in reached and n.node not in skip]
             reached += targets
             alone = len(targets) == 1
             wait = delay + (self._draw("jitter", JITTER_S) if jitter and not alone else 0.0)
             for name in [n.id for n in targets] if alone else self._group(where, targets):
                 at = self._ctx.now + wait
                 self._outbox.put(Outgoing(frame, cls, where, name, at, key, ring, author, previous))
-        for neighbour in [] if link else self.session_peers():
-            if neighbour not in reached and neighbour.node != except_node and neighbour.session is not None:
-                self._ctx.emit(SendRecord(neighbour.session, encode_frame(frame)))
-                reached.append(neighbour)
+        if link is None:
+            skip = {*skip, except_node, *(neighbour.node for neighbour in reached)}
+            reached += self.spread_sessions(frame, skip)
         return reached
+
+    def spread_sessions(self, frame: Frame, skip: Collection[bytes]) -> list[Neighbour]:
+        """To every session peer whose node key is not among those to skip."""
+        peers = [n for n in self.session_peers() if n.node not in skip]
+        for neighbour in peers:
+            if neighbour.session is not None:
+                self._ctx.emit(SendRecord(neighbour.session, encode_frame(frame)))
+        return peers
 
     def choose_echoes(self, link: str) -> tuple[Echo, ...]:
         """What our next beacon on this link says about whom we hear."""
@@ -365,7 +378,8 @@ class Neighbours:
             return None
         header = peek_untrusted(received.data)
         if header.sender == self.me:
-            return self._own_id(header)
+            self._own_id(header)
+            return None
         neighbour = self._table.get(header.sender)
         key = self._pair_key(neighbour, header.number) if neighbour and header.pairwise else None
         plaintext = self._seal.open_untrusted(received.data, header, received.multicast, self.me, key)
@@ -413,7 +427,8 @@ class Neighbours:
     def _own_id(self, header: LinkHeader) -> None:
         self._ctx.count("own_link_id")
         if header.epoch > self._seal.epoch:
-            self._ctx.warn("own_id_heard", "Somebody sends under this node's own link id: a copy of this home, or a liar.")
+            text = "Somebody sends under this node's own link id: a copy of this home, or a liar."
+            self._ctx.warn("own_id_heard", text)
 
     def _hello_untrusted(self, received: FrameReceived, header: LinkHeader, hello: Hello) -> None:
         known = self._table.get(header.sender)
@@ -444,7 +459,7 @@ class Neighbours:
         if any(isinstance(frame, Beacon) for frame in frames):
             stranger.beacon_nonce, stranger.beacon_at = _nonce(header), self._ctx.now
         self._ask_hello(link)
-        self._unknown(link)
+        self._unknown(link, header.sender)
 
     def _present(self, neighbour: Neighbour, received: FrameReceived, header: LinkHeader, frames: list[Frame]) -> None:
         now, link = self._ctx.now, received.link
@@ -452,7 +467,7 @@ class Neighbours:
         if presence is None:
             presence = neighbour.presences[link] = Presence(received.source, now)
             self._ctx.notify(NeighbourChanged(neighbour.short, link, received.source, "heard"))
-            self._unknown(link)
+            self._unknown(link, neighbour.id)
         presence.heard_at = self._heard_at[neighbour.id] = now
         if received.multicast:
             presence.group_heard_at = now
@@ -473,7 +488,7 @@ class Neighbours:
         beacons = self._beacons.get(link)
         if beacons is None or not echoes_us(beacon.echoes, self.me, beacons):
             if not presence.is_bound(now):
-                self._unknown(link)
+                self._unknown(link, neighbour.id)
             return
         if presence.is_bound(now):
             presence.bound_until = now + BOUND_FOR_S
@@ -510,7 +525,8 @@ class Neighbours:
                 continue
             item = self._reassembly.take_untrusted(link, hop, frame, self._ctx.now)
             if item is not None:
-                whole += [inner for inner in decode_frames_untrusted(item) if not isinstance(inner, Fragment | Hello | Beacon)]
+                inner = decode_frames_untrusted(item)
+                whole += [one for one in inner if not isinstance(one, Fragment | Hello | Beacon)]
         return whole
 
     def _repair(self, neighbour: Neighbour, link: str, frames: list[Frame], pairwise: bool) -> None:
@@ -570,9 +586,9 @@ class Neighbours:
     def _ask_hello(self, link: str) -> None:
         self._hellos.ask(link, self._ctx.now + self._draw("hello", JITTER))
 
-    def _unknown(self, link: str) -> None:
+    def _unknown(self, link: str, name: NeighbourId) -> None:
         for heard in self.on_unknown:
-            heard(link)
+            heard(link, name)
 
     def _tell(self, callbacks: list[Callback], neighbour: Neighbour) -> None:
         for callback in callbacks:
@@ -584,7 +600,8 @@ class Neighbours:
         if not introducing:
             return self._group(link, self.bound(link))
         settings = self._ctx.links.get(link)
-        present = [n for n in self._table.values() if link in n.presences and n.presences[link].heard_at > now - BOUND_FOR_S]
+        present = [n for n in self._table.values() if link in n.presences]
+        present = [n for n in present if n.presences[link].heard_at > now - BOUND_FOR_S]
         addresses = {n.presences[link].address: n for n in present}
         names: list[NeighbourId | None] = []
         if settings is None or settings.multicast:

@@ -1,0 +1,109 @@
+"""Which logs may be opened here: quotas for strangers, and the refused list (protocol rules 4.5, 5.2, 12.2).
+
+Writers are free to make up; hops and shares are not. A stranger's log needs a small first block and a place among 1,024
+logs and a tenth of the store, of which the least recently used go; a previous hop brings at most 64 new ones a day.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from meshnode.core.chain.compact import Compact
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.ids import DeviceKey, LogId, log_device
+from meshnode.core.records import RecordKey, RefusedRecord, Snapshot
+from meshnode.core.trust.rings import STRANGERS, Rings
+
+MAX_STRANGERS: Final = 1024
+STRANGERS_SHARE: Final = 0.1  # of the store
+NEW_PER_HOP: Final = 64
+DAY_S: Final = 86_400.0
+FIRST_BLOCK: Final = 1024
+DEVICE_LOGS: Final = 16
+STRANGER_DEVICE_LOGS: Final = 2
+STRANGER_WINDOW_S: Final = 30 * DAY_S
+REFUSED_S: Final = DAY_S
+MAX_REFUSED: Final = 4096
+_AROUND_BODY: Final = 100  # head, time, backlink, signature
+
+
+class Admission:
+    """Counts the logs of each device and the new logs of each hop, and remembers whom it refused."""
+
+    def __init__(self, ctx: Context, rings: Rings) -> None:
+        self._ctx = ctx
+        self._rings = rings
+        self._refused: dict[LogId, Instant] = {}
+        self._of_device: dict[DeviceKey, dict[LogId, Instant]] = {}
+        self._new: dict[bytes, deque[Instant]] = {}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from the disk."""
+        for record in snapshot.records:
+            if isinstance(record, RefusedRecord):
+                self._refused[record.log] = record.until
+
+    def opened(self, log: LogId, at: Instant) -> None:
+        """A log is held."""
+        self._of_device.setdefault(log_device(log), {})[log] = at
+
+    def closed(self, log: LogId) -> None:
+        """A log is held no longer."""
+        self._of_device.get(log_device(log), {}).pop(log, None)
+
+    def refuses(self, log: LogId) -> bool:
+        """True while a log is not wanted: refused, evicted, or of a blocked contact."""
+        return self._rings.blocked(log) or self._refused.get(log, 0.0) > self._ctx.now
+
+    def refused(self) -> list[LogId]:
+        """The logs on the refused list."""
+        return [log for log, until in self._refused.items() if until > self._ctx.now]
+
+    def refuse(self, log: LogId) -> None:
+        """Do not want this log for a day."""
+        until = self._ctx.now + REFUSED_S
+        self._refused.pop(log, None)
+        self._refused[log] = until
+        self._ctx.persist(RefusedRecord(log, until))
+        while len(self._refused) > MAX_REFUSED:
+            oldest = next(iter(self._refused))
+            del self._refused[oldest]
+            self._ctx.forget(RecordKey(RefusedRecord, (oldest,)))
+
+    def pardon(self, log: LogId) -> None:
+        """Its writer came nearer: want it again."""
+        if self._refused.pop(log, None) is not None:
+            self._ctx.forget(RecordKey(RefusedRecord, (log,)))
+
+    def ring_of(self, log: LogId) -> int:
+        """The ring a log counts in: its writer's, or the strangers' once the device has too many."""
+        ring = self._rings.ring_of(log)
+        others = [one for one in self._of_device.get(log_device(log), ()) if one != log]
+        return STRANGERS if 0 < ring < STRANGERS and len(others) >= DEVICE_LOGS else ring
+
+    def admits(self, log: LogId, first: Compact, hop: bytes) -> bool:
+        """True when this log may be opened with that block; what is refused for itself goes on the list."""
+        if self.refuses(log):
+            return False
+        if self.ring_of(log) < STRANGERS:
+            return True
+        if self._crowded(log) or (first.body_len if first.body is not None else 0) + _AROUND_BODY > FIRST_BLOCK:
+            self._ctx.count("log_refused")
+            self.refuse(log)
+            return False
+        return self._hop_may(hop)
+
+    def _crowded(self, log: LogId) -> bool:
+        opened = self._of_device.get(log_device(log), {})
+        recent = [at for at in opened.values() if at > self._ctx.now - STRANGER_WINDOW_S]
+        return len(recent) >= STRANGER_DEVICE_LOGS
+
+    def _hop_may(self, hop: bytes) -> bool:
+        new = self._new.setdefault(hop, deque(maxlen=NEW_PER_HOP))
+        if len(new) == NEW_PER_HOP and new[0] > self._ctx.now - DAY_S:
+            self._ctx.count("log_over_hop_quota")
+            return False
+        new.append(self._ctx.now)
+        return True

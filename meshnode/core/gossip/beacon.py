@@ -1,0 +1,221 @@
+"""Beacons: what one link hears of us, and when.
+
+Three reasons to beacon: Trickle's timer; solitude, so that somebody who passes by is not missed; and a question, by one
+who says it is alone (flag 4) or by an id not heard lately.
+
+| state of a link            | beacon                                                                             |
+|----------------------------|------------------------------------------------------------------------------------|
+| bound neighbours           | Trickle                                                                            |
+| nobody bound for 30 s      | every 5 s                                                                          |
+| carrying, nobody heard for | every 2 s; three without an answer: we are away, and whoever was bound is lost.    |
+|   a while (4 to 60 s)      | That while grows with the time since anybody came or went: a settled node is quiet |
+
+Our own beacon with flag 4 and no echoes tells the others that we had lost them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from meshnode.core.airtime.outbox import Outbox
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.gossip.logs import Logs, change_of
+from meshnode.core.gossip.trickle import Trickle
+from meshnode.core.ids import NeighbourId
+from meshnode.core.neighbours.table import JITTER_S, Heard, Neighbour, Neighbours
+from meshnode.core.wire.frames import OLDEST_VERSION, VERSION, Beacon
+from meshnode.core.wire.limits import MAX_CHANGES
+
+BUSY, REFUSING, LONELY = 1, 2, 4
+BUSY_S: Final = 0.5
+LONELY_AFTER_S: Final = 30.0
+LONELY_EVERY_S: Final = 5.0
+CARRYING_AFTER_S: Final = 4.0
+CARRYING_AFTER_MAX_S: Final = 60.0
+CARRYING_EVERY_S: Final = 2.0
+SETTLED_SHARE: Final = 8.0
+UNANSWERED: Final = 3
+RECENT_S: Final = 40.0
+ANSWER_EVERY_S: Final = 15.0
+ANSWER_BURST: Final = 8.0
+NEW_PER_MINUTE: Final = 6
+NEW_AGAIN_S: Final = 600.0
+REMEMBERED: Final = 1024
+
+
+@dataclass(slots=True)
+class Air:
+    """One link: its timer, and how much company there is."""
+
+    trickle: Trickle
+    heard_at: Instant
+    bound_at: Instant
+    changed_at: Instant
+    carried: bool = False
+    unanswered: int = 0
+    alone_at: Instant = float("-inf")  # last beacon of solitude
+    answers: float = ANSWER_BURST
+    answers_at: Instant = 0.0
+
+
+class Beacons:
+    """The beacons of all links."""
+
+    def __init__(self, ctx: Context, neighbours: Neighbours, outbox: Outbox, logs: Logs) -> None:
+        self._ctx = ctx
+        self._neighbours = neighbours
+        self._outbox = outbox
+        self._logs = logs
+        self.envelope_digest: Callable[[], bytes] = lambda: bytes(4)
+        self.carrying: Callable[[], bool] = lambda: False
+        self._airs: dict[str, Air] = {}
+        self._new: deque[Instant] = deque(maxlen=NEW_PER_MINUTE)
+        self._new_ids: dict[NeighbourId, Instant] = {}
+        self._said = b""
+        neighbours.on_unknown.append(self._unknown)
+        neighbours.on_bound.append(self._company_changed)
+        neighbours.on_lost.append(self._company_changed)
+
+    def link_changed(self, link: str, up: bool) -> None:
+        """A link came or went."""
+        now = self._ctx.now
+        if not up:
+            self._airs.pop(link, None)
+        elif link not in self._airs:
+            self._airs[link] = Air(Trickle(self._draw, now), now, now, now)
+
+    def heard(self, heard: Heard) -> None:
+        """Anything of this mesh came in on a link."""
+        air = self._airs.get(heard.link)
+        if air is None:
+            return
+        air.heard_at = self._ctx.now
+        air.unanswered = 0
+        for frame in heard.frames:
+            if isinstance(frame, Beacon):
+                self._heard_beacon(air, heard, frame)
+
+    def consistent(self, link: str, neighbour: Neighbour) -> None:
+        """A bound neighbour's beacon said what ours would say, or a difference that is settled."""
+        if link in self._airs:
+            self._airs[link].trickle.heard(neighbour.id)
+
+    def reset(self, link: str) -> None:
+        """A difference stands: beacon soon and often."""
+        if link in self._airs:
+            self._airs[link].trickle.reset(self._ctx.now)
+
+    def hurry(self, interval: float, link: str | None = None) -> None:
+        """Something new was sent here: one beacon within the interval shows who missed it."""
+        for name, air in self._airs.items():
+            if link in (None, name):
+                air.trickle.hurry(interval, self._ctx.now)
+
+    def wakeup(self) -> Instant | None:
+        """When a beacon may be due."""
+        due = [air.trickle.wakeup() for air in self._airs.values()]
+        alone = [self._alone_due(link, air) for link, air in self._airs.items()]
+        return min((at for at in (*due, *alone) if at is not None), default=None)
+
+    def tick(self) -> None:
+        """Send what is due."""
+        now = self._ctx.now
+        self._forget_said()
+        for link, air in self._airs.items():
+            if self._neighbours.bound(link):
+                air.bound_at = now
+            carrying = self.carrying()
+            if carrying and not air.carried:
+                air.changed_at = now
+            air.carried = carrying
+            due = self._alone_due(link, air)
+            if due is not None and due <= now:
+                self._send_alone(link, air)
+            elif air.trickle.fires(now):
+                self._send(link, 0)
+
+    def _heard_beacon(self, air: Air, heard: Heard, beacon: Beacon) -> None:
+        if heard.bound and heard.neighbour is not None:
+            air.trickle.answered(heard.neighbour.id)
+        if beacon.flags & LONELY and heard.neighbour is not None:
+            self._answer(air)
+
+    def _answer(self, air: Air) -> None:
+        """Somebody asks who is here: one beacon soon, unless two others answer or too many asked."""
+        now = self._ctx.now
+        air.answers = min(ANSWER_BURST, air.answers + (now - air.answers_at) / ANSWER_EVERY_S)
+        air.answers_at = now
+        if air.answers >= 1.0:
+            air.answers -= 1.0
+            air.trickle.ask(now + self._draw(*JITTER_S))
+
+    def _unknown(self, link: str, name: NeighbourId) -> None:
+        """A new or returning id: begin anew, six times a minute in all and once in ten minutes for each."""
+        air, now = self._airs.get(link), self._ctx.now
+        if air is None:
+            return
+        full = len(self._new) == NEW_PER_MINUTE and self._new[0] > now - 60.0
+        if full or self._new_ids.get(name, float("-inf")) > now - NEW_AGAIN_S:
+            self._answer(air)
+            return
+        self._new.append(now)
+        self._new_ids.pop(name, None)
+        self._new_ids[name] = now
+        while len(self._new_ids) > REMEMBERED:
+            del self._new_ids[next(iter(self._new_ids))]
+        air.changed_at = now
+        air.trickle.reset(now)
+
+    def _company_changed(self, neighbour: Neighbour) -> None:
+        for link in neighbour.presences:
+            if link in self._airs:
+                self._airs[link].changed_at = self._ctx.now
+
+    def _alone_due(self, link: str, air: Air) -> Instant | None:
+        """When solitude asks for a beacon; None in company."""
+        times = []
+        if not self._neighbours.bound(link):
+            times.append(max(air.bound_at + LONELY_AFTER_S, air.trickle.last_sent + LONELY_EVERY_S))
+        if air.carried:
+            settled = (self._ctx.now - air.changed_at) / SETTLED_SHARE
+            quiet = min(CARRYING_AFTER_MAX_S, max(CARRYING_AFTER_S, settled))
+            times.append(max(air.heard_at + quiet, air.alone_at + CARRYING_EVERY_S))
+        return min(times, default=None)
+
+    def _send_alone(self, link: str, air: Air) -> None:
+        now = self._ctx.now
+        air.unanswered += 1
+        if air.unanswered > UNANSWERED and self._neighbours.bound(link):
+            self._neighbours.lose_all(link)
+        air.alone_at = air.trickle.last_sent = now
+        self._send(link, LONELY)
+
+    def _send(self, link: str, flags: int) -> None:
+        flags |= BUSY if self._outbox.backlog_s(link) > BUSY_S else 0
+        flags |= REFUSING if self._ctx.store_refusing else 0
+        changed = self._logs.changed_after(self._ctx.now - RECENT_S)[:MAX_CHANGES]
+        beacon = Beacon(
+            OLDEST_VERSION,
+            VERSION,
+            flags,
+            self._logs.digest(),
+            self.envelope_digest(),
+            self._neighbours.choose_echoes(link),
+            tuple(change_of(log) for log in changed),
+        )
+        self._neighbours.send(None, beacon, 0, link=link, key=b"beacon", ring=0)
+
+    def _forget_said(self) -> None:
+        """When our digest changed, what others said before agrees with nothing."""
+        digest = self._logs.digest()
+        if digest != self._said:
+            self._said = digest
+            for air in self._airs.values():
+                air.trickle.unheard()
+
+    def _draw(self, low: float, high: float) -> float:
+        return self._ctx.entropy.between("beacon", low, high)

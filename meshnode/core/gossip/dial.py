@@ -1,0 +1,106 @@
+"""Whom to call: overlay peers while they are there, and link neighbours when there is much to fetch.
+
+Of two link neighbours the one with the lower id dials, so that they do not call each other; the other one only when it
+has waited in vain. What fails is tried again later, the waits double.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.effects import Dial
+from meshnode.core.inputs import DialFailed, EncounterBegan, PeerSeen
+from meshnode.core.neighbours.table import Neighbour, Neighbours
+
+FIRST_WAIT_S: Final = 5.0
+LONGEST_WAIT_S: Final = 600.0
+ANSWER_S: Final = 30.0  # a dial without a word for so long may be tried again
+START_S: Final = (0.0, 3.0)  # two peers see each other at once: let one be first
+AGAIN_S: Final = (2.0, 8.0)  # after a session ended
+
+
+@dataclass(slots=True)
+class Callee:
+    """An address to call. `session`: open now. `wanted`: call without being asked, as overlay peers are."""
+
+    address: str
+    carrier: str
+    link: str
+    wanted: bool
+    next_at: Instant
+    wait_s: float = 0.0
+    session: int | None = None
+
+
+class Dialler:
+    """Addresses, by what they are."""
+
+    def __init__(self, ctx: Context, neighbours: Neighbours) -> None:
+        self._ctx = ctx
+        self._neighbours = neighbours
+        self._callees: dict[str, Callee] = {}
+
+    def peer_seen(self, peer: PeerSeen) -> None:
+        """An overlay peer came or went."""
+        if peer.carrier != "overlay":
+            return
+        if not peer.present:
+            self._callees.pop(peer.address, None)
+        elif peer.address not in self._callees:
+            at = self._ctx.now + self._ctx.entropy.between("dial", *START_S)
+            open_now = [n for n in self._neighbours.session_peers() if n.session_address == peer.address]
+            session = open_now[0].session if open_now else None
+            self._callees[peer.address] = Callee(peer.address, "overlay", "", True, at, session=session)
+
+    def want_link(self, neighbour: Neighbour, insist: bool) -> bool:
+        """A session with a link neighbour, now; True when it is being called."""
+        link = neighbour.link(self._ctx.now)
+        if link is None:
+            return False
+        address = neighbour.presences[link].address
+        callee = self._callees.get(address) or Callee(address, "link", link, False, self._ctx.now)
+        self._callees[address] = callee
+        if callee.next_at > self._ctx.now:
+            return callee.wait_s == 0.0
+        if self._neighbours.me > neighbour.id and not insist:
+            return False
+        self._dial(callee)
+        return True
+
+    def opened(self, began: EncounterBegan) -> None:
+        """Somebody is on the line."""
+        callee = self._callees.get(began.address)
+        if callee is not None:
+            callee.session, callee.wait_s = began.session, 0.0
+
+    def closed(self, session: int) -> None:
+        """The line is free again."""
+        for callee in self._callees.values():
+            if callee.session == session:
+                callee.session = None
+                callee.next_at = self._ctx.now + self._ctx.entropy.between("dial", *AGAIN_S)
+
+    def failed(self, failure: DialFailed) -> None:
+        """Nobody answered."""
+        callee = self._callees.get(failure.address)
+        if callee is not None:
+            callee.wait_s = min(LONGEST_WAIT_S, max(FIRST_WAIT_S, 2 * callee.wait_s))
+            jitter = self._ctx.entropy.between("dial", 0.8, 1.2)
+            callee.next_at = self._ctx.now + callee.wait_s * jitter
+
+    def wakeup(self) -> Instant | None:
+        """When to call next."""
+        return min((c.next_at for c in self._callees.values() if c.wanted and c.session is None), default=None)
+
+    def tick(self) -> None:
+        """Call those who are due."""
+        for callee in self._callees.values():
+            if callee.wanted and callee.session is None and callee.next_at <= self._ctx.now:
+                self._dial(callee)
+
+    def _dial(self, callee: Callee) -> None:
+        callee.next_at = self._ctx.now + ANSWER_S
+        self._ctx.emit(Dial(callee.address, callee.carrier, callee.link))

@@ -1,0 +1,81 @@
+"""Logs that split: prove it, keep the proof, tell it to those who hold the log, show it to a person (rules 4.9, 4.10).
+
+    a second block at a held seq -> read the held one -> prove -> freeze, write, notify, send on
+    a proof from the air         -> verify            ->          freeze, write, notify, send on
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meshnode.core.chain.block import Block, stored_block
+from meshnode.core.chain.fork import ForkProof, prove
+from meshnode.core.context import Context
+from meshnode.core.effects import ReadStored
+from meshnode.core.gossip.logs import Logs
+from meshnode.core.gossip.serve import BLOCK_CLASS, TOKENS, fork_frame
+from meshnode.core.ids import log_device
+from meshnode.core.inputs import Stored
+from meshnode.core.neighbours.table import Heard, Neighbours
+from meshnode.core.notices import ForkFound
+from meshnode.core.trust.rings import Rings
+from meshnode.core.wire.frames import ForkFrame
+
+FIRST_TOKEN: Final = TOKENS * 3
+MAX_READING: Final = 64
+
+
+class Forks:
+    """Splits that are being proved, and proofs on their way."""
+
+    def __init__(self, ctx: Context, neighbours: Neighbours, logs: Logs, rings: Rings) -> None:
+        self._ctx = ctx
+        self._neighbours = neighbours
+        self._logs = logs
+        self._rings = rings
+        self._reading: dict[int, Block] = {}
+        self._token = FIRST_TOKEN
+
+    def split(self, block: Block) -> None:
+        """A verified block other than the held one at its seq."""
+        if len(self._reading) < MAX_READING:
+            self._token += 1
+            self._reading[self._token] = block
+            self._ctx.emit(ReadStored(self._token, ((block.log, block.seq, 1),)))
+
+    def stored(self, stored: Stored) -> bool:
+        """The held block was read; False when it was not for us."""
+        other = self._reading.pop(stored.token, None)
+        if other is None:
+            return False
+        for row in stored.blocks:
+            if row.id != other.id:
+                self._convict(prove(stored_block(row.content, row.signature, None), other), b"")
+        return True
+
+    def proof_untrusted(self, heard: Heard, frame: ForkFrame) -> None:
+        """A proof from the air."""
+        proof = self._logs.convict_untrusted(
+            frame.log, frame.content_a, frame.signature_a, frame.content_b, frame.signature_b
+        )
+        if proof is not None:
+            self._tell(proof, heard.node)
+
+    def _convict(self, proof: ForkProof, source: bytes) -> None:
+        if self._logs.convict(proof):
+            self._logs.flush()
+            self._tell(proof, source)
+
+    def _tell(self, proof: ForkProof, source: bytes) -> None:
+        held = self._logs.book.logs[proof.log]
+        self._ctx.notify(ForkFound(proof.log, proof.seq, self._rings.persona_of(log_device(proof.log))))
+        self._neighbours.spread(
+            fork_frame(proof),
+            BLOCK_CLASS,
+            except_node=source,
+            key=b"fork" + held.handle,
+            jitter=True,
+            ring=held.ring,
+            author=log_device(proof.log),
+            previous=source,
+        )

@@ -1,0 +1,282 @@
+"""Gossip: blocks in, blocks out. The parts beside this file each tell one story; this one routes between them.
+
+    logs      what is held             admission  what may be opened
+    flood     new blocks, at once      beacon, trickle  what neighbours hear of us, and when
+    repair    differences on a link    serve      answers to WANT
+    session   differences by session   dial       whom to call
+    bodies    bodies that are missing  forks      logs that split
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from meshnode.core.airtime.outbox import Outbox
+from meshnode.core.chain.block import Block
+from meshnode.core.chain.compact import Compact, encode_compact
+from meshnode.core.chain.fork import Adoption
+from meshnode.core.chain.verdict import Verdict
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.gossip.beacon import Beacons
+from meshnode.core.gossip.bodies import Bodies
+from meshnode.core.gossip.dial import Dialler
+from meshnode.core.gossip.flood import Flood
+from meshnode.core.gossip.forks import Forks
+from meshnode.core.gossip.logs import Logs, Taken
+from meshnode.core.gossip.repair import BY_DATAGRAM, Repair
+from meshnode.core.gossip.serve import Serve
+from meshnode.core.gossip.session import Sessions
+from meshnode.core.ids import LogId
+from meshnode.core.inputs import (
+    DialFailed,
+    EncounterBegan,
+    EncounterEnded,
+    LinkChanged,
+    PeerSeen,
+    SessionWritable,
+    Stored,
+)
+from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
+from meshnode.core.records import Snapshot
+from meshnode.core.trust.rings import Rings
+from meshnode.core.wire.frames import Beacon, BlockFrame, Delta, ForkFrame, Frame, Refs, RefWant, Run, Want
+from meshnode.errors import WireError
+
+GROUP_HURRY_S: Final = 3.0  # a multicast is not acknowledged: a beacon soon shows who missed it
+SINGLE_HURRY_S: Final = 12.0
+WITNESS_S: Final = 2.0  # after our last post: have neighbours vouch for what they hold
+
+
+class Timed(Protocol):
+    """A part with something to do at times."""
+
+    def wakeup(self) -> Instant | None:
+        """When it is due."""
+        ...
+
+    def tick(self) -> None:
+        """Do what is due."""
+        ...
+
+
+class Gossip:
+    """All of it for one node. Wire `on_block`, `on_covered`, `on_own_block_ahead`, `envelope_digest` and `carrying`."""
+
+    def __init__(self, ctx: Context, neighbours: Neighbours, outbox: Outbox, rings: Rings) -> None:
+        self._ctx = ctx
+        self._neighbours = neighbours
+        self.logs = Logs(ctx, rings)
+        self.beacons = Beacons(ctx, neighbours, outbox, self.logs)
+        self.flood = Flood(ctx, neighbours, outbox)
+        self.repair = Repair(ctx, neighbours, self.logs, self.beacons)
+        self.serve = Serve(ctx, neighbours, self.logs)
+        self.sessions = Sessions(ctx, neighbours, self.logs, self.repair)
+        self.dialler = Dialler(ctx, neighbours)
+        self.bodies = Bodies(ctx, neighbours, self.logs)
+        self.forks = Forks(ctx, neighbours, self.logs, rings)
+        self.on_block: Callable[[Block, Heard], None] = _ignore_block
+        self.repair.want_session = self._want_session
+        self._timed: tuple[Timed, ...] = (
+            self.beacons,
+            self.repair,
+            self.serve,
+            self.sessions,
+            self.dialler,
+            self.bodies,
+        )
+        self._witness: dict[LogId, Instant] = {}
+
+    # wiring
+
+    def wire(
+        self,
+        *,
+        on_block: Callable[[Block, Heard], None],
+        on_covered: Callable[[Neighbour, LogId, int], None],
+        on_own_block_ahead: Callable[[Block], None],
+        envelope_digest: Callable[[], bytes],
+        carrying: Callable[[], bool],
+    ) -> None:
+        """What the parts above and beside are told, and asked for."""
+        self.on_block = on_block
+        self.repair.on_covered = on_covered
+        self.logs.on_own_ahead = on_own_block_ahead
+        self.beacons.envelope_digest = self.sessions.envelope_digest = envelope_digest
+        self.beacons.carrying = carrying
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from the disk."""
+        self.logs.restore(snapshot)
+        self.bodies.restore()
+
+    # what a node says itself
+
+    def publish(self, block: Block) -> None:
+        """Our own next block: on disk first, then on the air, then vouched for."""
+        self.logs.take_own(block)
+        grouped = self.flood.publish(block, 0)
+        self.beacons.hurry(GROUP_HURRY_S if grouped else SINGLE_HURRY_S)
+        self._witness[block.log] = self._ctx.now + WITNESS_S
+
+    def adopt(self, adoption: Adoption) -> None:
+        """Identity verified that the owner of a split log adopts one branch."""
+        self.logs.adopt(adoption)
+        self.logs.flush()
+
+    def covered_by(self, log: LogId, seq: int) -> list[Neighbour]:
+        """The nodes that vouched themselves, under a key only they and we have, for having this block."""
+        nodes = [node for node, peer in self.repair.peers.items() if peer.witnessed.get(log, 0) >= seq]
+        found = [self._neighbours.get(node) for node in nodes]
+        return [neighbour for neighbour in found if neighbour is not None]
+
+    # what happens
+
+    def link_changed(self, change: LinkChanged) -> None:
+        """A link came or went."""
+        self.beacons.link_changed(change.link, change.settings is not None)
+
+    def peer_seen(self, peer: PeerSeen) -> None:
+        """A peer that may be dialled came or went."""
+        self.dialler.peer_seen(peer)
+
+    def dial_failed(self, failure: DialFailed) -> None:
+        """A call was not answered."""
+        self.dialler.failed(failure)
+
+    def session_opened(self, began: EncounterBegan) -> None:
+        """A session is open; the neighbour table knows it already."""
+        self.dialler.opened(began)
+        self.sessions.opened(began)
+
+    def session_closed(self, ended: EncounterEnded) -> None:
+        """A session is over; what it left undone goes on some other way."""
+        self.dialler.closed(ended.session)
+        neighbour = self.sessions.closed(ended.session)
+        if neighbour is not None:
+            peer = self.repair.peer(neighbour)
+            peer.check_at = self._ctx.now + WITNESS_S
+
+    def session_writable(self, writable: SessionWritable) -> None:
+        """A session may take more."""
+        self.sessions.writable(writable)
+
+    def stored(self, stored: Stored) -> bool:
+        """Something was read from the store; False when somebody else asked for it."""
+        return self.serve.stored(stored) or self.sessions.stored(stored) or self.forks.stored(stored)
+
+    def heard(self, heard: Heard) -> None:
+        """Frames from one sender. What is wrong with one of them its sender pays for, and the rest is dropped."""
+        self.beacons.heard(heard)
+        try:
+            for frame in heard.frames:
+                self._frame_untrusted(heard, frame)
+        except WireError:
+            self._ctx.count("frame_refused")
+            self._neighbours.fine(heard, heard.size)
+        self.logs.flush()
+        if heard.carrier == "session":
+            self.sessions.arrived(heard.session)
+
+    def wakeup(self) -> Instant | None:
+        """When something here is due."""
+        times = [part.wakeup() for part in self._timed] + [*self._witness.values()]
+        return min((at for at in times if at is not None), default=None)
+
+    def tick(self) -> None:
+        """Do what is due."""
+        for part in self._timed:
+            part.tick()
+        for log in [log for log, at in self._witness.items() if at <= self._ctx.now]:
+            del self._witness[log]
+            self.repair.ask_witness(log)
+        self.logs.flush()
+
+    # how
+
+    def _frame_untrusted(self, heard: Heard, frame: Frame) -> None:
+        match frame:
+            case BlockFrame():
+                self._block_untrusted(heard, frame.log, frame.block, None)
+            case Run():
+                self._run_untrusted(heard, frame)
+            case ForkFrame():
+                self.forks.proof_untrusted(heard, frame)
+            case Beacon() if heard.carrier == "link":
+                self.repair.beacon(heard, frame)
+            case Delta() if heard.carrier == "link":
+                self.repair.delta(heard, frame)
+            case Want() if heard.carrier == "link":
+                self._want(heard, frame)
+            case RefWant():
+                self.repair.ref_want(heard, frame)
+            case Refs():
+                self.repair.refs(heard, frame)
+            case _ if heard.carrier == "session":
+                self.sessions.frame_untrusted(heard, frame)
+            case _:
+                return  # of other parts, or refused here
+
+    def _run_untrusted(self, heard: Heard, run: Run) -> None:
+        before: bytes | None = None
+        for compact in run.blocks:
+            taken = self._block_untrusted(heard, run.log, compact, before)
+            if taken.block is None:
+                return
+            before = taken.block.ref
+
+    def _block_untrusted(self, heard: Heard, ref: bytes, compact: Compact, before: bytes | None) -> Taken:
+        try:
+            taken = self.logs.take_untrusted(ref, compact, heard, before)
+        except WireError:
+            self._neighbours.fine(heard, len(encode_compact(compact, with_seq=True)))
+            self._ctx.count("block_refused")
+            return Taken()
+        if taken.unknown:
+            self.repair.gap(heard, ref, compact.seq)
+        elif taken.block is not None and taken.duplicate:
+            self.flood.overheard(taken.block, heard)
+        elif taken.block is not None:
+            self._taken(heard, taken.block, taken)
+        return taken
+
+    def _taken(self, heard: Heard, block: Block, taken: Taken) -> None:
+        if taken.verdict is Verdict.FORK:
+            self.forks.split(block)
+        if taken.verdict in (Verdict.BEYOND_GAP, Verdict.TOO_FAR, Verdict.FORK_BELOW):
+            self.repair.gap(heard, block.log, block.seq)
+        if not taken.new:
+            return
+        if block.body is None:
+            self.bodies.missing(block.log, block.seq)
+        self.repair.new_item(heard, block.log)
+        self._pass_on(heard, block)
+        self.on_block(block, heard)
+
+    def _pass_on(self, heard: Heard, block: Block) -> None:
+        """At once what came on the air or as news in a session; what was caught up with, lazily (rule 6.3)."""
+        if heard.carrier == "link" or (heard.carrier == "session" and self.sessions.live(heard.session)):
+            held = self.logs.book.logs[block.log]
+            grouped = self.flood.forward(block, heard, held.ring)
+            self.beacons.hurry(GROUP_HURRY_S if grouped else SINGLE_HURRY_S)
+        else:
+            self.beacons.hurry(GROUP_HURRY_S)
+
+    def _want(self, heard: Heard, want: Want) -> None:
+        neighbour = heard.neighbour
+        if neighbour is None:
+            return
+        much = sum(wish.count for wish in want.wishes) > BY_DATAGRAM
+        if much and self._want_session(neighbour, False):
+            return
+        differing = [peer for peer in self.repair.peers.values() if peer.differs_since is not None]
+        if self.serve.want(heard, want, len(differing) > 1):
+            self.repair.served(neighbour)
+
+    def _want_session(self, neighbour: Neighbour, insist: bool) -> bool:
+        return self.sessions.compare(neighbour) or self.dialler.want_link(neighbour, insist)
+
+
+def _ignore_block(block: Block, heard: Heard) -> None:
+    return None

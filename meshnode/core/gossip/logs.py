@@ -1,0 +1,387 @@
+"""The logs held here, as gossip needs them: blocks from the air are verified, kept and written; changes are in order.
+
+A block is taken once it verified under one of the logs its handle may mean. What it meant for its log is a `Verdict`
+(chain/log.py); rows are written at once, the row of the log once a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from meshnode.core.chain.block import Block, verify_untrusted
+from meshnode.core.chain.compact import Compact
+from meshnode.core.chain.fork import Adoption, ForkProof, verify_fork_untrusted
+from meshnode.core.chain.frontier import Element, frontier_digest
+from meshnode.core.chain.log import Held, Log
+from meshnode.core.chain.logbook import Logbook
+from meshnode.core.chain.verdict import Verdict
+from meshnode.core.context import Context
+from meshnode.core.gossip.admission import MAX_STRANGERS, STRANGERS_SHARE, Admission
+from meshnode.core.ids import LOG_ID_SIZE, LogId, PersonaKey, log_device, log_incarnation
+from meshnode.core.neighbours.neighbour import Heard
+from meshnode.core.records import (
+    BODY_HELD,
+    BlockRecord,
+    ForkProofRecord,
+    LogRecord,
+    RecordKey,
+    Snapshot,
+)
+from meshnode.core.trust.rings import STRANGERS, Rings
+from meshnode.core.wire.frames import Change
+from meshnode.errors import WireError
+
+HISTORY: Final = 64  # own digests remembered, to know exactly what a neighbour lacks that tells one of them
+RECENT: Final = 512  # verified blocks whose repetition costs no second look at the signature
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a block from the air. `unknown`: no log here fits its handle. No `block` unless it verified."""
+
+    block: Block | None = None
+    verdict: Verdict | None = None
+    unknown: bool = False
+    duplicate: bool = False
+
+    @property
+    def new(self) -> bool:
+        """The header, or a body that was missing, was not here before."""
+        return self.verdict is not None and self.verdict.kept
+
+
+class Logs:
+    """The logbook with its quotas, its rows and the order of its changes."""
+
+    def __init__(self, ctx: Context, rings: Rings) -> None:
+        self._ctx = ctx
+        self._rings = rings
+        self.book = Logbook()
+        self.admission = Admission(ctx, rings)
+        self.on_own_ahead: Callable[[Block], None] = _ignore
+        self._bytes: dict[LogId, int] = {}
+        self._used: dict[LogId, float] = {}  # least recently used first
+        self._dirty: dict[LogId, None] = {}
+        self._changed: dict[LogId, tuple[int, float]] = {}  # least recently changed first: counter, when
+        self._counter = 0
+        self._history: dict[bytes, tuple[int, float]] = {}  # own digests, oldest first: counter, when first reached
+        self._recent: dict[bytes, tuple[Compact, Block]] = {}
+        self._strangers_bytes = 0
+        rings.on_changed.append(self._rings_changed)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from the disk."""
+        self.admission.restore(snapshot)
+        proofs = []
+        records = sorted((r for r in snapshot.records if isinstance(r, LogRecord)), key=lambda record: record.used_at)
+        for record in records:
+            log = self.book.open(record.log, record.ring)
+            log.restore(record.start, record.floor, record.frozen_at, record.adopted)
+            self._bytes[record.log], self._used[record.log] = record.bytes, record.used_at
+            self.admission.opened(record.log, record.used_at)
+        proofs = [record for record in snapshot.records if isinstance(record, ForkProofRecord)]
+        for index in sorted(snapshot.blocks, key=lambda index: (index.log, index.seq)):
+            held = Held(index.id, b"", index.kind, index.body_state, index.body_len, b"")
+            self.book.open(index.log, STRANGERS).restore_block(index.seq, held)
+        for proof in proofs:
+            self._restore_proof(proof)
+        for log_id in self._used:
+            self._counter += 1
+            self._changed[log_id] = (self._counter, float("-inf"))
+            self.book.logs[log_id].ring = self.admission.ring_of(log_id)
+        self._strangers_bytes = sum(self._bytes[log] for log in self._used if self.book.logs[log].ring == STRANGERS)
+
+    # what there is
+
+    def digest(self) -> bytes:
+        """The frontier digest, remembered: whoever tells it later lacks exactly what changed since."""
+        digest = self.book.digest(self._ctx.mesh.digest)
+        if digest not in self._history:
+            self._history[digest] = (self._counter, self._ctx.now)
+        while len(self._history) > HISTORY:
+            del self._history[next(iter(self._history))]
+        return digest
+
+    def digest_of(self, elements: Iterable[Element]) -> bytes:
+        """The digest of another list, sorted by log here."""
+        return frontier_digest(self._ctx.mesh.digest, (element.encode() for element in sorted(elements)))
+
+    def candidates(self, ref: bytes) -> list[Log]:
+        """The logs a handle or full id means."""
+        if len(ref) == LOG_ID_SIZE:
+            log = self.book.get(LogId(ref))
+            return [log] if log else []
+        return self.book.candidates(ref)
+
+    def newest(self) -> Iterator[Log]:
+        """Logs in the order of their last change, newest first."""
+        return (self.book.logs[log] for log in reversed(self._changed) if self._counts(self.book.logs[log]))
+
+    def changed_after(self, moment: float) -> list[Log]:
+        """Logs that changed after an Instant, newest first."""
+        found = []
+        for log, (_, at) in reversed(self._changed.items()):
+            if at <= moment:
+                break
+            found.append(self.book.logs[log])
+        return [log for log in found if self._counts(log)]
+
+    def changed_since(self, digest: bytes) -> list[Log] | None:
+        """Logs that changed since our digest was this one, newest first; None if it never was lately."""
+        if digest not in self._history:
+            return None
+        since, found = self._history[digest][0], []
+        for log, (counter, _) in reversed(self._changed.items()):
+            if counter <= since:
+                break
+            found.append(self.book.logs[log])
+        return [log for log in found if self._counts(log)]
+
+    def passed(self, digest: bytes, told_at: float, in_flight_s: float) -> bool:
+        """True when a digest told at that moment shows no lasting difference.
+
+        We came to it since (they were ahead), or what we had beyond it then was younger than what is on its way.
+        """
+        if digest not in self._history:
+            return False
+        counter, reached_at = self._history[digest]
+        if reached_at > told_at:
+            return True
+        times = [at for other, at in self._changed.values() if other > counter]
+        return all(at > told_at - in_flight_s for at in times)
+
+    def is_own(self, log: LogId) -> bool:
+        """True for the logs this incarnation of this device writes."""
+        return log_device(log) == self._ctx.keys.device and log_incarnation(log) == self._ctx.keys.incarnation
+
+    # what comes in
+
+    def take_untrusted(self, ref: bytes, compact: Compact, heard: Heard, prev_ref: bytes | None = None) -> Taken:
+        """Verify a block and keep it. WireError when no log its handle means fits the signature."""
+        known = self._recent.get(compact.signature)
+        if known is not None and known[0] == compact:
+            return Taken(known[1], duplicate=True)
+        logs = self._ids(ref)
+        if not logs:
+            return Taken(unknown=True)
+        wanted = [log for log in logs if not self.admission.refuses(log)]
+        if not wanted or (self._ctx.store_refusing and not self.is_own(wanted[0])):
+            self._ctx.count("block_refused")
+            return Taken()
+        block = self._verified_untrusted(wanted, compact, prev_ref)
+        if block.log not in self.book and not self.admission.admits(block.log, compact, heard.node):
+            return Taken()
+        return self._keep(block, compact)
+
+    def take_own(self, block: Block) -> None:
+        """Our own next block: on disk before anyone hears of it."""
+        self.book.open(block.log, 0)
+        self._offer(block, promise=True)
+
+    def convict_untrusted(
+        self, log: LogId, content_a: bytes, signature_a: bytes, content_b: bytes, signature_b: bytes
+    ) -> ForkProof | None:
+        """Check a fork proof from the air; None when it is not news, or the log is none of ours."""
+        held = self.book.get(log)
+        if held is None:
+            return None
+        if held.proof is not None and held.proof.content_a == content_a and held.proof.content_b == content_b:
+            return None
+        proof = verify_fork_untrusted(log, content_a, signature_a, content_b, signature_b, self._ctx.sealer)
+        return proof if self.convict(proof) else None
+
+    def convict(self, proof: ForkProof) -> bool:
+        """Keep a proof; False when the one we have stands."""
+        if not self.book.convict(proof):
+            return False
+        self._ctx.persist(
+            ForkProofRecord(
+                proof.log,
+                proof.seq,
+                proof.content_a,
+                proof.signature_a,
+                proof.content_b,
+                proof.signature_b,
+                self.book.logs[proof.log].replaced,
+            )
+        )
+        self._settle(proof.log)
+        return True
+
+    def adopt(self, adoption: Adoption) -> None:
+        """The owner of a split log says which branch is right; identity verified that."""
+        if self.book.adopt(adoption):
+            self._settle(adoption.log)
+
+    def _settle(self, log: LogId) -> None:
+        """A log split, or a branch was adopted: rows that may be of the other branch go."""
+        gone = self.book.settle(log)
+        if gone is not None:
+            self._ctx.forget(*(RecordKey(BlockRecord, (log, seq)) for seq in range(gone[0], gone[1] + 1)))
+        self._note_change(log)
+        self._dirty[log] = None
+
+    def use(self, log: LogId) -> None:
+        """Somebody wanted it, or it grew."""
+        self._used.pop(log, None)
+        self._used[log] = self._ctx.now
+
+    def flush(self) -> None:
+        """Write the rows of logs that changed in this step."""
+        records = [self._row(self.book.logs[log]) for log in self._dirty if log in self.book]
+        self._dirty.clear()
+        if records:
+            self._ctx.persist(*records)
+
+    # how
+
+    def _ids(self, ref: bytes) -> list[LogId]:
+        if len(ref) == LOG_ID_SIZE:
+            return [LogId(ref)]
+        return [log.id for log in self.book.candidates(ref)]
+
+    def _verified_untrusted(self, logs: list[LogId], compact: Compact, prev_ref: bytes | None) -> Block:
+        failed: WireError | None = None
+        for log in logs:
+            held = self.book.get(log)
+            before = prev_ref or (held.ref_before(compact.seq) if held else None)
+            try:
+                return verify_untrusted(log, compact, before, self._ctx.sealer)
+            except WireError as error:
+                failed = error
+        raise failed or WireError("no log fits a block")
+
+    def _keep(self, block: Block, compact: Compact) -> Taken:
+        if self.is_own(block.log) and self._contradicts_us(block):
+            self.on_own_ahead(block)
+        verdict = self._offer(block, promise=False)
+        if verdict.kept or verdict is Verdict.DUPLICATE:
+            self._recent[compact.signature] = (compact, block)
+            while len(self._recent) > RECENT:
+                del self._recent[next(iter(self._recent))]
+        return Taken(block, verdict, duplicate=verdict is Verdict.DUPLICATE)
+
+    def _contradicts_us(self, block: Block) -> bool:
+        held = self.book.get(block.log)
+        return held is None or block.seq > held.last or held.id_at(block.seq) != block.id
+
+    def _offer(self, block: Block, *, promise: bool) -> Verdict:
+        fresh_log = block.log not in self.book
+        if fresh_log:
+            self.book.open(block.log, self.admission.ring_of(block.log))
+        log = self.book.logs[block.log]
+        before = log.element
+        verdict = self.book.offer(block)
+        if verdict.kept:
+            self._wrote(log, block, promise)
+        if block.log not in self._used or verdict.kept:
+            self.use(block.log)
+            self.admission.opened(block.log, self._ctx.now)
+        if log.element != before:
+            self._note_change(block.log)
+        if fresh_log and log.ring == STRANGERS:
+            self._make_room(block.log)
+        return verdict
+
+    def _wrote(self, log: Log, block: Block, promise: bool) -> None:
+        size = len(block.content) + len(block.signature) + len(block.body or b"")
+        self._bytes[log.id] = self._bytes.get(log.id, 0) + size
+        if log.ring == STRANGERS:
+            self._strangers_bytes += size
+        row = BlockRecord(
+            block.log,
+            block.seq,
+            block.id,
+            block.content,
+            block.signature,
+            block.body or b"",
+            log.state_at(block.seq) if block.body is None else BODY_HELD,
+            block.kind,
+            self._ctx.now,
+        )
+        if promise:
+            self._ctx.persist(row, self._row(log), promise=True)
+        else:
+            self._ctx.persist(row)
+            self._dirty[log.id] = None
+
+    def _row(self, log: Log) -> LogRecord:
+        size, used = self._bytes.get(log.id, 0), self._used.get(log.id, self._ctx.now)
+        return LogRecord(
+            log.id, log.start, log.last, log.floor, log.frozen_at, log.adopted, log.ring, size, used
+        )
+
+    def _note_change(self, log: LogId) -> None:
+        self._counter += 1
+        self._changed.pop(log, None)
+        self._changed[log] = (self._counter, self._ctx.now)
+
+    def _counts(self, log: Log) -> bool:
+        return bool(log.head or log.frozen_at)
+
+    def _make_room(self, newcomer: LogId) -> None:
+        """Beyond the strangers' places, or their share of the store, the least recently used go."""
+        share = self._ctx.settings.store_limit * STRANGERS_SHARE
+        strangers = [log for log in self._used if self.book.logs[log].ring == STRANGERS and log != newcomer]
+        for log in strangers:
+            if len(strangers) < MAX_STRANGERS and self._strangers_bytes <= share:
+                return
+            self.evict(log)
+            strangers = strangers[1:]
+
+    def evict(self, log: LogId) -> None:
+        """Forget a log and its rows, and do not want it for a day."""
+        held = self.book.logs[log]
+        if held.ring == STRANGERS:
+            self._strangers_bytes -= self._bytes.get(log, 0)
+        rows = [*range(held.start, held.last + 1), *held.beyond] if held.last else [*held.beyond]
+        self._ctx.forget(*(RecordKey(BlockRecord, (log, seq)) for seq in rows), RecordKey(LogRecord, (log,)))
+        if held.proof is not None:
+            self._ctx.forget(RecordKey(ForkProofRecord, (log,)))
+        self.book.drop(log)
+        for known in (self._bytes, self._used, self._changed, self._dirty):
+            known.pop(log, None)
+        self._counter += 1
+        self._history.clear()  # what we had then we have no longer: those digests tell nothing exact now
+        self.admission.closed(log)
+        self.admission.refuse(log)
+        self._ctx.count("log_evicted")
+
+    def _restore_proof(self, record: ForkProofRecord) -> None:
+        try:
+            proof = verify_fork_untrusted(
+                record.log, record.content_a, record.signature_a, record.content_b, record.signature_b, self._ctx.sealer
+            )
+        except WireError:
+            self._ctx.count("stored_proof_damaged")
+            return
+        self.book.restore_proof(proof, record.replaced)
+
+    def _rings_changed(self, persona: PersonaKey) -> None:
+        """A writer came nearer or went farther: its logs move with it; those of a blocked contact go."""
+        devices = self._rings.devices_of(persona)
+        for log in [log for log in self.book.logs if log_device(log) in devices]:
+            held = self.book.logs[log]
+            if self._rings.blocked(log):
+                self.evict(log)
+                continue
+            ring = self.admission.ring_of(log)
+            if ring != held.ring:
+                size = self._bytes.get(log, 0)
+                self._strangers_bytes += size * ((ring == STRANGERS) - (held.ring == STRANGERS))
+                held.ring = ring
+                self._dirty[log] = None
+        for log in self.admission.refused():
+            if log_device(log) in devices and not self._rings.blocked(log):
+                self.admission.pardon(log)
+
+
+def change_of(log: Log) -> Change:
+    """How a beacon or a delta tells this log."""
+    return Change(log.handle, log.head, log.forked)
+
+
+def _ignore(block: Block) -> None:
+    return None

@@ -1,0 +1,425 @@
+"""Mending differences with bound neighbours: beacon, delta, WANT, and when to leave it to a session.
+
+    their beacon differs -- 1 s without a new item --> act:
+        we know of something they have      --> WANT (or RefWant, for a handle we do not know)
+        much is missing                     --> a session
+        else                                --> one delta: what we have, newest first
+    their delta    --> WANT what we lack; tell once what they lack
+    nothing wanted either way               --> resolved: equal, until one of the two digests changes (rule 5.2)
+    nothing new came of it                  --> hold off 10 s, doubling to an hour (rule 5.3)
+
+Only an authenticated WANT makes anybody send blocks (serve.py); a beacon causes one delta at most (rule 5.5).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from meshnode.core.chain.frontier import Element
+from meshnode.core.chain.log import Log
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.gossip.beacon import Beacons
+from meshnode.core.gossip.logs import Logs, change_of
+from meshnode.core.gossip.peer import Peer
+from meshnode.core.ids import LogId, log_handle
+from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
+from meshnode.core.wire.frames import Beacon, Change, Delta, Refs, RefWant, Want, Wish
+from meshnode.core.wire.limits import MAX_WISHES
+
+SETTLE_S: Final = 1.0
+STEADY_S: Final = 5.0
+STEADY_ITEMS: Final = 3  # new items within five seconds make traffic steady
+WANT_AFTER_S: Final = 0.3  # what a beacon names may still be on its way
+WANT_WAIT_S: Final = 3.0
+WANTS_OPEN: Final = 2
+WANT_BLOCKS: Final = 256
+BY_DATAGRAM: Final = 64  # blocks; more go by session
+AGAIN_S: Final = 3.0
+REPLY_AGAIN_S: Final = 5.0
+RESET_AGAIN_S: Final = 2.0
+RESETS_PER_HOUR: Final = 20
+REPAIRED_HURRY_S: Final = 4.0
+ROUNDS_BY_DELTA: Final = 3
+RESOLVE_AFTER_S: Final = 3.0
+MAX_REFS: Final = 1024
+MAX_PEERS: Final = 256
+DELTA_HEAD: Final = 9 + 40  # type, digest, and the seal around
+
+
+class Repair:
+    """What we do about neighbours that have other blocks than we."""
+
+    def __init__(self, ctx: Context, neighbours: Neighbours, logs: Logs, beacons: Beacons) -> None:
+        self._ctx = ctx
+        self._neighbours = neighbours
+        self._logs = logs
+        self._beacons = beacons
+        self.peers: dict[bytes, Peer] = {}
+        self.on_covered: Callable[[Neighbour, LogId, int], None] = _ignore_cover
+        self.want_session: Callable[[Neighbour, bool], bool] = _no_session
+        self._refs: dict[bytes, LogId] = {}  # full ids of logs we do not hold
+        self._asked_refs: dict[bytes, Instant] = {}
+        self._items: deque[Instant] = deque(maxlen=STEADY_ITEMS)
+        self._resets: dict[str, deque[Instant]] = {}
+
+    # what is heard
+
+    def peer(self, neighbour: Neighbour) -> Peer:
+        """What is remembered of a neighbour."""
+        peer = self.peers.pop(neighbour.node, None) or Peer()
+        self.peers[neighbour.node] = peer
+        while len(self.peers) > MAX_PEERS:
+            del self.peers[next(iter(self.peers))]
+        return peer
+
+    def beacon(self, heard: Heard, beacon: Beacon) -> None:
+        """Compare; a difference is looked at again once it has lasted."""
+        neighbour = heard.neighbour
+        if neighbour is None or not heard.bound:
+            return
+        peer = self.peer(neighbour)
+        if peer.frontier != beacon.frontier:
+            peer.frontier, peer.told_at = beacon.frontier, self._ctx.now
+        for change in beacon.changes:
+            peer.tell(change)
+        if peer.agrees(self._logs.digest()):
+            peer.settled()
+            self._beacons.consistent(heard.link, neighbour)
+            return
+        peer.differs_since = peer.differs_since if peer.differs_since is not None else self._ctx.now
+        if peer.check_at is None:
+            wait = WANT_AFTER_S if self._wishes(peer)[0] else SETTLE_S
+            peer.check_at = self._ctx.now + wait
+
+    def delta(self, heard: Heard, delta: Delta) -> None:
+        """Somebody tells what it has: ask for what we lack, tell once what it lacks."""
+        neighbour = heard.neighbour
+        if neighbour is None or not heard.bound:
+            return
+        peer, ours = self.peer(neighbour), self._logs.digest()
+        peer.frontier, peer.told_at = delta.frontier, self._ctx.now
+        for change in delta.changes:
+            peer.tell(change)
+        if heard.pairwise:
+            self.witnessed(neighbour, self._elements(delta.changes))
+        if delta.frontier == ours:
+            peer.settled()
+            self._confirm(neighbour, peer, delta, heard.pairwise)
+            return
+        self._note_complete(peer)
+        if peer.agrees(ours):
+            return
+        if peer.differs_since is None:
+            peer.differs_since = self._ctx.now
+        peer.check_at = self._ctx.now
+        if (delta.frontier, ours) != peer.delta_for or self._ctx.now > peer.delta_at + REPLY_AGAIN_S:
+            self._tell(neighbour, peer, self._reply_logs(peer, delta.changes))
+
+    def ref_want(self, heard: Heard, asked: RefWant) -> None:
+        """Somebody knows only handles: tell the full ids of logs we hold."""
+        found = [log.id for handle in asked.handles for log in self._logs.book.candidates(handle)]
+        room = max(1, self._payload(heard.link) // 52)
+        if found and heard.neighbour is not None:
+            self._neighbours.send(heard.neighbour, Refs(tuple(found[:room])), 0)
+
+    def refs(self, heard: Heard, refs: Refs) -> None:
+        """Full ids we asked for; what they lead to is asked for next."""
+        for log in refs.logs:
+            if self._asked_refs.pop(log_handle(log), None) is not None:
+                self._refs[log_handle(log)] = log
+        while len(self._refs) > MAX_REFS:
+            del self._refs[next(iter(self._refs))]
+        if heard.neighbour is not None:
+            self.peer(heard.neighbour).check_at = self._ctx.now
+
+    def gap(self, heard: Heard, ref: bytes, seq: int) -> None:
+        """A block came without those before it, or of a log we do not know: its sender has them, most likely."""
+        if heard.neighbour is None or not heard.bound or heard.carrier != "link":
+            return
+        peer = self.peer(heard.neighbour)
+        if len(ref) == 52:
+            self._refs[log_handle(LogId(ref))] = LogId(ref)
+        peer.tell(Change(ref if len(ref) == 4 else log_handle(LogId(ref)), seq))
+        if peer.check_at is None:
+            peer.check_at = self._ctx.now + WANT_AFTER_S
+
+    def new_item(self, heard: Heard | None, log: LogId) -> None:
+        """A verified block or body that was not here before."""
+        self._items.append(self._ctx.now)
+        if heard is not None and heard.neighbour is not None:
+            peer = self.peer(heard.neighbour)
+            peer.brought, peer.rounds, peer.hold_off_s = True, 0, 0.0
+            self._answered(peer, log)
+
+    def _answered(self, peer: Peer, log: LogId) -> None:
+        """More of what we asked for came: wait on, or ask for the next."""
+        held, (_, upto) = self._logs.book.get(log), peer.wants.get(log, (0.0, 0))
+        if upto and held is not None and not held.gaps(upto):
+            del peer.wants[log]
+            if not peer.wants:
+                peer.check_at = self._ctx.now
+        elif upto:
+            peer.wants[log] = (self._ctx.now + WANT_WAIT_S, upto)
+
+    def served(self, neighbour: Neighbour) -> None:
+        """It asked and was answered: it needs a moment, and is not resolved."""
+        peer = self.peer(neighbour)
+        peer.wanted_at = self._ctx.now
+        if peer.check_at is not None:
+            peer.check_at = self._ctx.now + 2 * AGAIN_S
+
+    def witnessed(self, neighbour: Neighbour, elements: Iterable[Element]) -> None:
+        """It vouches itself, under a key that only the two of us have, for having logs up to these heads."""
+        peer = self.peer(neighbour)
+        for element in elements:
+            log = self._logs.book.get(element.log)
+            if log is not None and peer.witness(element.log, min(element.head, log.head)):
+                self.on_covered(neighbour, element.log, min(element.head, log.head))
+
+    def covers_all(self, neighbour: Neighbour) -> None:
+        """It vouches for our own digest: it has all we have."""
+        self.witnessed(neighbour, self._logs.book.frontier())
+
+    def ask_witness(self, log: LogId) -> None:
+        """Have bound neighbours vouch for our own log; each answers a delta without news with the same."""
+        held = self._logs.book.get(log)
+        if held is None:
+            return
+        for neighbour in self._neighbours.bound():
+            peer = self.peer(neighbour)
+            if peer.witnessed.get(log, 0) < held.head:
+                self._tell(neighbour, peer, [held])
+
+    # time
+
+    def wakeup(self) -> Instant | None:
+        """When a difference is to be looked at again."""
+        return min((peer.check_at for peer in self.peers.values() if peer.check_at is not None), default=None)
+
+    def tick(self) -> None:
+        """Look at differences that lasted."""
+        for node, peer in list(self.peers.items()):
+            if peer.check_at is None or peer.check_at > self._ctx.now:
+                continue
+            peer.check_at = None
+            neighbour = self._neighbours.get(node)
+            link = neighbour.link(self._ctx.now) if neighbour else None
+            if neighbour is not None and link is not None:
+                self._look(neighbour, peer, link)
+
+    def _look(self, neighbour: Neighbour, peer: Peer, link: str) -> None:
+        now, ours = self._ctx.now, self._logs.digest()
+        if peer.agrees(ours) or (not peer.frontier and not peer.told):
+            peer.settled()
+            return
+        wishes, handles = self._wishes(peer)
+        if wishes or handles:
+            self._want(neighbour, peer, wishes, handles)
+        elif not peer.frontier:
+            peer.settled()
+        elif peer.open_wants(now):
+            peer.check_at = min(until for until, _ in peer.wants.values())
+        elif self._logs.passed(peer.frontier, peer.told_at, STEADY_S if self._steady() else 2 * SETTLE_S):
+            peer.settled()
+        elif (wait := self._not_yet(peer)) is not None:
+            peer.check_at = wait
+        else:
+            self._act(neighbour, peer, link, ours)
+
+    def _not_yet(self, peer: Peer) -> Instant | None:
+        """When the difference has lasted, and the hold-off is over; None: now."""
+        now = self._ctx.now
+        settle = STEADY_S if self._steady() else SETTLE_S
+        due = min(self._items[-1] + settle, (peer.differs_since or now) + STEADY_S) if self._items else now
+        due = max(due, peer.acted_at + peer.hold_off_s)
+        return due if due > now else None
+
+    def _act(self, neighbour: Neighbour, peer: Peer, link: str, ours: bytes) -> None:
+        """Nothing is known that we could ask for: tell what we have, page by page; in the end, a session."""
+        now = self._ctx.now
+        if self._is_resolved(peer, ours):
+            peer.resolve(peer.frontier, ours)
+            return
+        fruitless = peer.acted_for == (peer.frontier, ours) and not peer.brought
+        peer.acted_for, peer.acted_at, peer.brought = (peer.frontier, ours), now, False
+        peer.rounds += 1
+        wait = peer.hold_off() if fruitless and peer.rounds > ROUNDS_BY_DELTA else AGAIN_S
+        peer.check_at = now + wait
+        if peer.rounds > ROUNDS_BY_DELTA and self.want_session(neighbour, peer.rounds > ROUNDS_BY_DELTA + 1):
+            return
+        self._tell(neighbour, peer, self._reply_logs(peer, ()) if peer.rounds == 1 else [])
+        self._make_known(peer, link, fruitless)
+
+    def _make_known(self, peer: Peer, link: str, fruitless: bool) -> None:
+        """Let the neighbourhood see the difference sooner, within the limits of rule 5.3."""
+        now = self._ctx.now
+        resets = self._resets.setdefault(link, deque(maxlen=RESETS_PER_HOUR))
+        exhausted = len(resets) == RESETS_PER_HOUR and resets[0] > now - 3600.0
+        if exhausted or now < peer.reset_at + RESET_AGAIN_S:
+            return
+        peer.reset_at = now
+        if fruitless:
+            resets.append(now)
+            self._beacons.reset(link)
+        else:
+            self._beacons.hurry(REPAIRED_HURRY_S, link)
+
+    # what we want
+
+    def _wishes(self, peer: Peer) -> tuple[list[tuple[LogId, Wish]], list[bytes]]:
+        """What this neighbour has and we lack and did not ask for yet; and handles we cannot place."""
+        wishes: list[tuple[LogId, Wish]] = []
+        handles: list[bytes] = []
+        for change in reversed(peer.told.values()):
+            held = self._logs.book.candidates(change.handle)
+            for log in held:
+                wishes += [(log.id, wish) for wish in self._wish_for(log, change)]
+            if not held:
+                self._wish_unknown(change, wishes, handles)
+        now = self._ctx.now
+        asked = {log for other in self.peers.values() for log, (until, _) in other.wants.items() if until > now}
+        return [(log, wish) for log, wish in wishes if log not in asked], handles
+
+    def _wish_for(self, log: Log, change: Change) -> list[Wish]:
+        if self._logs.admission.refuses(log.id):
+            return []
+        twins = len(self._logs.book.candidates(change.handle)) > 1
+        ref = log.id if twins else log.handle
+        found = [Wish(ref, first, count) for first, count in log.gaps(change.head)]
+        if change.forked and not log.forked:
+            found.append(Wish(ref, change.head + 1, 1))  # answered by the proof
+        if log.below is not None:
+            found.append(Wish(ref, *log.below))
+        return found
+
+    def _wish_unknown(self, change: Change, wishes: list[tuple[LogId, Wish]], handles: list[bytes]) -> None:
+        log = self._refs.get(change.handle)
+        if log is None:
+            if not self._refused_handle(change.handle) and self._asked_refs.get(change.handle, 0.0) <= self._ctx.now:
+                handles.append(change.handle)
+        elif not self._logs.admission.refuses(log) and change.head:
+            wishes.append((log, Wish(log, 1, change.head)))
+
+    def _want(
+        self, neighbour: Neighbour, peer: Peer, wishes: list[tuple[LogId, Wish]], handles: list[bytes]
+    ) -> None:
+        """Ask for what is known to be there; by session when it is much."""
+        now = self._ctx.now
+        peer.check_at = now + WANT_WAIT_S
+        if sum(wish.count for _, wish in wishes) > BY_DATAGRAM and self.want_session(neighbour, peer.rounds > 0):
+            peer.rounds += 1
+            return
+        if handles:
+            handles = handles[:64]
+            self._asked_refs.update((handle, now + WANT_WAIT_S) for handle in handles)
+            self._neighbours.send(neighbour, RefWant(tuple(handles)), 0)
+        if wishes and peer.open_wants(now) < WANTS_OPEN:
+            chosen = self._fitting(wishes, self._payload(neighbour.link(now) or ""))
+            for log, wish in chosen:
+                peer.wants[log] = (now + WANT_WAIT_S, wish.first + wish.count - 1)
+            self._neighbours.send(neighbour, Want(tuple(wish for _, wish in chosen)), 0)
+
+    def _fitting(self, wishes: list[tuple[LogId, Wish]], payload: int) -> list[tuple[LogId, Wish]]:
+        """As many as one datagram holds, and as many blocks as are answered at once."""
+        chosen: list[tuple[LogId, Wish]] = []
+        room, blocks = payload, WANT_BLOCKS
+        for log, wish in wishes[:MAX_WISHES]:
+            room -= len(wish.log) + 9
+            if room < 0 or blocks <= 0:
+                break
+            chosen.append((log, Wish(wish.log, wish.first, min(wish.count, blocks), wish.bodies_only)))
+            blocks -= wish.count
+        return chosen
+
+    # what we tell
+
+    def _tell(self, neighbour: Neighbour, peer: Peer, logs: list[Log]) -> None:
+        """One delta: these logs, or the next page of all when there are none in particular."""
+        ours = self._logs.digest()
+        room = max(1, (self._payload(neighbour.link(self._ctx.now) or "") - DELTA_HEAD) // 7)
+        told_all = bool(logs) and len(logs) <= room and self._lacking(peer) is not None
+        if not logs:
+            everything = list(self._logs.newest())
+            at = peer.delta_next if peer.delta_for[1] == ours and peer.delta_next < len(everything) else 0
+            logs, peer.delta_next = everything[at : at + room], at + room
+            told_all = at + room >= len(everything)
+        if told_all:
+            peer.told_all_for = ours
+        peer.delta_for, peer.delta_at = (peer.frontier, ours), self._ctx.now
+        changes = tuple(change_of(log) for log in logs[:room])
+        self._neighbours.send(neighbour, Delta(ours, changes), 0)
+
+    def _reply_logs(self, peer: Peer, changes: Iterable[Change]) -> list[Log]:
+        """What it certainly lacks, or what it told too low a head of; none in particular: a page of all."""
+        lacking = self._lacking(peer)
+        if lacking:
+            return lacking
+        return [log for change in changes for log in self._logs.book.candidates(change.handle) if _beyond(log, change)]
+
+    def _lacking(self, peer: Peer) -> list[Log] | None:
+        """The logs of which it lacks something, if that is known exactly."""
+        since = self._logs.changed_since(peer.frontier)
+        if since is not None or peer.complete_for != peer.frontier:
+            return since
+        none = Change(b"", 0)
+        return [log for log in self._logs.newest() if _beyond(log, peer.told.get(log.handle, none))]
+
+    def _confirm(self, neighbour: Neighbour, peer: Peer, delta: Delta, pairwise: bool) -> None:
+        """A delta without news, for us alone, asks us to vouch: say the same, unless we began it."""
+        if pairwise and self._ctx.now > peer.delta_at + REPLY_AGAIN_S:
+            logs = [log for change in delta.changes for log in self._logs.book.candidates(change.handle)]
+            if logs:
+                self._tell(neighbour, peer, logs)
+
+    def _is_resolved(self, peer: Peer, ours: bytes) -> bool:
+        """They told all they have, we told all they lack, and nobody wanted anything for a while."""
+        heard_all = peer.complete_for == peer.frontier or self._logs.changed_since(peer.frontier) is not None
+        told_all = peer.told_all_for == ours or self._lacking(peer) == []
+        quiet = self._ctx.now >= max(peer.wanted_at, peer.delta_at) + RESOLVE_AFTER_S
+        return heard_all and told_all and quiet
+
+    def _note_complete(self, peer: Peer) -> None:
+        """Does what it told add up to its digest? Then we know all it has."""
+        by_handle = {log_handle(log): log for log in (*self._logs.admission.refused(), *self._refs.values())}
+        by_handle |= {log.handle: log.id for log in self._logs.book.logs.values() if log.handle in peer.told}
+        elements = [
+            Element(by_handle[change.handle], change.head, change.forked)
+            for change in peer.told.values()
+            if change.handle in by_handle
+        ]
+        if self._logs.digest_of(elements) == peer.frontier:
+            peer.complete_for = peer.frontier
+
+    # helpers
+
+    def _elements(self, changes: Iterable[Change]) -> list[Element]:
+        return [
+            Element(log.id, change.head, change.forked)
+            for change in changes
+            for log in self._logs.book.candidates(change.handle)[:1]
+        ]
+
+    def _refused_handle(self, handle: bytes) -> bool:
+        return any(log_handle(log) == handle for log in self._logs.admission.refused())
+
+    def _steady(self) -> bool:
+        return len(self._items) == STEADY_ITEMS and self._items[0] > self._ctx.now - 2 * STEADY_S
+
+    def _payload(self, link: str) -> int:
+        settings = self._ctx.links.get(link)
+        return (settings.unicast_payload if settings else 1200) - DELTA_HEAD
+
+
+def _beyond(log: Log, change: Change) -> bool:
+    return (log.head, log.forked) > (change.head, change.forked) or (log.forked and not change.forked)
+
+
+def _ignore_cover(neighbour: Neighbour, log: LogId, head: int) -> None:
+    return None
+
+
+def _no_session(neighbour: Neighbour, insist: bool) -> bool:
+    return False

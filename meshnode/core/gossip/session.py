@@ -1,0 +1,381 @@
+"""Sessions: reconcile by ranges, fetch what is missing, and say when nothing more is wanted.
+
+    opened -- initiator: Ranges --> <-- Ranges ... --> nothing left to compare
+           -- Elements / Heads: full ids of logs one side does not know
+           -- Want --> <-- Run, page by page, no faster than the far end takes them
+    nothing wanted: Done. Both said so: equal, or resolved (rule 5.2)
+
+What came is on disk block by block, so after a break the frontier says where to go on. Sessions on a link end when both
+are done; those over the overlay stay open, get new blocks as they come, and now and then a digest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from meshnode.core.chain.frontier import Element, Round, take_element
+from meshnode.core.chain.reconcile import Range, Reconciler, split_ranges
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.effects import Hangup, ReadStored, SendRecord
+from meshnode.core.gossip.logs import Logs
+from meshnode.core.gossip.repair import Repair
+from meshnode.core.gossip.serve import TOKENS, fork_frame, runs
+from meshnode.core.ids import LogId
+from meshnode.core.inputs import EncounterBegan, SessionWritable, Stored
+from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
+from meshnode.core.wire.codec import encode_frame
+from meshnode.core.wire.frames import Done, Elements, Frame, Heads, Ranges, SessionBeacon, Want, Wish
+from meshnode.core.wire.limits import MAX_WISHES
+
+BATCH: Final = 32 * 1024  # bytes of ranges, ids or blocks in one record
+PAGE_BLOCKS: Final = 64
+QUEUE: Final = 128 * 1024  # bytes on their way to a peer before we wait for it
+STALLED_S: Final = 20.0  # without anything we asked for: give up asking here
+TELL_EVERY_S: Final = 20.0
+DIFFER_S: Final = 5.0
+MAX_ROUNDS: Final = 4
+MAX_SERVING: Final = 4096  # wishes of a peer that wait
+FIRST_TOKEN: Final = TOKENS << 1
+
+
+@dataclass(slots=True)
+class Sync:
+    """One open session."""
+
+    id: int
+    neighbour: Neighbour
+    carrier: str
+    initiator: bool
+    moved_at: Instant
+    rounds: dict[bytes, tuple[Round, Reconciler]] = field(default_factory=dict)
+    comparing: bool = True  # there may be more to compare
+    wanted: dict[LogId, int] = field(default_factory=dict)  # asked for, up to this head
+    asked: set[LogId] = field(default_factory=set)  # those of them a WANT has named
+    serving: deque[tuple[LogId, int, int]] = field(default_factory=deque)
+    reading: int = 0  # token of the page that is being read
+    queued: int = 0
+    said: bytes = b""  # our digest as they heard it last
+    said_at: Instant = 0.0
+    done: bool = False
+    heard_done: bytes = b""
+    differs_at: Instant | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Both said that they want nothing more, and all asked for is sent."""
+        return self.done and bool(self.heard_done) and not self.serving and not self.reading
+
+
+class Sessions:
+    """The open sessions of one node."""
+
+    def __init__(self, ctx: Context, neighbours: Neighbours, logs: Logs, repair: Repair) -> None:
+        self._ctx = ctx
+        self._neighbours = neighbours
+        self._logs = logs
+        self._repair = repair
+        self._open: dict[int, Sync] = {}
+        self._token = FIRST_TOKEN
+        self.envelope_digest: Callable[[], bytes] = lambda: bytes(4)
+
+    def opened(self, began: EncounterBegan) -> None:
+        """A session is there; whoever dialled begins to compare."""
+        neighbour = self._neighbours.get(began.node)
+        if neighbour is None or began.carrier == "parcel":
+            return
+        sync = self._open[began.session] = Sync(
+            began.session, neighbour, began.carrier, began.initiator, self._ctx.now, said_at=self._ctx.now
+        )
+        if began.initiator:
+            self._begin(sync)
+
+    def closed(self, session: int) -> Neighbour | None:
+        """It is over; whose it was, if it broke off before all was said."""
+        sync = self._open.pop(session, None)
+        return sync.neighbour if sync is not None and not sync.settled else None
+
+    def compare(self, neighbour: Neighbour) -> bool:
+        """Begin a round in an open session with this neighbour; False when there is none."""
+        for sync in self._open.values():
+            if sync.neighbour is neighbour:
+                if not sync.comparing and not sync.wanted:
+                    self._begin(sync)
+                return True
+        return False
+
+    def live(self, session: int | None) -> bool:
+        """True when blocks on this session are news and not the catching up that was asked for."""
+        sync = self._open.get(session) if session is not None else None
+        return sync is not None and not sync.wanted
+
+    def frame_untrusted(self, heard: Heard, frame: Frame) -> None:
+        """One frame of a session. WireError for ranges that cannot be."""
+        sync = self._open.get(heard.session) if heard.session is not None else None
+        if sync is None:
+            return
+        match frame:
+            case Ranges():
+                self._ranges_untrusted(sync, frame)
+            case Elements():
+                self._elements(sync, frame)
+            case Heads():
+                self._heads(sync, frame)
+            case Want():
+                self._want(sync, frame)
+            case Done():
+                self._done(sync, frame)
+            case SessionBeacon():
+                self._beacon(sync, frame.frontier)
+            case _:
+                return
+
+    def arrived(self, session: int | None) -> None:
+        """Blocks came in: perhaps all that was asked for is here."""
+        sync = self._open.get(session) if session is not None else None
+        if sync is not None:
+            sync.moved_at = self._ctx.now
+            self._conclude(sync)
+
+    def writable(self, writable: SessionWritable) -> None:
+        """The far end took what was sent."""
+        sync = self._open.get(writable.session)
+        if sync is not None:
+            sync.queued = writable.queued
+            self._serve(sync)
+
+    def stored(self, stored: Stored) -> bool:
+        """A page was read; False when it was not for us."""
+        sync = next((sync for sync in self._open.values() if sync.reading == stored.token), None)
+        if sync is None:
+            return False
+        sync.reading = 0
+        everyone = {row.log for row in stored.blocks}
+        for run, _, _ in runs(stored.blocks, BATCH, everyone):
+            self._send(sync, run)
+        self._serve(sync)
+        self._finish(sync)
+        return True
+
+    def wakeup(self) -> Instant | None:
+        """When something is due on any session."""
+        return min((self._due(sync) for sync in self._open.values()), default=None)
+
+    def tick(self) -> None:
+        """Give up what stalled, compare again where a difference lasted, tell our digest now and then."""
+        now = self._ctx.now
+        for sync in list(self._open.values()):
+            if self._due(sync) > now:
+                continue
+            if (sync.wanted or sync.comparing) and now >= sync.moved_at + STALLED_S:
+                sync.wanted.clear()
+                sync.moved_at, sync.comparing = now, False
+                self._conclude(sync)
+            elif sync.differs_at is not None and now >= sync.differs_at:
+                self._look(sync)
+            elif now >= sync.said_at + TELL_EVERY_S:
+                self._tell(sync)
+
+    def _due(self, sync: Sync) -> Instant:
+        due = sync.said_at + TELL_EVERY_S
+        if sync.wanted or sync.comparing:
+            due = min(due, sync.moved_at + STALLED_S)
+        return min(due, sync.differs_at) if sync.differs_at is not None else due
+
+    # comparing
+
+    def _begin(self, sync: Sync) -> None:
+        nonce = self._ctx.entropy.take("round", 4)
+        sync.comparing, sync.done, sync.heard_done = True, False, b""
+        sync.moved_at, sync.differs_at = self._ctx.now, None
+        _, reconciler = self._round(sync, nonce)
+        self._send_ranges(sync, nonce, reconciler.open())
+
+    def _round(self, sync: Sync, nonce: bytes) -> tuple[Round, Reconciler]:
+        """The round of that nonce, begun from our frontier as it is now if it is new."""
+        if nonce not in sync.rounds:
+            key = self._ctx.mesh.digest
+            begun = Round(key, nonce, self._logs.book.frontier())
+            sync.rounds[nonce] = (begun, Reconciler(begun.elements, key, nonce))
+            while len(sync.rounds) > MAX_ROUNDS:
+                del sync.rounds[next(iter(sync.rounds))]
+            self._send_heads(sync, begun.twins)
+        return sync.rounds[nonce]
+
+    def _ranges_untrusted(self, sync: Sync, frame: Ranges) -> None:
+        sync.moved_at = self._ctx.now
+        if frame.nonce not in sync.rounds:
+            sync.comparing, sync.done, sync.heard_done = True, False, b""
+        begun, reconciler = self._round(sync, frame.nonce)
+        answer = reconciler.answer_untrusted(frame.ranges)
+        unknown = []
+        for element in answer.missing_here:
+            handle, head, forked = take_element(element)
+            known = begun.by_handle.get(handle)
+            if known is None:
+                unknown.append(handle)
+            else:
+                self._lack(sync, Element(known.log, head, forked))
+        if unknown:
+            for at in range(0, len(unknown), BATCH // 64):
+                self._send(sync, Elements(frame.nonce, tuple(unknown[at : at + BATCH // 64])))
+        if answer.ranges:
+            self._send_ranges(sync, frame.nonce, answer.ranges)
+        elif not unknown:
+            sync.comparing = False
+        self._ask(sync)
+        self._conclude(sync)
+
+    def _elements(self, sync: Sync, frame: Elements) -> None:
+        found = sync.rounds.get(frame.nonce)
+        if found is not None:
+            elements = [found[0].by_handle.get(handle) for handle in frame.handles]
+            self._send_heads(sync, [element for element in elements if element is not None])
+
+    def _heads(self, sync: Sync, frame: Heads) -> None:
+        sync.comparing = False
+        self._repair.witnessed(sync.neighbour, frame.heads)
+        for element in frame.heads:
+            self._lack(sync, element)
+        self._ask(sync)
+        self._conclude(sync)
+
+    def _beacon(self, sync: Sync, frontier: bytes) -> None:
+        peer = self._repair.peer(sync.neighbour)
+        peer.frontier, peer.told_at = frontier, self._ctx.now
+        if peer.agrees(self._logs.digest()):
+            sync.differs_at = None
+            if frontier == self._logs.digest():
+                self._repair.covers_all(sync.neighbour)
+        elif sync.differs_at is None:
+            sync.differs_at = self._ctx.now + DIFFER_S
+
+    def _look(self, sync: Sync) -> None:
+        sync.differs_at = None
+        peer = self._repair.peer(sync.neighbour)
+        if not peer.agrees(self._logs.digest()) and not self._logs.passed(peer.frontier, peer.told_at, DIFFER_S):
+            self._begin(sync)
+
+    def _tell(self, sync: Sync) -> None:
+        ours = self._logs.digest()
+        sync.said_at = self._ctx.now
+        if sync.carrier == "overlay" and ours != sync.said and not sync.comparing:
+            sync.said = ours
+            self._send(sync, SessionBeacon(ours, self.envelope_digest()))
+
+    # fetching
+
+    def _lack(self, sync: Sync, element: Element) -> None:
+        """They have this; note what of it we want."""
+        held = self._logs.book.get(element.log)
+        if self._logs.admission.refuses(element.log) or (held is None and not element.head):
+            return
+        upto = min(element.head, held.limit) if held else element.head
+        if element.forked and not (held and held.forked):
+            upto += 1  # who is asked past a split answers with the proof
+        if held is None or held.gaps(upto):
+            sync.wanted[element.log] = max(upto, sync.wanted.get(element.log, 0))
+            sync.asked.discard(element.log)
+
+    def _ask(self, sync: Sync) -> None:
+        wishes: list[Wish] = []
+        for log, upto in sync.wanted.items():
+            if log in sync.asked:
+                continue
+            sync.asked.add(log)
+            held = self._logs.book.get(log)
+            gaps = held.gaps(upto) if held else [(1, upto)]
+            wishes += [Wish(log, first, count) for first, count in gaps if count]
+        for at in range(0, len(wishes), MAX_WISHES):
+            self._send(sync, Want(tuple(wishes[at : at + MAX_WISHES])))
+
+    def _conclude(self, sync: Sync) -> None:
+        """Strike what is here; when nothing is left, say so."""
+        for log in [log for log, upto in sync.wanted.items() if self._have(log, upto)]:
+            del sync.wanted[log]
+            sync.asked.discard(log)
+        if not sync.wanted and not sync.comparing and not sync.done:
+            sync.done, sync.said, sync.said_at = True, self._logs.digest(), self._ctx.now
+            self._send(sync, Done(sync.said))
+        self._finish(sync)
+
+    def _have(self, log: LogId, upto: int) -> bool:
+        held = self._logs.book.get(log)
+        return self._logs.admission.refuses(log) or (held is not None and not held.gaps(upto))
+
+    def _done(self, sync: Sync, frame: Done) -> None:
+        sync.heard_done, sync.comparing, sync.moved_at = frame.frontier, False, self._ctx.now
+        peer = self._repair.peer(sync.neighbour)
+        peer.frontier, peer.told_at = frame.frontier, self._ctx.now
+        self._conclude(sync)
+
+    def _finish(self, sync: Sync) -> None:
+        """Both are done: equal or resolved; a session on the link ends."""
+        if not sync.settled:
+            return
+        peer, ours = self._repair.peer(sync.neighbour), self._logs.digest()
+        if sync.heard_done == ours:
+            self._repair.covers_all(sync.neighbour)
+            peer.settled()
+        elif ours == sync.said:
+            peer.resolve(sync.heard_done, ours)
+        if sync.carrier == "link" and sync.initiator:
+            self._ctx.emit(Hangup(sync.id))
+
+    # serving
+
+    def _want(self, sync: Sync, want: Want) -> None:
+        sync.moved_at = self._ctx.now
+        for wish in want.wishes:
+            for log in self._logs.candidates(wish.log):
+                self._logs.use(log.id)
+                if log.proof is not None and wish.first + wish.count - 1 > log.head:
+                    self._send(sync, fork_frame(log.proof))
+                first, last = max(wish.first, log.start), min(wish.first + wish.count - 1, log.last, log.limit)
+                if log.last and last >= first and len(sync.serving) < MAX_SERVING:
+                    sync.serving.append((log.id, first, last - first + 1))
+        self._serve(sync)
+
+    def _serve(self, sync: Sync) -> None:
+        """Read the next page, unless one is being read or too much is on its way."""
+        if sync.reading or not sync.serving or sync.queued >= QUEUE:
+            return
+        page, blocks, size = list[tuple[LogId, int, int]](), PAGE_BLOCKS, BATCH
+        while sync.serving and blocks > 0 and size > 0:
+            log, first, count = sync.serving.popleft()
+            taken, size = self._page(log, first, min(count, blocks), size)
+            page.append((log, first, taken))
+            blocks -= taken
+            if taken < count:
+                sync.serving.appendleft((log, first + taken, count - taken))
+        self._token += 1
+        sync.reading = self._token
+        self._ctx.emit(ReadStored(sync.reading, tuple(page)))
+
+    def _page(self, log: LogId, first: int, count: int, room: int) -> tuple[int, int]:
+        """How many blocks from `first` on fit, at least one, and the room left."""
+        held, taken = self._logs.book.get(log), 0
+        while taken < count and (room > 0 or not taken):
+            seq = first + taken
+            room -= 100 + (held.rows.body_len_at(seq) if held is not None and seq in held.rows else 0)
+            taken += 1
+        return taken, room
+
+    # out
+
+    def _send_ranges(self, sync: Sync, nonce: bytes, ranges: Iterable[Range]) -> None:
+        for batch in split_ranges(tuple(ranges), BATCH):
+            self._send(sync, Ranges(nonce, batch))
+
+    def _send_heads(self, sync: Sync, elements: list[Element]) -> None:
+        step = BATCH // 55
+        for at in range(0, len(elements), step):
+            self._send(sync, Heads(tuple(elements[at : at + step])))
+
+    def _send(self, sync: Sync, frame: Frame) -> None:
+        data = encode_frame(frame)
+        sync.queued += len(data)
+        self._ctx.emit(SendRecord(sync.id, data))

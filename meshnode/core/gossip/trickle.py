@@ -1,0 +1,97 @@
+"""When the next beacon of one link is due: Trickle (RFC 6206) with the rules of protocol.md 5.3 and 5.4.
+
+Each interval has one moment in its second half. If by then two distinct bound neighbours said the same as we would, the
+beacon is left out, but never in two intervals in a row. Intervals double from 0.5 s to 32 s; `reset` begins anew, and
+`hurry` shortens to what is enough for the occasion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from meshnode.core.clock import Instant
+
+I_MIN: Final = 0.5
+I_MAX: Final = 32.0
+K: Final = 2
+
+Draw = Callable[[float, float], float]
+
+
+class Trickle:
+    """The timer of one link. Ask `fires` at the moment `wakeup` names; it says whether to send."""
+
+    def __init__(self, draw: Draw, now: Instant) -> None:
+        self._draw = draw
+        self._consistent: set[bytes] = set()
+        self._left_out = False
+        self._asked = 0.0  # a single beacon asked for out of turn; 0 none
+        self._answers: set[bytes] = set()
+        self.last_sent: Instant = float("-inf")
+        self._fired = False
+        self._begin(I_MIN, now)
+
+    @property
+    def interval(self) -> float:
+        """The length of the present interval."""
+        return self._interval
+
+    def reset(self, now: Instant) -> None:
+        """Something is inconsistent: begin with the shortest interval, unless that is running already."""
+        self.hurry(I_MIN, now)
+
+    def hurry(self, interval: float, now: Instant) -> None:
+        """Begin an interval of this length, unless the present one is as short."""
+        if self._interval > interval:
+            self._begin(interval, now)
+
+    def ask(self, at: Instant) -> None:
+        """One beacon at `at` unless two others answer before; the interval goes on as it was."""
+        if not self._asked:
+            self._asked = at
+            self._answers.clear()
+
+    def heard(self, neighbour: bytes) -> None:
+        """A bound neighbour's beacon said what ours would say."""
+        self._consistent.add(neighbour)
+
+    def answered(self, neighbour: bytes) -> None:
+        """A bound neighbour sent a beacon, whatever it said."""
+        self._answers.add(neighbour)
+
+    def unheard(self) -> None:
+        """What ours would say has changed: what was heard counts no longer."""
+        self._consistent.clear()
+
+    def wakeup(self) -> Instant:
+        """When something is due."""
+        due = self._end if self._fired else self._moment
+        return min(due, self._asked) if self._asked else due
+
+    def fires(self, now: Instant) -> bool:
+        """Go on to `now`; True when a beacon is to be sent."""
+        send = False
+        if self._asked and now >= self._asked:
+            self._asked = 0.0
+            send = len(self._answers) < K
+        if not self._fired and now >= self._moment:
+            self._fired = True
+            if len(self._consistent) < K or self._left_out:
+                send, self._left_out = True, False
+            else:
+                self._left_out = True
+        if now >= self._end:
+            self._begin(min(2 * self._interval, I_MAX), now)
+        if send:
+            self.last_sent = now
+        return send
+
+    def _begin(self, interval: float, now: Instant) -> None:
+        self._interval = interval
+        self._moment = now + self._draw(interval / 2, interval)
+        if self._left_out:  # at least one beacon per two longest intervals
+            self._moment = min(self._moment, max(now, self.last_sent + 2 * I_MAX))
+        self._end = now + interval
+        self._fired = False
+        self._consistent.clear()
