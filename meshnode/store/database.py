@@ -50,10 +50,14 @@ def _prepare(database: apsw.Connection, path: Path) -> None:
 
 
 def close_database(database: apsw.Connection) -> None:
-    """Move everything into the one file and let go of it."""
-    with translated("store"):
-        database.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    database.close()
+    """Move everything into the one file and let go of it; on a full disk the log stays beside it, and is as good."""
+    try:
+        with translated("store"):
+            database.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except StoreFullError:
+        pass
+    finally:
+        database.close()
 
 
 def _make_private(path: Path) -> None:

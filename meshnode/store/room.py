@@ -11,24 +11,24 @@ fill the store, the node refuses to take more; then only the reserve is left, fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import apsw
 
 from meshnode.core.records import BODY_DROPPED, BODY_HELD, ROLE_TRANSIT
 
 STRANGERS = 2  # rings from here on are neither mine (0) nor a contact's (1)
-PORTION = 500  # rows a step takes at once: some hundred kilobytes
 
-_Step = Callable[[apsw.Connection, float], int]
-
-
-def evict_once(database: apsw.Connection, now: float) -> bool:
-    """Take one portion of the first kind that has any; False when nothing is left that may go."""
-    return any(step(database, now) for step in _STEPS)
+_Step = Callable[[apsw.Connection, float, int], int]
 
 
-def _expired(database: apsw.Connection, now: float) -> int:
+def evict_once(database: apsw.Connection, now: float, wanted: int) -> bool:
+    """Of the first kind that has any, take about `wanted` bytes; False when nothing is left that may go."""
+    return any(step(database, now, wanted) for step in _STEPS)
+
+
+def _expired(database: apsw.Connection, now: float, wanted: int) -> int:
     before = database.total_changes()
     database.execute("DELETE FROM envelope WHERE expires_at <= ?", (now,))
     for table in ("tombstone", "seen", "refused"):
@@ -36,37 +36,49 @@ def _expired(database: apsw.Connection, now: float) -> int:
     return database.total_changes() - before
 
 
-def _delivered(database: apsw.Connection, now: float) -> int:
+def _delivered(database: apsw.Connection, now: float, wanted: int) -> int:
     database.execute("DELETE FROM envelope WHERE tag IN (SELECT tag FROM tombstone)")
     return database.changes()
 
 
-def _transit(database: apsw.Connection, now: float) -> int:
-    oldest = "SELECT id FROM envelope WHERE role = ? ORDER BY held_since LIMIT ?"
-    database.execute(f"DELETE FROM envelope WHERE id IN ({oldest})", (ROLE_TRANSIT, PORTION))
-    return database.changes()
+def _transit(database: apsw.Connection, now: float, wanted: int) -> int:
+    oldest = "SELECT id, length(data) FROM envelope WHERE role = ? ORDER BY held_since"
+    ids = _portion(database.execute(oldest, (ROLE_TRANSIT,)), wanted)
+    database.executemany("DELETE FROM envelope WHERE id = ?", ids)
+    return len(ids)
 
 
-def _strangers_bodies(database: apsw.Connection, now: float) -> int:
-    chosen = (
-        "SELECT block.n FROM block JOIN log USING (log) WHERE ring >= ? AND body_state = ?"
-        " ORDER BY ring DESC, block.n LIMIT ?"
+def _strangers_bodies(database: apsw.Connection, now: float, wanted: int) -> int:
+    oldest = (
+        "SELECT n, length(body) FROM block JOIN log USING (log) JOIN body USING (n)"
+        " WHERE ring >= ? AND body_state = ? ORDER BY ring DESC, n"
     )
-    numbers = database.execute(chosen, (STRANGERS, BODY_HELD, PORTION)).fetchall()
+    numbers = _portion(database.execute(oldest, (STRANGERS, BODY_HELD)), wanted)
     database.executemany("UPDATE block SET body_state = ? WHERE n = ?", [(BODY_DROPPED, n) for (n,) in numbers])
     database.executemany("DELETE FROM body WHERE n = ?", numbers)
     return len(numbers)
 
 
-def _strangers_posts(database: apsw.Connection, now: float) -> int:
+def _strangers_posts(database: apsw.Connection, now: float, wanted: int) -> int:
     oldest = (
-        "SELECT id FROM message WHERE channel <> x'' AND NOT outgoing AND peer NOT IN (SELECT persona FROM contact)"
-        " ORDER BY cursor LIMIT ?"
+        "SELECT id, length(text) FROM message WHERE channel <> x'' AND NOT outgoing"
+        " AND peer NOT IN (SELECT persona FROM contact) ORDER BY cursor"
     )
-    numbers = database.execute(oldest, (PORTION,)).fetchall()
-    database.executemany("DELETE FROM state WHERE message = ?", numbers)
-    database.executemany("DELETE FROM message WHERE id = ?", numbers)
-    return len(numbers)
+    ids = _portion(database.execute(oldest), wanted)
+    database.executemany("DELETE FROM state WHERE message = ?", ids)
+    database.executemany("DELETE FROM message WHERE id = ?", ids)
+    return len(ids)
+
+
+def _portion(rows: Iterable[tuple[Any, ...]], wanted: int) -> list[tuple[Any]]:
+    """The keys of the first rows whose sizes add up to what is wanted."""
+    keys: list[tuple[Any]] = []
+    for key, size in rows:
+        keys.append((key,))
+        wanted -= size
+        if wanted <= 0:
+            break
+    return keys
 
 
 _STEPS: tuple[_Step, ...] = (_expired, _delivered, _transit, _strangers_bodies, _strangers_posts)

@@ -123,10 +123,11 @@ class Store:
     def make_room(self, now: float) -> StoreState:
         """Evict while the store is nearly full (room.py), look after the reserve, and say how things stand."""
         with translated(self._path.name):
+            target = self._limit - RESERVE - self._margin
             going = True
-            while going and self.used > self._limit - RESERVE - self._margin:
+            while going and (over := self.used - target) > 0:
                 with self._database:
-                    going = room.evict_once(self._database, now)
+                    going = room.evict_once(self._database, now, over)
         self._refusing = self._disk_scarce() or self.used > self._limit - RESERVE
         return self.state()
 
