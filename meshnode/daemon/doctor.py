@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,8 @@ from meshnode.daemon.home import CONFIG, STORE, open_home
 from meshnode.daemon.keyring import KEY_FILE, SEALED
 from meshnode.daemon.walltime import believed, read_system
 from meshnode.errors import ConfigError, HomeError, StoreError
+from meshnode.peering.interface import read_interface
 
-NETWORK = Path("/sys/class/net")
 SCARCE = 100_000_000  # bytes free below which a disk is about to be the problem
 
 
@@ -103,13 +104,16 @@ def check_interface(name: str, state: str) -> CheckInfo:
         )  # fmt: skip
     if state == "up":
         return _ok("interface", f"{name} is up")
-    if not state and (NETWORK / name).exists():
-        return _ok("interface", f"{name} is there")
-    if not (NETWORK / name).exists():
-        here = ", ".join(sorted(entry.name for entry in NETWORK.iterdir())) if NETWORK.is_dir() else "none seen"
+    here = ", ".join(sorted(one for _, one in socket.if_nameindex())) or "none"
+    found = read_interface(name)
+    if found is not None and found.usable:
+        return _ok("interface", f"{name} is up, {found.address}")
+    if found is None:
         return _fail("interface", f"there is no interface {name} (there are: {here})",
                      "plug it in, load its driver, or name another with --interface")  # fmt: skip
-    return _fail("interface", f"{name} is {state}", f"ip link set {name} up")
+    if not found.running:
+        return _fail("interface", f"{name} is down", f"ip link set {name} up")
+    return _fail("interface", f"{name} has no IPv6 link-local address", f"sysctl net.ipv6.conf.{name}.disable_ipv6=0")
 
 
 def _overlay(backend: str, address: str, detail: str) -> CheckInfo:

@@ -1,0 +1,71 @@
+"""`meshnode run`: the daemon, in the foreground."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from meshnode.cli import say
+from meshnode.cli.options import COMMON, Common
+from meshnode.config import Config
+from meshnode.control.notices import Notice, ReadyNotice
+from meshnode.errors import UsageError
+
+Backend = Literal["auto", "system", "embedded", "none"]
+
+
+def run(
+    *,
+    interface: Annotated[
+        str, Parameter(help="Bind to this interface. Default: link.interface, else the one HaLow interface found.")
+    ] = "",
+    overlay: Annotated[
+        Backend | None,
+        Parameter(help="Yggdrasil: a system daemon, none, or auto. Default: overlay.backend.", show_default=False),
+    ] = None,
+    config: Annotated[
+        Path | None, Parameter(help="Read this configuration instead of config.toml in the home.", show_default=False)
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None, Parameter(help="Open the keys with the passphrase in this file.", show_default=False)
+    ] = None,
+    common: Common = COMMON,
+) -> None:
+    """Run the node until Ctrl-C or SIGTERM. One line says when it is ready; systemd is told, too.
+
+    Example: meshnode run --interface wlan1
+    Example: meshnode run --interface wlan1 --overlay none --json
+    """
+    import trio
+
+    from meshnode.daemon import logs
+    from meshnode.daemon.carriers import real_carriers
+    from meshnode.daemon.home import open_home
+    from meshnode.daemon.main import serve
+
+    with open_home(common.directory, config_file=config, passphrase_file=passphrase_file) as home:
+        home.config = _chosen(home.config, interface, overlay)
+        logs.set_up(home.config.log)
+        listener = say.line if common.json else _ready_line
+        with contextlib.suppress(KeyboardInterrupt):
+            trio.run(partial(serve, home, real_carriers(home), listener=listener))
+
+
+def _chosen(config: Config, interface: str, overlay: Backend | None) -> Config:
+    """The configuration with what the command line says."""
+    from msgspec.structs import replace
+
+    if overlay == "embedded":
+        raise UsageError("the embedded overlay is not part of this version; use --overlay system, auto or none")
+    link = replace(config.link, interface=interface or config.link.interface)
+    return replace(config, link=link, overlay=replace(config.overlay, backend=overlay or config.overlay.backend))
+
+
+def _ready_line(notice: Notice) -> None:
+    if isinstance(notice, ReadyNotice):
+        where = f"on {notice.interface}" if notice.interface else "without a link"
+        print(f"ready: {where}, overlay {notice.overlay_address or 'none'}, home {notice.home}", flush=True)

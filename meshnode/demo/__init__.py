@@ -1,0 +1,1 @@
+"""The demo: complete daemons on this machine, only their radios replaced by the modelled channel."""

@@ -1,0 +1,156 @@
+"""The story: a message crosses a line of lossy hops, and one of its carriers loses power on the way."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from meshnode.config import LogSection
+from meshnode.control.replies import InboxReply, StateReply, StatusReply
+from meshnode.control.requests import InboxRequest, SendRequest, StatusRequest, WhyRequest
+from meshnode.core.ids import NodeKey, PersonaKey
+from meshnode.daemon import logs
+from meshnode.demo.sky import Sky
+from meshnode.demo.village import NAMES, Village
+from meshnode.demo.voice import Voice
+from meshnode.demo.witness import Witness
+from meshnode.errors import UsageError
+
+LOSS = 0.1
+TEXT = "soup is ready"
+PATIENCE_S = 60.0
+DARK_S = 1.0  # how long the killed node stays off
+LOOK_S = 0.1
+READ_S = 2.0  # how long the note that it was read may take; it is a courtesy, the receipt is the promise
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it."""
+
+    delivered: bool
+    hops: int
+    latency_s: float
+    bytes_on_air: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything the scenes need."""
+
+    village: Village
+    sky: Sky
+    witness: Witness
+    voice: Voice
+    names: tuple[str, ...]
+
+
+async def play(nodes: int, seed: int, *, serve: bool = False, silent: bool = False) -> Outcome:
+    """Run the story; with `serve`, go on until cancelled."""
+    if not 2 <= nodes <= len(NAMES):
+        raise UsageError(f"the demo has 2 to {len(NAMES)} nodes, not {nodes}")
+    logs.set_up(LogSection(level="error"))
+    names = NAMES[:nodes]
+    voice = Voice(names, silent=silent)
+    root = Path(tempfile.mkdtemp(prefix="meshnode-demo-"))
+    try:
+        async with trio.open_nursery() as nursery:
+            sky, witness = Sky(nodes, seed, LOSS), Witness(voice, names)
+            village = Village(root, nodes, sky, witness.see, nursery)
+            nursery.start_soon(sky.run)
+            outcome = await _acts(Stage(village, sky, witness, voice, names))
+            if serve:
+                await _serve(village, voice)
+            nursery.cancel_scope.cancel()
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    return outcome
+
+
+async def _acts(stage: Stage) -> Outcome:
+    with trio.move_on_after(PATIENCE_S):
+        await _gather(stage)
+        return await _message(stage)
+    stage.voice.note(f"not delivered within {PATIENCE_S:.0f} s: this is a fault, please report it")
+    return Outcome(False, 0, 0.0, stage.sky.bytes_on_air())
+
+
+async def _gather(stage: Stage) -> None:
+    """The nodes are made, find each other, and the key of the last reaches the first."""
+    village, voice, names = stage.village, stage.voice, stage.names
+    voice.note(f"{len(names)} nodes in a line: {' - '.join(names)}. Each hears only the next; no internet, no root.")
+    voice.note(f"One modelled HaLow channel, 0.9 Mbit/s; {LOSS:.0%} of all frames are lost. Real daemons, real disks.")
+    voice.note()
+    await village.settle()
+    async with trio.open_nursery() as starting:
+        for node in range(len(names)):
+            starting.start_soon(village.start, node)
+    for node in range(len(names)):
+        status = await village.ask(node, StatusRequest(), StatusReply)
+        stage.witness.nodes[NodeKey(bytes.fromhex(status.node))] = node
+        if node == stage.witness.reader:
+            stage.witness.recipient = PersonaKey(bytes.fromhex(status.persona))
+    await village.introduce(0, len(names) - 1)
+    voice.say(names[0], f"and {names[-1]} know each other; the first key of {names[-1]} travels as a signed block")
+    await stage.witness.key_known.wait()
+    voice.say(names[0], f"has the key of {names[-1]}; {stage.sky.bytes_on_air():,} bytes on air so far, for all")
+
+
+async def _message(stage: Stage) -> Outcome:
+    village, voice, witness, names = stage.village, stage.voice, stage.witness, stage.names
+    air, began = stage.sky.bytes_on_air(), voice.elapsed()
+    witness.text = TEXT
+    voice.note()
+    voice.say(names[0], f'writes to {names[-1]}: "{TEXT}"')
+    async with trio.open_nursery() as nursery:
+        if len(names) > 2:
+            nursery.start_soon(_power_cut, stage, len(names) // 2)
+        sent = await village.ask(0, SendRequest(contact=names[-1], text=TEXT), StateReply)
+        await witness.arrived.wait()
+        latency_s = voice.elapsed() - began
+    await village.ask(len(names) - 1, InboxRequest(mark_read=True), InboxReply)
+    voice.say(names[-1], "reads it; the receipt, which only the two can make, goes back")
+    await _until(stage, sent.id, "delivered")
+    with trio.move_on_after(READ_S):
+        await _until(stage, sent.id, "read")
+    outcome = Outcome(True, len(witness.trail), round(latency_s, 3), stage.sky.bytes_on_air() - air)
+    voice.note()
+    voice.note(_summary(outcome, names))
+    return outcome
+
+
+async def _power_cut(stage: Stage, node: int) -> None:
+    """The node loses power when the message is on its disk, before its promise has left the antenna."""
+    await stage.witness.taken.setdefault(node, trio.Event()).wait()
+    await stage.sky.mute(node).wait()
+    stage.village.kill(node)
+    stage.voice.say(stage.names[node], "LOSES POWER: the message is on its disk, its proof was never heard")
+    await trio.sleep(DARK_S)
+    await stage.village.start(node)
+    stage.voice.say(stage.names[node], "is back, finds the message on its disk, and looks for its neighbours")
+
+
+async def _until(stage: Stage, message: str, state: str) -> None:
+    """Ask `why` again and again, as a person would."""
+    while (await stage.village.ask(0, WhyRequest(id=message), StateReply)).state not in (state, "read"):  # noqa: ASYNC110
+        await trio.sleep(LOOK_S)
+
+
+def _summary(outcome: Outcome, names: tuple[str, ...]) -> str:
+    cut = ", one carrier lost power on the way" if len(names) > 2 else ""
+    return (
+        f"Delivered over {outcome.hops} hops in {outcome.latency_s:.2f} s{cut}; {outcome.bytes_on_air:,} bytes on air,"
+        f" receipts, repeats and idle traffic of {len(names)} nodes included."
+    )
+
+
+async def _serve(village: Village, voice: Voice) -> None:
+    voice.note()
+    voice.note("The nodes stay up until Ctrl-C. From a second terminal:")
+    for name, home in zip(village.names, village.homes, strict=True):
+        voice.note(f"  {name:<4} meshnode status --home {home}")
+    await trio.sleep_forever()
