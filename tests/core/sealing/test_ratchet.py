@@ -285,6 +285,8 @@ def test_state_comes_back_whole() -> None:
             session.horizon,
         )
     assert again(ada).outstanding == 10
+    ada.proved(4)
+    assert again(ada).outstanding == ada.outstanding == 5
     assert seal(again(ada)).data == seal(ada).data  # and the same bytes again, if a crash forgot them
 
 
