@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 from common import Window, emit, progress, ratios, texts
-from systems import SETTLE_S, System, chosen, open_system
+from systems import System, chosen, open_system
 
 PATIENCE_S = 300.0
 AFTER_S = 5.0  # acknowledgements and farewells belong to the window
@@ -45,7 +45,7 @@ def main() -> None:
 async def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """One system."""
     async with open_system(name, SCENARIO.format(seed=options.seed, loss=options.loss)) as system:
-        await trio.sleep(SETTLE_S)
+        await trio.sleep(system.settle_s)
         async with trio.open_nursery() as nursery:
             result = await catch_up(nursery, system, options)
             nursery.cancel_scope.cancel()

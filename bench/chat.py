@@ -14,11 +14,10 @@ from typing import Any
 
 import trio
 from common import Window, emit, progress, ratios, spread, texts
-from systems import SETTLE_S, System, chosen, open_system
+from systems import System, chosen, open_system
 
 WARM_UP = 3
 PATIENCE_S = 300.0
-DRAIN_S = 15.0  # receipts may wait up to 10 s for company; what they cost belongs to the window
 
 
 def main() -> None:
@@ -58,7 +57,7 @@ async def one(name: str, options: argparse.Namespace, results: dict[str, Any]) -
         f'[radio]\nloss = {options.loss}\n[mesh]\ncontacts = [["{first}", "{last}"], ["{last}", "{first}"]]\n'
     )
     async with open_system(name, scenario) as system:
-        await trio.sleep(SETTLE_S)
+        await trio.sleep(system.settle_s)
         async with trio.open_nursery() as nursery:
             results[name] = await chat(nursery, system, first, last, options)
             nursery.cancel_scope.cancel()
@@ -76,7 +75,7 @@ async def chat(
                 await talk.send(text)
                 await inbox.holds([text])
             await talk.settled()
-        await trio.sleep(DRAIN_S)
+        await trio.sleep(system.drain_s)
         progress(f"{system.name}: warm, {len(inbox.arrived)} of {WARM_UP}")
         return await window(system, talk, inbox, lines[WARM_UP:], options.every)
 

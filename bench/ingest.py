@@ -12,6 +12,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from meshnode.core.context import Context
 from meshnode.core.effects import Forget, Persist
 from meshnode.core.gossip.logs import Logs
 from meshnode.core.identity.keys import new_keys
-from meshnode.core.ids import Incarnation, LogId, NeighbourId, channel_id, log_device, log_id
+from meshnode.core.ids import DeviceKey, Incarnation, LogId, NeighbourId, channel_id, log_device, log_id
 from meshnode.core.neighbours.neighbour import Heard
 from meshnode.core.sealing.atrest import StoreKey
 from meshnode.core.sealing.mesh import open_mesh
@@ -70,7 +71,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def write(options: argparse.Namespace) -> tuple[LogId, list[Block]]:
     """One log of posts."""
     sealer = RealSealer()
-    log = log_id(sealer.signing_public(SECRET), Incarnation(b"inc1"), channel_id("square"))
+    log = log_id(DeviceKey(sealer.signing_public(SECRET)), Incarnation(b"inc1"), channel_id("square"))
     blocks: list[Block] = []
     for number, text in enumerate(texts(options.seed, options.blocks, options.size), 1):
         prev = blocks[-1].ref if blocks else ROOT
@@ -83,7 +84,7 @@ def chunks(blocks: list[Block], size: int) -> list[list[Block]]:
     return [blocks[at : at + size] for at in range(0, len(blocks), size)]
 
 
-def verify_bare(signed: list[tuple[bytes, bytes]]) -> float:
+def verify_bare(signed: Sequence[tuple[bytes, bytes]]) -> float:
     """Verifications per second, the library alone."""
     begun = time.perf_counter()
     for message, key in signed:

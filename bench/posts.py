@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 from common import Window, emit, progress, ratios, texts
-from systems import SETTLE_S, System, chosen, open_system
+from systems import System, chosen, open_system
 
 PATIENCE_S = 300.0
 AFTER_S = 5.0
@@ -39,7 +39,7 @@ async def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
         f'[radio]\nloss = {options.loss}\n[mesh]\ncontacts = "none"\n'
     )
     async with open_system(name, scenario) as system:
-        await trio.sleep(SETTLE_S)
+        await trio.sleep(system.settle_s)
         async with trio.open_nursery() as nursery:
             result = await spread_posts(nursery, system, options)
             nursery.cancel_scope.cancel()
@@ -55,7 +55,7 @@ async def spread_posts(nursery: trio.Nursery, system: System, options: argparse.
             await talk.send(warm)
             for name in others:
                 await talk.inboxes[name].holds([warm])
-        await trio.sleep(SETTLE_S)
+        await trio.sleep(system.settle_s)
         progress(f"{system.name}: warm")
         window, begun = Window(system.lab), trio.current_time()
         for text in lines:

@@ -28,7 +28,6 @@ from meshnode_sim.scenario import Scenario, parse
 PROGRAM = Path(__file__).with_name("plain_tcp.py")
 PORT = 7000
 NAMES = ("meshnode", "meshnode+ygg", "T", "Y")
-SETTLE_S = 20.0  # from ready to the first word: neighbours bind, yggdrasil builds its tree
 
 
 @dataclass
@@ -76,6 +75,9 @@ class Talk:
 class System:
     """One of the things compared, in a lab of its own."""
 
+    settle_s = 20.0  # from ready to the first word: neighbours bind, yggdrasil builds its tree
+    drain_s = 15.0  # after the last word: receipts may wait up to 10 s for company, and belong to what is measured
+
     def __init__(self, lab: Lab, name: str) -> None:
         self.lab = lab
         self.name = name
@@ -109,6 +111,9 @@ class TcpTalk(Talk):
 
 class PlainTcp(System):
     """T."""
+
+    settle_s = 1.0
+    drain_s = 1.0
 
     def address(self, node: Node) -> str:
         return node.address
@@ -146,6 +151,8 @@ async def _collect(running: Running, inbox: Inbox) -> None:
 
 class Yggdrasil(PlainTcp):
     """Y."""
+
+    settle_s = 20.0
 
     def address(self, node: Node) -> str:
         said = subprocess.run(

@@ -1,0 +1,47 @@
+"""The benches run, and the floor they measure is what arithmetic says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+
+
+def bench(name: str, *words: str) -> Any:
+    done = subprocess.run([sys.executable, str(BENCH / name), *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.netns
+def test_plain_tcp_over_three_hops_costs_what_its_frames_add_up_to() -> None:
+    result = bench("chat.py", "--systems", "T", "--count", "5", "--every", "0.2")["results"]["T"]
+    assert (result["delivered"], result["twice"], result["in_order"]) == (5, 0, True)
+    # each hop carries 101 B of text in 72 B of IPv6 and TCP, and an acknowledgement of 72 B; 38 B of 802.11 on each
+    data, acknowledgement = 101 + 72 + 38, 72 + 38
+    assert result["air"]["kinds"]["tcp"] == 5 * 3 * (data + acknowledgement)
+
+
+@pytest.mark.netns
+def test_loss_costs_attempts_and_loses_nothing() -> None:
+    result = bench("chat.py", "--systems", "T", "--count", "5", "--every", "0", "--loss", "0.3")["results"]["T"]
+    assert (result["delivered"], result["twice"], result["in_order"]) == (5, 0, True)
+    assert result["air"]["attempts"] > result["air"]["frames"]
+
+
+def test_blocks_are_taken_in_and_the_ratio_is_reported() -> None:
+    result = bench("ingest.py", "--blocks", "200", "--turns", "1")["results"]
+    assert 0 < result["ratio"] < 2
+
+
+@pytest.mark.parametrize("name", ["catchup.py", "chat.py", "ferry.py", "idle.py", "ingest.py", "memory.py", "posts.py"])
+def test_each_bench_explains_itself(name: str) -> None:
+    done = subprocess.run([sys.executable, str(BENCH / name), "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert f"python bench/{name}" in done.stdout
