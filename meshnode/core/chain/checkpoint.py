@@ -23,7 +23,7 @@ from meshnode.core.ids import REF_SIZE, BlockId
 from meshnode.errors import WireError
 
 EVERY: Final = 64
-MAX_COVERED: Final = 4096  # a claim costs its reader two hashes a block
+MAX_COVERED: Final = 256  # a claim costs its reader two hashes a block: here as much as four signatures
 NO_REF: Final = bytes(REF_SIZE)
 _LAYOUT: Final = Struct(">II32sI20sI20s")
 

@@ -22,7 +22,9 @@ class Logbook:
         self.logs: dict[LogId, Log] = {}
         self._by_handle: dict[bytes, list[Log]] = {}
         self._digest = b""
-        self._sorted: list[Log] = []
+        self._encoded: dict[LogId, bytes] = {}  # the frontier, without the logs of which nothing counts yet
+        self._order: list[LogId] = []
+        self._dirty: set[LogId] = set()
 
     def __contains__(self, log: object) -> bool:
         return log in self.logs
@@ -40,7 +42,7 @@ class Logbook:
         if known is None:
             known = self.logs[log] = Log(log, ring)
             self._by_handle.setdefault(known.handle, []).append(known)
-            self._changed(logs=True)
+            self._dirty.add(log)
         return known
 
     def drop(self, log: LogId) -> None:
@@ -50,7 +52,7 @@ class Logbook:
             self._by_handle[gone.handle].remove(gone)
             if not self._by_handle[gone.handle]:
                 del self._by_handle[gone.handle]
-            self._changed(logs=True)
+            self._dirty.add(log)
 
     def candidates(self, handle: bytes) -> list[Log]:
         """The logs a handle may mean, nearest ring first, at most 4."""
@@ -60,24 +62,24 @@ class Logbook:
         """Take one verified block; its log is opened if it was not."""
         verdict = self.open(block.log).offer(block)
         if verdict.fresh:
-            self._changed()
+            self._dirty.add(block.log)
         return verdict
 
     def convict(self, proof: ForkProof) -> bool:
         """Freeze a log below a proven split. False when a proof we have stands."""
         news = self.open(proof.log).convict(proof)
         if news:
-            self._changed()
+            self._dirty.add(proof.log)
         return news
 
     def adopt(self, adoption: Adoption) -> bool:
         """The owner says which branch of a log is right. False when an earlier statement stands."""
-        self._changed()
+        self._dirty.add(adoption.log)
         return self.open(adoption.log).adopt(adoption)
 
     def settle(self, log: LogId) -> tuple[int, int] | None:
         """After `convict` or `adopt`: the stretch of rows to forget, if any; see `Log.settle`."""
-        self._changed()
+        self._dirty.add(log)
         return self.logs[log].settle()
 
     def restore_proof(self, proof: ForkProof, replaced: int) -> None:
@@ -87,22 +89,34 @@ class Logbook:
 
     def begin_at(self, log: LogId, seq: int) -> None:
         """A newcomer starts a log at a checkpoint; see `Log.begin_at`."""
-        self._changed()
+        self._dirty.add(log)
         self.logs[log].begin_at(seq)
 
     def frontier(self) -> Iterator[Element]:
         """All elements, sorted by log; logs of which nothing counts yet are left out."""
-        if not self._sorted:
-            self._sorted = [self.logs[log] for log in sorted(self.logs)]
-        return (log.element for log in self._sorted if log.head or log.frozen_at)
+        self._refresh()
+        return (self.logs[log].element for log in self._order)
 
     def digest(self, key: bytes) -> bytes:
         """The frontier digest under the mesh's digest subkey; computed when asked for after a change."""
+        self._refresh()
         if not self._digest:
-            self._digest = frontier_digest(key, (element.encode() for element in self.frontier()))
+            self._digest = frontier_digest(key, (self._encoded[log] for log in self._order))
         return self._digest
 
-    def _changed(self, *, logs: bool = False) -> None:
+    def _refresh(self) -> None:
+        """Bring the encoded frontier up to date: only what changed is encoded anew, a box has thousands of logs."""
+        if not self._dirty:
+            return
+        for log in self._dirty:
+            held = self.logs.get(log)
+            counts = held is not None and bool(held.head or held.frozen_at)
+            if counts != (log in self._encoded):
+                self._order = []
+            if held is not None and counts:
+                self._encoded[log] = held.element.encode()
+            else:
+                self._encoded.pop(log, None)
+        self._order = self._order or sorted(self._encoded)
+        self._dirty.clear()
         self._digest = b""
-        if logs:
-            self._sorted = []
