@@ -9,6 +9,7 @@ from dataclasses import dataclass
 class Settings:
     """Limits and choices of one node. Sizes in bytes, times in seconds."""
 
+    name: str = ""  # how the person is shown to others
     open_mesh: bool = False  # the key comes from the name: whoever knows the name is in
     carry_for_others: bool = True  # keep and hand on what is not ours
     store_limit: int = 512 * 1024 * 1024

@@ -1,0 +1,304 @@
+"""The switchboard of one node: each input goes to the part it concerns, effects come back joined.
+
+    FrameReceived -> neighbours (open, decode) -> gossip (blocks), forwarding (envelopes) -> chat (what people see)
+    Compose       -> chat -> forwarding or gossip -> outbox -> Send
+    Tick          -> whatever is due
+
+`step(input, now)` returns what the host shall do, in order, and `next_wakeup()` when it wants a Tick; nothing else
+moves a node. What a peer sends never raises out of `step`; what a person asks for may raise UsageError, before
+anything moved.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from meshnode.core.airtime.outbox import Outbox, Outgoing
+from meshnode.core.chain.block import Block
+from meshnode.core.chain.fork import decode_adoption_untrusted
+from meshnode.core.chain.kinds import ADOPTION
+from meshnode.core.chat.chat import Chat, Why
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.effects import Effect, SendRecord
+from meshnode.core.forwarding.forwarder import Forwarding
+from meshnode.core.gossip.export import Export
+from meshnode.core.gossip.flood import block_named
+from meshnode.core.gossip.gossip import Gossip
+from meshnode.core.identity.keys import Keys
+from meshnode.core.ids import PERSON_CHANNEL, LogId, MessageId, log_channel, log_device
+from meshnode.core.inputs import (
+    BeginExport,
+    ClockSet,
+    Compose,
+    DialFailed,
+    EncounterBegan,
+    EncounterEnded,
+    FrameReceived,
+    Input,
+    LinkChanged,
+    MarkRead,
+    PeerSeen,
+    RecordReceived,
+    RemoveContact,
+    RevokeDevice,
+    SessionWritable,
+    SetChannel,
+    SetContact,
+    Stored,
+    StoreState,
+    Tick,
+)
+from meshnode.core.neighbours.neighbour import Heard, Neighbour
+from meshnode.core.neighbours.table import Neighbours
+from meshnode.core.ports import Entropy, Sealer
+from meshnode.core.records import FactRecord, Snapshot
+from meshnode.core.sealing.mesh import MeshKeys
+from meshnode.core.settings import Settings
+from meshnode.core.trust.rings import Rings
+from meshnode.core.wire.codec import encode_frame
+from meshnode.core.wire.frames import Beacon, BlockFrame, SessionBeacon
+from meshnode.errors import WireError
+
+RENEW_FACT = "renew_identity"  # set when a second copy of this home was met: the host starts a new incarnation
+_ROUNDS = 8  # a timer that is due again at once is a fault; the rest waits for the next tick
+
+
+class Node:
+    """One node. The host raised `boot_epoch` and synced it to disk before making it."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        mesh: MeshKeys,
+        settings: Settings,
+        sealer: Sealer,
+        entropy: Entropy,
+        snapshot: Snapshot,
+        boot_epoch: int,
+    ) -> None:
+        self.ctx = Context(keys, mesh, settings, sealer, entropy)
+        self.ctx.now = snapshot.now
+        self.rings = Rings(keys)
+        self.outbox = Outbox(self.ctx)
+        self.neighbours = Neighbours(self.ctx, self.outbox, boot_epoch)
+        self.gossip = Gossip(self.ctx, self.neighbours, self.outbox, self.rings)
+        self.forwarding = Forwarding(self.ctx, self.neighbours, self.outbox)
+        self.chat = Chat(self.ctx, self.forwarding, self.rings, settings.name)
+        self._export = Export(self.ctx, self.gossip.logs)
+        self._renewing = False
+        self._wire()
+        self._restore(snapshot)
+        self._begun = self.ctx.out  # what restoring wants done goes out with the first step
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What was dropped, refused or done, by name."""
+        return self.ctx.counters
+
+    def step(self, given: Input, now: Instant) -> list[Effect]:
+        """Take one input at `now` (powered-on seconds, never falling); what the host shall do, in order."""
+        self.ctx.now = max(now, self.ctx.now)
+        self.ctx.out, self._begun = self._begun, []
+        self._take(given)
+        self._tick()
+        self.outbox.flush()
+        out, self.ctx.out = self.ctx.out, []
+        return out
+
+    def status(self) -> dict[str, object]:
+        """What `meshnode status --json` says of the core; `sessions` and `queue` are told by the host's own parts."""
+        logs = self.gossip.logs.book.logs
+        return {
+            "neighbours": [self._neighbour_status(neighbour) for neighbour in self.neighbours.reachable()],
+            "counts": {
+                "logs": len(logs),
+                "blocks": sum(log.rows.last - log.start + 1 for log in logs.values() if log.rows.last),
+                "envelopes": len(self.forwarding.shelf),
+                "chunks": 0,
+            },
+            "airtime": {f"backlog_s_{link}": round(self.outbox.backlog_s(link), 3) for link in self.ctx.links},
+            "counters": dict(self.ctx.counters),
+        }
+
+    def why(self, message: MessageId) -> Why | None:
+        """Where an own message is, who says so, and what it waits for."""
+        return self.chat.why(message)
+
+    def _neighbour_status(self, neighbour: Neighbour) -> dict[str, object]:
+        link = neighbour.link(self.ctx.now)
+        return {
+            "node": neighbour.short,
+            "address": neighbour.presences[link].address if link else neighbour.session_address,
+            "carrier": "link" if link else neighbour.session_carrier,
+            "last_heard_s": round(self.ctx.now - self.neighbours.heard_at(neighbour), 3),
+            "link": link or "",
+            "bound": link is not None,
+            "session": neighbour.session is not None,
+        }
+
+    def next_wakeup(self) -> Instant | None:
+        """When something is due; None: nothing before the next input."""
+        times = [part.wakeup() for part in self._parts]
+        times.append(self.outbox.wakeup())
+        return min((at for at in times if at is not None), default=None)
+
+    # wiring
+
+    def _wire(self) -> None:
+        self.gossip.wire(
+            on_block=self._block_arrived,
+            on_covered=lambda neighbour, log, seq: self.chat.covered(log, seq, neighbour),
+            on_own_block_ahead=self._second_copy,
+            envelope_digest=self.forwarding.envelope_digest,
+            carrying=self.forwarding.carrying,
+        )
+        self.chat.publish = self.gossip.publish
+        self.outbox.on_sent = self._sent
+        self.neighbours.on_bound.append(self.forwarding.neighbour_bound)
+        self.neighbours.on_lost.append(self.forwarding.neighbour_lost)
+        self._parts = (self.neighbours, self.gossip, self.forwarding, self.chat)
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        self.rings.restore(snapshot)
+        self.neighbours.restore(snapshot)
+        self.gossip.restore(snapshot)
+        self.forwarding.restore(snapshot)
+        self.chat.restore(snapshot)
+
+    # inputs
+
+    def _take(self, given: Input) -> None:
+        match given:
+            case Tick():
+                return
+            case FrameReceived():
+                self._heard(self.neighbours.receive_untrusted(given))
+            case RecordReceived():
+                self._heard(self.neighbours.record_untrusted(given))
+            case Stored():
+                self._stored(given)
+            case Compose():
+                self.chat.compose(given)
+            case MarkRead():
+                self.chat.mark_read(given)
+            case LinkChanged():
+                self._link_changed(given)
+            case EncounterBegan() | EncounterEnded() | SessionWritable() | DialFailed() | PeerSeen():
+                self._encounter(given)
+            case StoreState(refusing=refusing):
+                self.ctx.store_refusing = refusing
+            case ClockSet(clock):
+                self.ctx.clock = clock
+                self.forwarding.clock_changed()
+            case BeginExport():
+                self._begin_export(given)
+            case SetContact() | RemoveContact() | SetChannel() | RevokeDevice():
+                self._person_decided(given)
+
+    def _heard(self, heard: Heard | None) -> None:
+        if heard is None:
+            return
+        self.gossip.heard(heard)
+        for frame in heard.frames:
+            self.forwarding.frame_arrived(frame, heard)
+            if isinstance(frame, Beacon | SessionBeacon) and heard.bound and heard.neighbour is not None:
+                self.forwarding.digest_heard(heard.neighbour, frame.envelopes)
+
+    def _stored(self, stored: Stored) -> None:
+        if not (self.gossip.stored(stored) or self._export.stored(stored)):
+            self.chat.stored(stored)
+
+    def _link_changed(self, change: LinkChanged) -> None:
+        if change.settings is None:
+            self.ctx.links.pop(change.link, None)
+        else:
+            self.ctx.links[change.link] = change.settings
+        self.neighbours.link_changed(change)
+        self.gossip.link_changed(change)
+
+    def _encounter(self, given: EncounterBegan | EncounterEnded | SessionWritable | DialFailed | PeerSeen) -> None:
+        match given:
+            case EncounterBegan(session=session):
+                self.neighbours.session_opened(given)
+                self.gossip.session_opened(given)
+                self._session_open(session)
+            case EncounterEnded():
+                self.neighbours.session_closed(given)
+                self.gossip.session_closed(given)
+            case SessionWritable():
+                self.gossip.session_writable(given)
+            case DialFailed():
+                self.gossip.dial_failed(given)
+            case PeerSeen():
+                self.neighbours.peer_seen(given)
+                self.gossip.peer_seen(given)
+
+    def _session_open(self, session: int) -> None:
+        for neighbour in self.neighbours.session_peers():
+            if neighbour.session == session:
+                self.forwarding.session_opened(neighbour)
+
+    def _begin_export(self, given: BeginExport) -> None:
+        for frame in self.forwarding.parcel_frames(given.since):
+            self.ctx.emit(SendRecord(given.session, encode_frame(frame)))
+        self._export.begin(given.session, given.since)
+
+    def _person_decided(self, given: SetContact | RemoveContact | SetChannel | RevokeDevice) -> None:
+        match given:
+            case SetContact():
+                self.chat.set_contact(given)
+            case RemoveContact(persona):
+                self.chat.remove_contact(persona)
+            case SetChannel():
+                self.chat.set_channel(given)
+            case RevokeDevice(statement):
+                self.chat.revoke(statement)
+
+    # what the parts tell each other
+
+    def _block_arrived(self, block: Block, heard: Heard) -> None:
+        self.chat.block_arrived(block)
+        if block.kind == ADOPTION and block.body is not None and log_channel(block.log) == PERSON_CHANNEL:
+            self._adoption_untrusted(block.log, block.body)
+
+    def _adoption_untrusted(self, speaker: LogId, body: bytes) -> None:
+        """The owner of a split log says which branch is right: believed from another device of the same persona."""
+        try:
+            adoption = decode_adoption_untrusted(body)
+        except WireError:
+            self.ctx.count("adoption_refused")
+            return
+        split, says = log_device(adoption.log), log_device(speaker)
+        persona = self.rings.persona_of(split)
+        if split != says and persona is not None and persona == self.rings.persona_of(says):
+            self.gossip.adopt(adoption)
+        else:
+            self.ctx.count("adoption_refused")
+
+    def _sent(self, outgoing: Outgoing) -> None:
+        self.forwarding.sent(outgoing)
+        if isinstance(outgoing.frame, BlockFrame) and not outgoing.previous:
+            block = block_named(outgoing.key)
+            if block:
+                self.chat.block_on_air(block)
+
+    def _second_copy(self, block: Block) -> None:
+        """A verified block of our own that we never wrote: another copy of this home, or a lost store (rule 2.6)."""
+        if self._renewing:
+            return
+        self._renewing = True
+        self.ctx.persist(FactRecord(RENEW_FACT, b"\x01"), promise=True)
+        self.ctx.warn(
+            "second_copy",
+            "A second copy of this home writes in its name, or the store was put back from an older state; "
+            "this one goes on as a new incarnation.",
+        )
+
+    def _tick(self) -> None:
+        for _ in range(_ROUNDS):
+            due = [part for part in self._parts if (at := part.wakeup()) is not None and at <= self.ctx.now]
+            if not due:
+                return
+            for part in due:
+                part.tick()
