@@ -51,7 +51,10 @@ def decode_inner_untrusted(data: bytes) -> Inner:
 
 
 def chain_hash(inner: Inner) -> bytes:
-    """The 8 B that the next message of this sender carries as `previous`. Flags may differ when it is sealed again."""
+    """The 8 B that the next message of this sender carries as `previous`: over the padded bytes, with flags 0.
+
+    Flags are left out because they may differ when a message is sealed again.
+    """
     return hashed(b"mn-inner-v1", replace(inner, flags=0).encode(), PREVIOUS_SIZE)
 
 

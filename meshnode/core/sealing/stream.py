@@ -12,7 +12,8 @@
 
 A stranger gets 16 random bytes from a listener, and silence after that: the listener answers only to a HELLO that
 opens, is signed, and names the two addresses of this very connection. HELLOs are sealed with AES-256-GCM-SIV, because
-a false listener may send one R to many. The key of a session is forgotten with it: what was recorded stays shut.
+a false listener may send one R to many. The key of a session is forgotten with it: what was recorded stays shut
+(docs/decisions/session-keys.md).
 """
 
 from __future__ import annotations
