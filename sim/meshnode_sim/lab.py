@@ -64,18 +64,20 @@ class Lab:
         secret.write_text(secrets.token_hex(32) + "\n")
         secret.chmod(0o600)
         words = ["--mesh", self.scenario.mesh.name]
-        words += ["--mesh-secret-file", str(secret)] if self.scenario.mesh.secret else []
+        words += ["--mesh-secret-file", str(secret)] if self.scenario.mesh.secret else ["--open"]
         invites: dict[str, str] = {}
 
         async def make(node: Node) -> None:
             said = await node.cli("init", "--name", node.name, *words, "--json")
             invites[node.name] = said.json["invite"]
 
-        async def meet(pair: tuple[str, str]) -> None:
-            await self[pair[0]].cli("contact", "add", invites[pair[1]], "--name", pair[1])
+        async def meet(node: Node) -> None:
+            for a, b in self.scenario.contacts:  # one after the other: a home has one writer
+                if a == node.name and b in invites:
+                    await node.cli("contact", "add", invites[b], "--name", b)
 
         await _each(make, nodes)
-        await _each(meet, [(a, b) for a, b in self.scenario.contacts if a in invites and b in invites])
+        await _each(meet, nodes)
 
     async def start(self) -> None:
         """Starts every node that the scenario does not start later, and waits until all are ready."""
