@@ -117,6 +117,7 @@ class Beacons:
 
     def wakeup(self) -> Instant | None:
         """When a beacon may be due."""
+        self._look_around()
         due = [air.trickle.wakeup() for air in self._airs.values()]
         alone = [self._alone_due(link, air) for link, air in self._airs.items()]
         return min((at for at in (*due, *alone) if at is not None), default=None)
@@ -124,19 +125,24 @@ class Beacons:
     def tick(self) -> None:
         """Send what is due."""
         now = self._ctx.now
+        self._look_around()
         self._forget_said()
         for link, air in self._airs.items():
-            if self._neighbours.bound(link):
-                air.bound_at = now
-            carrying = self.carrying()
-            if carrying and not air.carried:
-                air.changed_at = now
-            air.carried = carrying
             due = self._alone_due(link, air)
             if due is not None and due <= now:
                 self._send_alone(link, air)
             elif air.trickle.fires(now):
                 self._send(link, 0)
+
+    def _look_around(self) -> None:
+        """Is anybody bound, is anything carried?"""
+        now, carrying = self._ctx.now, self.carrying()
+        for link, air in self._airs.items():
+            if self._neighbours.bound(link):
+                air.bound_at = now
+            if carrying and not air.carried:
+                air.changed_at = now
+            air.carried = carrying
 
     def _heard_beacon(self, air: Air, heard: Heard, beacon: Beacon) -> None:
         if heard.bound and heard.neighbour is not None:

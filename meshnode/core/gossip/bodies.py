@@ -19,6 +19,7 @@ from meshnode.core.wire.frames import Want, Wish
 FIRST_WAIT_S: Final = 10.0
 LONGEST_WAIT_S: Final = 3600.0
 AT_ONCE: Final = 16
+PAUSE_S: Final = 2.0
 MAX_WANTED: Final = 4096
 
 
@@ -60,9 +61,10 @@ class Bodies:
             held = self._logs.book.get(log)
             if held is None or held.state_at(seq) != BODY_MISSING:
                 del self._wanted[(log, seq)]
-            elif len(wishes) < AT_ONCE:
-                _, wait = self._wanted[(log, seq)]
-                wait = min(LONGEST_WAIT_S, 2 * wait)
+            elif len(wishes) == AT_ONCE:
+                self._wanted[(log, seq)] = (self._ctx.now + PAUSE_S, self._wanted[(log, seq)][1])
+            else:
+                wait = min(LONGEST_WAIT_S, 2 * self._wanted[(log, seq)][1])
                 self._wanted[(log, seq)] = (self._ctx.now + wait, wait)
                 wishes.append(Wish(held.handle, seq, 1, bodies_only=True))
         if wishes:

@@ -19,7 +19,7 @@ from typing import Final
 from meshnode.core.airtime.outbox import Outbox
 from meshnode.core.chain.block import Block, compact_of
 from meshnode.core.context import Context
-from meshnode.core.ids import log_handle
+from meshnode.core.ids import BlockId, log_handle
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.wire.frames import BlockFrame
 
@@ -32,6 +32,8 @@ LOWEST_CLASS: Final = 2  # what an author may claim for a block; 1 is for emerge
 EMERGENCY: Final = 1
 EMERGENCY_RING: Final = 2
 PUBLIC_CLASS: Final = 3
+
+_KEY: Final = b"block"
 
 
 @dataclass(slots=True)
@@ -121,8 +123,13 @@ def class_of(block: Block, ring: int) -> int:
     return block.cls
 
 
+def block_named(key: bytes) -> BlockId | None:
+    """The first 16 B of the id of the block that is queued under this key, if it is one."""
+    return BlockId(key[len(_KEY) : len(_KEY) + 16]) if key.startswith(_KEY) else None
+
+
 def _key(block: Block, link: str) -> bytes:
-    return b"block" + block.id[:16] + link.encode()
+    return _KEY + block.id[:16] + link.encode()
 
 
 def _hears(neighbour: Neighbour | None, link: str) -> tuple[bytes, ...]:

@@ -21,7 +21,7 @@ from meshnode.core.notices import ForkFound
 from meshnode.core.trust.rings import Rings
 from meshnode.core.wire.frames import ForkFrame
 
-FIRST_TOKEN: Final = TOKENS * 3
+FIRST_TOKEN: Final = TOKENS << 2
 MAX_READING: Final = 64
 
 

@@ -45,7 +45,7 @@ from meshnode.core.wire.frames import Beacon, BlockFrame, Delta, ForkFrame, Fram
 from meshnode.errors import WireError
 
 GROUP_HURRY_S: Final = 3.0  # a multicast is not acknowledged: a beacon soon shows who missed it
-SINGLE_HURRY_S: Final = 12.0
+SINGLE_HURRY_S: Final = 8.0
 WITNESS_S: Final = 2.0  # after our last post: have neighbours vouch for what they hold
 
 

@@ -35,7 +35,7 @@ STEADY_ITEMS: Final = 3  # new items within five seconds make traffic steady
 WANT_AFTER_S: Final = 0.3  # what a beacon names may still be on its way
 WANT_WAIT_S: Final = 3.0
 WANTS_OPEN: Final = 2
-WANT_BLOCKS: Final = 256
+WANT_BLOCKS: Final = 64  # answered at once: about what 32 KiB hold
 BY_DATAGRAM: Final = 64  # blocks; more go by session
 AGAIN_S: Final = 3.0
 REPLY_AGAIN_S: Final = 5.0
@@ -44,6 +44,7 @@ RESETS_PER_HOUR: Final = 20
 REPAIRED_HURRY_S: Final = 4.0
 ROUNDS_BY_DELTA: Final = 3
 RESOLVE_AFTER_S: Final = 3.0
+WITNESSES: Final = 2  # 262 B each: enough to say "carried", and dense places stay quiet
 MAX_REFS: Final = 1024
 MAX_PEERS: Final = 256
 DELTA_HEAD: Final = 9 + 40  # type, digest, and the seal around
@@ -184,12 +185,12 @@ class Repair:
         self.witnessed(neighbour, self._logs.book.frontier())
 
     def ask_witness(self, log: LogId) -> None:
-        """Have bound neighbours vouch for our own log; each answers a delta without news with the same."""
+        """Have two bound neighbours vouch for our own log; each answers a delta without news with the same."""
         held = self._logs.book.get(log)
         if held is None:
             return
-        for neighbour in self._neighbours.bound():
-            peer = self.peer(neighbour)
+        peers = [(neighbour, self.peer(neighbour)) for neighbour in self._neighbours.bound()[:WITNESSES]]
+        for neighbour, peer in peers:
             if peer.witnessed.get(log, 0) < held.head:
                 self._tell(neighbour, peer, [held])
 
@@ -319,18 +320,22 @@ class Repair:
         if wishes and peer.open_wants(now) < WANTS_OPEN:
             chosen = self._fitting(wishes, self._payload(neighbour.link(now) or ""))
             for log, wish in chosen:
-                peer.wants[log] = (now + WANT_WAIT_S, wish.first + wish.count - 1)
+                answered = min(wish.count, WANT_BLOCKS)
+                peer.wants[log] = (now + WANT_WAIT_S, wish.first + answered - 1)
             self._neighbours.send(neighbour, Want(tuple(wish for _, wish in chosen)), 0)
 
     def _fitting(self, wishes: list[tuple[LogId, Wish]], payload: int) -> list[tuple[LogId, Wish]]:
-        """As many as one datagram holds, and as many blocks as are answered at once."""
+        """As many as one datagram holds, and about as many blocks as are answered at once.
+
+        The last wish tells the whole of what is missing: much of it, and the other side may call us instead.
+        """
         chosen: list[tuple[LogId, Wish]] = []
         room, blocks = payload, WANT_BLOCKS
         for log, wish in wishes[:MAX_WISHES]:
             room -= len(wish.log) + 9
             if room < 0 or blocks <= 0:
                 break
-            chosen.append((log, Wish(wish.log, wish.first, min(wish.count, blocks), wish.bodies_only)))
+            chosen.append((log, wish))
             blocks -= wish.count
         return chosen
 

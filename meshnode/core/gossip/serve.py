@@ -2,7 +2,7 @@
 
     WANT -> wait 40 ms where others may want the same -> ReadStored -> Stored -> runs, unicast or multicast
 
-Limits (rule 5.5): two requests open for each neighbour, 256 blocks and 32 KiB each; a block sent to one neighbour four
+Limits (rule 5.5): two requests open for each neighbour, 64 blocks and 32 KiB each; a block sent to one neighbour four
 times in ten minutes goes on in class 4; the asker pays.
 """
 
@@ -28,7 +28,7 @@ from meshnode.core.wire.frames import BlockFrame, ForkFrame, Frame, Run, Want, W
 from meshnode.core.wire.limits import MAX_RUN
 
 OPEN_REQUESTS: Final = 2
-MAX_BLOCKS: Final = 256
+MAX_BLOCKS: Final = 64
 MAX_BYTES: Final = 32 * 1024
 GATHER_S: Final = 0.04
 OFTEN: Final = 4

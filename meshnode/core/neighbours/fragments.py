@@ -20,8 +20,7 @@ MAX_FRAGMENTS: Final = 16
 MAX_OPEN: Final = 4  # per previous hop
 MAX_BYTES: Final = 32 * 1024  # per previous hop
 LIFE_S: Final = 30.0
-ASK_AFTER_S: Final = 0.3  # of silence: fragments of one item leave in a row
-ASK_TIMES: Final = 6  # with doubling waits: 0.3 to 9.6 s
+ASK_AFTER_S: Final = 0.3  # of silence, doubling: fragments of one item leave in a row
 KEPT_ITEMS: Final = 32
 DONE_ITEMS: Final = 64
 
