@@ -133,7 +133,7 @@ def _common_last(words: Sequence[str]) -> list[str]:
 
 def _sentence(error: CycloptsError) -> str:
     text = " ".join(str(error).split()).rstrip(".")
-    return f"{text}; see meshnode --help" if "--help" not in text else text
+    return f"{text}; try `meshnode --help`" if "--help" not in text else text
 
 
 def _failed(text: str, code: int) -> int:

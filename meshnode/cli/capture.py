@@ -16,6 +16,7 @@ from meshnode.control.notices import CaptureNotice
 
 def capture(
     file: Annotated[Path, Parameter(help="The pcapng file to write, for Wireshark.")],
+    /,
     *,
     common: Common = COMMON,
 ) -> None:

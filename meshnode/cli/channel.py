@@ -14,7 +14,7 @@ from meshnode.control import replies, requests
 NAME = Parameter(help="Name of the channel. Whoever knows it can join: what is posted there is signed and public.")
 
 
-def join(channel: Annotated[str, NAME], *, common: Common = COMMON) -> None:
+def join(channel: Annotated[str, NAME], /, *, common: Common = COMMON) -> None:
     """Join a public channel; it begins with the first who joins.
 
     Example: meshnode channel join market
@@ -22,7 +22,7 @@ def join(channel: Annotated[str, NAME], *, common: Common = COMMON) -> None:
     _show(common, requests.ChannelJoinRequest(channel=channel))
 
 
-def leave(channel: Annotated[str, NAME], *, common: Common = COMMON) -> None:
+def leave(channel: Annotated[str, NAME], /, *, common: Common = COMMON) -> None:
     """Leave a channel; what is here of it stays until room is needed.
 
     Example: meshnode channel leave market

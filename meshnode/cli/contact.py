@@ -16,6 +16,7 @@ NAME = Parameter(help="The name I gave this contact, or the beginning of the per
 
 def add(
     uri: Annotated[str, Parameter(help="The contact's invite: a mesh: address, or its words in quotes.")],
+    /,
     *,
     name: Annotated[str, Parameter(help="What to call the contact here. Default: the name in the invite.")] = "",
     common: Common = COMMON,
@@ -39,6 +40,7 @@ def list_(*, common: Common = COMMON) -> None:
 
 def verify(
     name: Annotated[str, NAME],
+    /,
     *,
     confirm: Annotated[
         bool, Parameter(negative="", help="The words are the same on both sides: mark the contact verified.")
@@ -61,6 +63,7 @@ def verify(
 def rename(
     name: Annotated[str, NAME],
     to: Annotated[str, Parameter(help="The new name.")],
+    /,
     *,
     common: Common = COMMON,
 ) -> None:
@@ -71,7 +74,7 @@ def rename(
     _show(common, requests.ContactRenameRequest(name=name, to=to), "renamed")
 
 
-def remove(name: Annotated[str, NAME], *, common: Common = COMMON) -> None:
+def remove(name: Annotated[str, NAME], /, *, common: Common = COMMON) -> None:
     """Remove a contact from the address book; messages stay.
 
     Example: meshnode contact remove Bo
@@ -79,7 +82,7 @@ def remove(name: Annotated[str, NAME], *, common: Common = COMMON) -> None:
     _show(common, requests.ContactRemoveRequest(name=name), "removed")
 
 
-def block(name: Annotated[str, NAME], *, common: Common = COMMON) -> None:
+def block(name: Annotated[str, NAME], /, *, common: Common = COMMON) -> None:
     """Refuse a contact's traffic.
 
     Example: meshnode contact block Bo
@@ -87,7 +90,7 @@ def block(name: Annotated[str, NAME], *, common: Common = COMMON) -> None:
     _show(common, requests.ContactBlockRequest(name=name, blocked=True), "blocked")
 
 
-def unblock(name: Annotated[str, NAME], *, common: Common = COMMON) -> None:
+def unblock(name: Annotated[str, NAME], /, *, common: Common = COMMON) -> None:
     """Take a blocked contact's traffic again.
 
     Example: meshnode contact unblock Bo

@@ -22,6 +22,7 @@ def list_(*, common: Common = COMMON) -> None:
 
 def revoke(
     device: Annotated[str, Parameter(help="The device, or the beginning of its key as `device list` shows it.")],
+    /,
     *,
     common: Common = COMMON,
 ) -> None:

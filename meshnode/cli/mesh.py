@@ -29,6 +29,7 @@ def invite(
 
 def join(
     uri: Annotated[str, Parameter(help="The mesh invite: a mesh: address, or its words in quotes.")],
+    /,
     *,
     common: Common = COMMON,
 ) -> None:

@@ -15,6 +15,7 @@ from meshnode.control import replies, requests
 
 def export_parcel(
     file: Annotated[Path, Parameter(help="The parcel to write, for example on a stick.")],
+    /,
     *,
     to: Annotated[str, Parameter(name="--for", help="Only what this contact may want.")] = "",
     since: Annotated[
@@ -32,6 +33,7 @@ def export_parcel(
 
 def import_parcel(
     file: Annotated[Path, Parameter(help="The parcel to take in.")],
+    /,
     *,
     common: Common = COMMON,
 ) -> None:

@@ -14,7 +14,7 @@ from meshnode.control import replies, requests
 URI = Parameter(help="Yggdrasil address of the peer, for example tls://host:port.")
 
 
-def add(uri: Annotated[str, URI], *, common: Common = COMMON) -> None:
+def add(uri: Annotated[str, URI], /, *, common: Common = COMMON) -> None:
     """Peer with an Yggdrasil node from now on, over restarts too.
 
     Example: meshnode peer add tls://192.0.2.7:443
@@ -22,7 +22,7 @@ def add(uri: Annotated[str, URI], *, common: Common = COMMON) -> None:
     _show(common, requests.PeerAddRequest(uri=uri))
 
 
-def remove(uri: Annotated[str, URI], *, common: Common = COMMON) -> None:
+def remove(uri: Annotated[str, URI], /, *, common: Common = COMMON) -> None:
     """Stop peering with an Yggdrasil node.
 
     Example: meshnode peer remove tls://192.0.2.7:443

@@ -17,6 +17,7 @@ from meshnode.control import replies, requests
 def post(
     channel: Annotated[str, Parameter(help="Name of the channel; a public one is joined by posting.")],
     text: Annotated[str | None, Parameter(help="The post. Default: standard input.", show_default=False)] = None,
+    /,
     *,
     lines: Annotated[
         bool,

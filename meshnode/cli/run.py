@@ -52,7 +52,7 @@ def run(
         logs.set_up(home.config.log)
         listener = say.line if common.json else _ready_line
         with contextlib.suppress(KeyboardInterrupt):
-            trio.run(partial(serve, home, real_carriers(home), listener=listener))
+            trio.run(partial(serve, home, real_carriers, listener=listener))
 
 
 def _chosen(config: Config, interface: str, overlay: Backend | None) -> Config:

@@ -20,6 +20,7 @@ Wait = Literal["kept", "on_air", "carried", "delivered", "read"]
 def send(
     contact: Annotated[str, Parameter(help="Name of the contact, or the beginning of the persona.")],
     text: Annotated[str | None, Parameter(help="The message. Default: standard input.", show_default=False)] = None,
+    /,
     *,
     wait: Annotated[Wait, Parameter(help="Return when the message is that far.")] = "kept",
     timeout: Annotated[float, Parameter(help="Seconds to wait at most; then exit 4, and the message goes on.")] = 60.0,

@@ -15,6 +15,7 @@ from meshnode.control import replies, requests
 
 def trace(
     contact: Annotated[str, Parameter(help="Name of the contact.")],
+    /,
     *,
     timeout: Annotated[float, Parameter(help="Seconds to wait for the far end.")] = 60.0,
     common: Common = COMMON,

@@ -24,6 +24,7 @@ MEANS = {
 
 def why(
     id: Annotated[str, Parameter(help="The message, or the beginning of its id as `inbox` and `send` show it.")],
+    /,
     *,
     common: Common = COMMON,
 ) -> None:

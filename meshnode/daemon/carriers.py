@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import trio
 
 from meshnode.config import Config
-from meshnode.daemon.adapters import Inputs, Overlay, Started
+from meshnode.daemon.adapters import Inputs, Started
+from meshnode.daemon.files import write_private
 from meshnode.daemon.home import Home
 from meshnode.daemon.main import Carriers
-from meshnode.errors import LinkError, OverlayError, UsageError
+from meshnode.errors import LinkError
+from meshnode.overlay.child import ChildSettings
+from meshnode.overlay.choose import ChosenOverlay
+from meshnode.overlay.none import NoOverlay
 from meshnode.peering.interface import read_interface
 from meshnode.peering.multicast import UdpLink
 from meshnode.peering.tcp import TcpSessions
 
+OVERLAY_KEY = "overlay.key"
 HALOW_DRIVERS = ("morse", "mm6108", "mm81x", "nrc", "hgic")  # how their names begin: Morse Micro, Newracom, Taixin
 
 
@@ -40,29 +47,9 @@ class NoSessions:
         """There is no session."""
         await trio.lowlevel.checkpoint()
 
-
-class NoOverlay:
-    """`adapters.Overlay` where there is none: the link alone."""
-
-    def __init__(self, detail: str = "link only, as asked") -> None:
-        self._detail = detail
-
-    async def run(self, inputs: Inputs, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
-        """Nothing happens."""
-        task_status.started()
-        await trio.sleep_forever()
-
-    def status(self) -> Mapping[str, object]:
-        """For `status`."""
-        return {"backend": "none", "address": "", "public_key": "", "peers": [], "detail": self._detail}
-
-    async def add_peer(self, uri: str) -> None:
-        """There is nothing to peer with."""
-        raise OverlayError("this node runs without an overlay; start it with --overlay system to peer with Yggdrasil")
-
-    async def remove_peer(self, uri: str) -> None:
-        """There is nothing to forget."""
-        raise OverlayError("this node runs without an overlay; it has no peerings")
+    def status(self) -> Sequence[Mapping[str, object]]:
+        """There is no session."""
+        return ()
 
 
 def no_carriers() -> Carriers:
@@ -82,7 +69,7 @@ def real_carriers(home: Home) -> Carriers:
         home.sealer,
         home.entropy,
         link=link.where if link else None,
-        overlay=getattr(overlay, "where", None),
+        overlay=overlay.where,
         link_port=config.link.port,
         overlay_port=config.overlay.port,
     )
@@ -108,8 +95,29 @@ def halow_interfaces() -> list[str]:
     return [one.name for one in found if one is not None and one.driver.startswith(HALOW_DRIVERS)]
 
 
-def chosen_overlay(home: Home, interface: str) -> Overlay:
-    """The overlay the configuration asks for."""
-    if home.config.overlay.backend == "none":
-        return NoOverlay()
-    raise UsageError("the overlay is not there yet")
+def chosen_overlay(home: Home, interface: str) -> ChosenOverlay:
+    """The overlay the configuration asks for; a child of our own peers on the bound interface, with our mesh alone."""
+    asked = home.config.overlay
+    child = ChildSettings(
+        seed=_overlay_seed(home) if asked.backend == "system" else b"",
+        interface=interface,
+        password=home.mesh.ygg,
+        program=asked.program,
+    )
+    runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return ChosenOverlay(
+        asked.backend,
+        child,
+        home=home.path,
+        runtime=Path(runtime) if runtime else None,
+        admin=asked.admin,
+        peers=asked.peers,
+    )
+
+
+def _overlay_seed(home: Home) -> bytes:
+    """The secret of the overlay address: its own key, related to no other (protocol rule 1.5), the same every start."""
+    file = home.path / OVERLAY_KEY
+    if not file.exists():
+        write_private(file, home.entropy.take("overlay", 32))
+    return file.read_bytes()

@@ -81,7 +81,7 @@ class Sky:
 
     def _transmit(self, source: str, to: str | None, data: bytes) -> None:
         node = self._number[source]
-        if muted := self._muted.get(node):
+        if (muted := self._muted.get(node)) is not None:
             muted.set()
         target = None if to is None else self._number.get(to, -1)
         if target == -1:

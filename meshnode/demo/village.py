@@ -13,13 +13,13 @@ from meshnode.control.replies import ContactsReply, Reply, UriReply
 from meshnode.control.requests import ContactAddRequest, InviteRequest, Request
 from meshnode.core.records import Snapshot
 from meshnode.core.sealing.mesh import closed_mesh
-from meshnode.daemon.carriers import NoOverlay
 from meshnode.daemon.entropy import SystemEntropy
 from meshnode.daemon.home import Home, create_home, open_home
 from meshnode.daemon.loop import NodeLike
 from meshnode.daemon.main import Carriers, real_node, run_daemon
 from meshnode.demo.observed import Observed, See
 from meshnode.demo.sky import Sky
+from meshnode.overlay.none import NoOverlay
 from meshnode.peering.memory import MemorySessions, Switchboard
 
 NAMES = ("Ada", "Bo", "Cy", "Dee", "Eli", "Flo", "Gus", "Hal", "Ida", "Jo", "Kai", "Liv")
@@ -71,7 +71,7 @@ class Village:
         sessions = MemorySessions(
             home.keys, home.mesh, home.sealer, home.entropy, address=self._sky.addresses[node], board=self._board
         )
-        return Carriers((self._sky.link(node),), sessions, NoOverlay("the demo has none"))
+        return Carriers((self._sky.link(node),), sessions, NoOverlay("The demo has none."))
 
     async def ask(self, node: int, request: Request, reply: type[R]) -> R:
         """One question over the control socket of a node, as the commands ask."""

@@ -55,7 +55,7 @@ class Witness:
             case StateRecord(message, state, witnesses) if message == self.message and node == self.writer:
                 by = f" (witness: {', '.join(witnesses)})" if witnesses else ""
                 self._tell(node, f"state: {state.replace('_', ' ')}{by}", state, witnesses)
-            case TombstoneRecord(tag) if tag in self._envelopes.values():
+            case TombstoneRecord(tag) if tag in self._envelopes.values() and self.writer < node < self.reader:
                 self._tell(node, "checks the receipt, drops its copy, and passes the receipt on", "receipt")
             case _:
                 pass

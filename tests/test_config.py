@@ -1,0 +1,79 @@
+"""Configuration: what is refused, with which words, and that what is written reads back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from meshnode import config
+from meshnode.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[mesh]\nname = 3", "config.toml: mesh.name: expected text, got a whole number"),
+        ("[mesh]\nnam = 'x'", "config.toml: mesh.nam: there is no such option, did you mean name?"),
+        ("[messh]", "config.toml: messh: there is no such option, did you mean mesh?"),
+        ("[link]\nport = 99999", "config.toml: link.port: expected a whole number at most 65535"),
+        ("[link]\nmulticast = 'yes'", "config.toml: link.multicast: expected true or false, got text"),
+        ("[overlay]\nbackend = 'foo'", "config.toml: overlay.backend: expected one of auto, system, none"),
+        ("[overlay]\npeers = [3]", "config.toml: overlay.peers[0]: expected text, got a whole number"),
+        ("mesh = 3", "config.toml: mesh: expected a table, got a whole number"),
+        ("[mesh]\nname = ''", "config.toml: mesh.name: expected text of length at least 1"),
+        ("x =", "config.toml: Invalid value (at end of document)"),
+    ],
+)
+def test_an_error_names_its_place(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.parse(text.encode())
+    assert str(caught.value) == sentence
+
+
+def test_text_that_is_none() -> None:
+    with pytest.raises(ConfigError, match="not UTF-8 text"):
+        config.parse(b"[mesh]\nname = '\xff'")
+
+
+def test_a_missing_file_is_the_defaults(tmp_path: Path) -> None:
+    assert config.load(tmp_path / "none.toml") == config.Config()
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load(tmp_path)
+
+
+def test_what_is_written_reads_back() -> None:
+    chosen = config.parse(
+        b"[mesh]\nname = 'Tal \"Nord\" \\u00e4'\n[overlay]\nbackend = 'none'\npeers = ['tls://a:1', 'tcp://b:2']\n"
+        b"[journal]\nkeep = true\n[link]\nmulticast = false\nunicast_payload = 384"
+    )
+    assert config.parse(config.dump(chosen).encode()) == chosen
+    assert config.parse(config.dump(config.Config()).encode()) == config.Config()
+
+
+def test_every_option_has_help() -> None:
+    for section, about, options in config.sections():
+        assert about, section
+        for option in options:
+            assert option.help, f"{section}.{option.name}"
+            assert option.help.endswith((".", ")")), f"{section}.{option.name}"
+
+
+def test_the_core_gets_what_it_wants_to_know() -> None:
+    chosen = config.parse(
+        b"[messages]\nlifetime_h = 2\ncopies = 3\n[store]\nlimit_mb = 9\n[node]\nread_receipts = false"
+    )
+    settings = chosen.settings(open_mesh=True)
+    assert (settings.lifetime_s, settings.copies, settings.store_limit) == (7200, 3, 9_000_000)
+    assert settings.open_mesh
+    assert not settings.read_receipts
+
+
+def test_options_are_frozen() -> None:
+    with pytest.raises(AttributeError):
+        config.Config().mesh.name = "x"  # type: ignore[misc]
+    assert msgspec.structs.asdict(config.MeshSection()) == {"name": "public"}
