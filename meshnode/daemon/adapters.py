@@ -77,6 +77,10 @@ class Sessions(Protocol):
         """Write what is queued and the final records, for at most a second, and close everything."""
         ...
 
+    def status(self) -> Sequence[Mapping[str, object]]:
+        """One row for each open session, ready for JSON: see `replies.SessionInfo`."""
+        ...
+
 
 class Overlay(Protocol):
     """Yggdrasil, or none. Gives `PeerSeen` for peers that may be dialled."""

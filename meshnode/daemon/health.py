@@ -6,6 +6,7 @@ code. The newest of each code is kept until the daemon ends, so that `status` sh
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,21 +25,29 @@ class Advice:
 
 
 ADVICE: dict[str, Advice] = {
-    "store-full": Advice(
-        "The store, or the disk below it, is full.",
-        "Free disk space or raise store.limit_mb. Until then the node keeps only what you write and what is promised.",
+    "other-mesh": Advice(
+        "A node was met that is in another mesh, or speaks a version too old to be understood.",
+        "Nothing, if that is meant. Else compare `meshnode status` on both: mesh and version must fit.",
     ),
-    "part-failed": Advice(
+    "own_id_heard": Advice(
+        "A frame in the name of this node was heard: a copy of its home runs elsewhere, or a member of the mesh"
+        " pretends to be it.",
+        "Use each home on one machine only. If there is no copy, change the mesh secret.",
+    ),
+    "part_failed": Advice(
         "A part of the daemon stopped with an error and is started again after a while.",
         "Look at the log for the line that names the part; `meshnode doctor` checks what it needs.",
     ),
-    "clock-unknown": Advice(
-        "The system's clock is not set or shows an impossible date.",
-        "Nothing is lost without a date. Set the clock, or run an NTP client, to see when messages were written.",
+    "second_copy": Advice(
+        "A block signed with the key of this device was met that this home never wrote: a copy of the home is in use,"
+        " or its store was put back from an older state.",
+        "Use each home on one machine only, and `meshnode restore` to move one. This home has taken new keys; your"
+        " contacts see one quiet line.",
     ),
-    "reordered-start": Advice(
-        "Another copy of this home is in use, or the store is older than what was sent from it.",
-        "Use each home on one machine only; after a restore, `meshnode restore` gives the copy new keys.",
+    "store_full": Advice(
+        "The store has reached its limit with what may not be thrown away, or the disk below it is full.",
+        "Free disk space or raise store.limit_mb. Until then the node takes nothing new from others; what you write,"
+        " and receipts, still have a reserve of 5 MB.",
     ),
 }
 UNKNOWN = Advice("See the sentence of the warning.", "`meshnode doctor` checks what the node needs.")
@@ -67,3 +76,23 @@ class Health:
     def held(self) -> tuple[HealthWarning, ...]:
         """All that hold, newest last."""
         return tuple(self._held.values())
+
+
+def manual() -> str:
+    """docs/how-to/warnings.md."""
+    lines = [
+        "# Warnings",
+        "",
+        "`meshnode status` shows the warnings that hold, `meshnode watch` tells them as they come. Each has a code, by",
+        "which scripts may know it. This page is made from `meshnode/daemon/health.py`",
+        "(`python -m meshnode.daemon.health`).",
+        "",
+        "| code | why | what to do |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{code}` | {advice.cause} | {advice.remedy} |" for code, advice in sorted(ADVICE.items())]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(manual())

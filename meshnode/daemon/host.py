@@ -13,7 +13,7 @@ from meshnode.core.ids import ChannelId, NodeKey, PersonaKey
 from meshnode.core.inputs import BeginExport, Compose, EncounterBegan, EncounterEnded, Input, RecordReceived
 from meshnode.core.notices import MessageFiled, Notice
 from meshnode.core.records import ChannelRecord, ContactRecord, Record
-from meshnode.daemon.adapters import Filed, HealthWarning, LinkAdapter, Overlay
+from meshnode.daemon.adapters import Filed, HealthWarning, LinkAdapter, Overlay, Sessions
 from meshnode.daemon.clock import PoweredClock
 from meshnode.daemon.disk import Disk
 from meshnode.daemon.health import Health
@@ -41,6 +41,7 @@ class Host:
         wall: WallTime,
         health: Health,
         links: Sequence[LinkAdapter],
+        sessions: Sessions,
         overlay: Overlay,
         stop: trio.Event,
     ) -> None:
@@ -52,6 +53,7 @@ class Host:
         self._wall = wall
         self._health = health
         self._links = links
+        self._sessions = sessions
         self._overlay = overlay
         self._stop = stop
         self._began = clock.now()
@@ -147,6 +149,7 @@ class Host:
             "uptime_s": round(self._clock.now() - self._began, 3),
             "interface": links[0] if links else {"name": "", "driver": "", "state": "missing"},
             "overlay": dict(self._overlay.status()),
+            "sessions": [dict(session) for session in self._sessions.status()],
             "store": {"bytes": self._loop.store.used, "limit": self._loop.store.limit},
             "clock": self._clock_status(),
             "warnings": [{"code": w.code, "text": w.text, "at": utc_text(w.at)} for w in self.warnings()],
@@ -160,7 +163,7 @@ class Host:
     def warnings(self) -> tuple[HealthWarning, ...]:
         """What was found and still holds."""
         if not self._loop.store.refusing:
-            self._health.clear("store-full")
+            self._health.clear("store_full")
         return self._health.held()
 
     async def add_peer(self, uri: str) -> None:

@@ -34,7 +34,9 @@ from meshnode.core.inputs import (
     StoreState,
     Tick,
 )
+from meshnode.core.node import RENEW_FACT
 from meshnode.core.notices import Notice, Warned
+from meshnode.core.records import FactRecord
 from meshnode.daemon.adapters import Started
 from meshnode.daemon.clock import PoweredClock
 from meshnode.daemon.disk import Disk
@@ -119,6 +121,7 @@ class Loop:
         self._clock = clock
         self._journal = journal
         self._systemd = systemd or Systemd()
+        self.renewal = trio.Event()
         self._own: deque[Input] = deque()  # for the node, from the loop itself
         self._world = _World()
         self._synced_at = float("-inf")
@@ -224,6 +227,8 @@ class Loop:
         await self._disk.commit(kept, now, promise)
         self._kept_at = now
         self._untended += len(kept)
+        if any(isinstance(effect, Persist) and _asks_for_renewal(effect) for effect in kept):
+            self.renewal.set()
         if promise:
             self._synced_at = trio.current_time()
 
@@ -252,7 +257,11 @@ class Loop:
         if before.refusing != self.store.refusing or before.limit != self.store.limit:
             self._own.append(self.store)
         if self.store.refusing and not before.refusing:
-            self._performer.tell(Warned("store-full", "The store is full: only own words and receipts are kept."))
+            self._performer.tell(Warned("store_full", "The store is full: only own words and receipts are kept."))
+
+
+def _asks_for_renewal(effect: Persist) -> bool:
+    return any(isinstance(record, FactRecord) and record.name == RENEW_FACT for record in effect.records)
 
 
 class _World:

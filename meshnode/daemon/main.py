@@ -21,6 +21,7 @@ import trio
 from meshnode.control import notices as told
 from meshnode.control.server import ControlServer
 from meshnode.core.neighbours.table import EPOCH_FACT
+from meshnode.core.node import Node
 from meshnode.core.records import Snapshot
 from meshnode.daemon.adapters import LinkAdapter, Overlay, Sessions, Started
 from meshnode.daemon.clock import PoweredClock
@@ -34,7 +35,8 @@ from meshnode.daemon.journal import Journal
 from meshnode.daemon.logs import set_up
 from meshnode.daemon.loop import Loop, NodeLike
 from meshnode.daemon.perform import Performer
-from meshnode.daemon.supervise import Part, describe, supervised
+from meshnode.daemon.renewal import renew, renewal_is_due
+from meshnode.daemon.supervise import Once, Part, describe, supervised
 from meshnode.daemon.systemd import Systemd
 from meshnode.daemon.town import Town
 from meshnode.daemon.walltime import WallTime
@@ -46,6 +48,7 @@ LAST_WORDS_S = 1.0  # for sessions to write what they hold; the whole stop takes
 
 Listener = Callable[[told.Notice], None]
 NodeMaker = Callable[[Home, Snapshot, int], NodeLike]
+CarrierMaker = Callable[[Home], "Carriers"]
 
 _log = structlog.get_logger("daemon")
 
@@ -61,14 +64,16 @@ class Carriers:
 
 def real_node(home: Home, snapshot: Snapshot, epoch: int) -> NodeLike:
     """The core, with this home's keys and what its store held."""
-    from meshnode.core.node import Node
-
     settings = home.config.settings(open_mesh=home.mesh.open)
     return Node(home.keys, home.mesh, settings, home.sealer, home.entropy, snapshot, epoch)
 
 
 async def serve(
-    home: Home, carriers: Carriers, *, listener: Listener | None = None, make_node: NodeMaker = real_node
+    home: Home,
+    carriers: Carriers | CarrierMaker,
+    *,
+    listener: Listener | None = None,
+    make_node: NodeMaker = real_node,
 ) -> None:
     """Run the node of a locked home until SIGTERM or SIGINT."""
     set_up(home.config.log)
@@ -82,25 +87,34 @@ async def serve(
 
 async def run_daemon(
     home: Home,
-    carriers: Carriers,
+    carriers: Carriers | CarrierMaker,
     *,
     listener: Listener | None = None,
     stop: trio.Event | None = None,
     make_node: NodeMaker = real_node,
     task_status: Started = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run the node of a locked home until `stop` is set, a command says so, or it is cancelled."""
-    store = await trio.to_thread.run_sync(home.open_store)
-    clock = PoweredClock(store.now)
-    try:
-        with _one_sentence():
-            daemon = _Daemon(home, carriers, store, clock, make_node, trio.Event() if stop is None else stop)
-            if listener is not None:
-                daemon.town.listen(listener)
-            await daemon.run(task_status)
-    finally:
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(_put_away, store, clock.now())
+    """Run the node of a locked home until `stop` is set, a command says so, or it is cancelled.
+
+    A home that has to go on with new keys (renewal.py) does so at once; `carriers` as a function are then made anew.
+    """
+    ending = trio.Event() if stop is None else stop
+    started = Once(task_status)
+    with _one_sentence():
+        while not ending.is_set():
+            store = await trio.to_thread.run_sync(home.open_store)
+            clock = PoweredClock(store.now)
+            try:
+                if await trio.to_thread.run_sync(renewal_is_due, store):
+                    await trio.to_thread.run_sync(renew, home, store)
+                made = carriers(home) if callable(carriers) else carriers
+                daemon = _Daemon(home, made, store, clock, make_node, ending)
+                if listener is not None:
+                    daemon.town.listen(listener)
+                await daemon.run(started)
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(_put_away, store, clock.now())
 
 
 class _Daemon:
@@ -120,6 +134,7 @@ class _Daemon:
         self._clock = clock
         self._make = make_node
         self._stop = stop
+        self._ending = trio.Event()
         self._disk = Disk(store)
         self._systemd = Systemd()
         self._journal = _journal(home)
@@ -129,7 +144,17 @@ class _Daemon:
         performer = Performer({link.name: link for link in carriers.links}, carriers.sessions, self.town.tell)
         self._loop = Loop(self._make_node, self._disk, performer, clock, journal=self._journal, systemd=self._systemd)
         host = Host(
-            home, self._loop, self._disk, performer, clock, self._wall, health, carriers.links, carriers.overlay, stop
+            home,
+            self._loop,
+            self._disk,
+            performer,
+            clock,
+            self._wall,
+            health,
+            carriers.links,
+            carriers.sessions,
+            carriers.overlay,
+            stop,
         )
         me = Me(home.path, home.name, home.keys, home.mesh, home.sealer, home.join)
         self._desk = Desk(host, me, self.town.book, self.town.progress, self.town.feed)
@@ -144,13 +169,20 @@ class _Daemon:
                     await nursery.start(supervised, name, part, self.town.tell)
                 self._say_ready()
                 task_status.started()
-                await self._stop.wait()
+                for end in (self._stop, self._loop.renewal):
+                    nursery.start_soon(self._wait_for, end)
+                await self._ending.wait()
                 await self._say_goodbye()
                 nursery.cancel_scope.cancel()
         finally:
             self._systemd.close()
             if self._journal is not None:
                 self._journal.close()
+
+    async def _wait_for(self, event: trio.Event) -> None:
+        """One of the reasons to end: somebody said so, or the home has to go on with other keys."""
+        await event.wait()
+        self._ending.set()
 
     async def _make_node(self) -> NodeLike:
         """The epoch is on disk before the node can seal a datagram (protocol rule 2.4)."""

@@ -35,7 +35,7 @@ async def supervised(
     name: str, part: Part, warn: Callable[[Warned], None], *, task_status: Started = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Run a part for ever. `started` once it runs, or once its first attempt has failed: the others need not wait."""
-    reporting = _Once(task_status)
+    reporting = Once(task_status)
     delay = FIRST_S
     while True:
         began = trio.current_time()
@@ -47,7 +47,7 @@ async def supervised(
         if trio.current_time() - began >= SETTLED_S:
             delay = FIRST_S
         _log.warning("part failed", part=name, reason=reason, again_in_s=delay)
-        warn(Warned("part-failed", f"The {name} stopped ({reason}); it is started again."))
+        warn(Warned("part_failed", f"The {name} stopped ({reason}); it is started again."))
         reporting.started()
         await trio.sleep(delay)
         delay = min(2 * delay, LONGEST_S)
@@ -67,7 +67,7 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}{places[-1] if places else ''}"
 
 
-class _Once(trio.TaskStatus[None]):
+class Once(trio.TaskStatus[None]):
     """Passes on the first `started`; a part that is started again says it again."""
 
     def __init__(self, outer: Started) -> None:

@@ -233,7 +233,7 @@ async def test_the_node_learns_how_full_the_store_is(
         monkeypatch.setattr(rig.store, "make_room", lambda now: StoreState(9, 9, True))
         await trio.sleep(TEND_S * 2)
         assert [state.refusing for state in node.inputs(StoreState)] == [False, True]
-    assert [notice.code for notice in rig.told if isinstance(notice, Warned)] == ["store-full"]
+    assert [notice.code for notice in rig.told if isinstance(notice, Warned)] == ["store_full"]
 
 
 async def test_the_powered_on_clock_is_kept_even_when_nothing_happens(tmp_path: Path, autojump_clock: Any) -> None:

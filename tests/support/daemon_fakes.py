@@ -88,6 +88,9 @@ class FakeSessions:
     async def close_all(self) -> None:
         self.order.append(("close all",))
 
+    def status(self) -> Sequence[Mapping[str, object]]:
+        return []
+
 
 class FakeOverlay:
     """No overlay."""

@@ -1,0 +1,113 @@
+"""The journal gives back what the node was told, is bounded, and is nobody else's business."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshnode.core.clock import WallClock
+from meshnode.core.inputs import (
+    BeginExport,
+    ClockSet,
+    Compose,
+    DialFailed,
+    EncounterBegan,
+    EncounterEnded,
+    FrameReceived,
+    Input,
+    LinkChanged,
+    MarkRead,
+    PeerSeen,
+    RecordReceived,
+    RemoveContact,
+    RevokeDevice,
+    SessionWritable,
+    SetChannel,
+    SetContact,
+    Stored,
+    StoreState,
+    Tick,
+)
+from meshnode.core.settings import LinkSettings
+from meshnode.daemon.journal import MARK, Journal, read_journal
+from meshnode.errors import StoreError
+from support.store_fakes import block, envelope
+
+ALL: list[Input] = [
+    Tick(),
+    LinkChanged("halow0", LinkSettings(multicast=False)),
+    LinkChanged("halow0", None),
+    FrameReceived("halow0", "fe80::1", True, b"\0\xff"),
+    EncounterBegan(1, b"n" * 32, "overlay", "200::1", True),
+    RecordReceived(1, b"frames"),
+    EncounterEnded(1),
+    SessionWritable(1, 2),
+    DialFailed("200::1", "no route"),
+    PeerSeen("200::1", "overlay", False),
+    Stored(3, (block(1, 1),), (envelope(1, 1),)),
+    StoreState(1, 2, True),
+    ClockSet(WallClock(1.5, 2.5, float("inf"), "unknown")),
+    Compose("soup is ready", to=b"p" * 32, request=b"r" * 16),
+    MarkRead((b"m" * 16,)),
+    SetContact(b"p" * 32, "Bo", True, False),
+    RemoveContact(b"p" * 32),
+    SetChannel(b"c" * 16, "square", True),
+    RevokeDevice(b"statement"),
+    BeginExport(-1, None, 5.0),
+]
+
+
+def test_every_input_comes_back(tmp_path: Path) -> None:
+    assert {type(one) for one in ALL} == set(get_args(Input))
+    journal = Journal(tmp_path, 10**6)
+    for number, one in enumerate(ALL):
+        journal.write(one, float(number))
+    journal.close()
+    assert list(read_journal(tmp_path)) == [(float(number), one) for number, one in enumerate(ALL)]
+    assert stat.S_IMODE((tmp_path / "journal").stat().st_mode) == 0o600
+
+
+def test_it_is_bounded_and_loses_the_oldest(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 10_000)
+    for number in range(1000):
+        journal.write(FrameReceived("halow0", "fe80::1", True, bytes(100)), float(number))
+    journal.close()
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 10_400
+    times = [now for now, _ in read_journal(tmp_path)]
+    assert times == [float(number) for number in range(1000 - len(times), 1000)]
+    assert len(times) > 20
+
+
+def test_it_goes_on_after_a_restart(tmp_path: Path) -> None:
+    for number in range(3):
+        journal = Journal(tmp_path, 10**6)
+        journal.write(Tick(), float(number))
+        journal.close()
+    assert [now for now, _ in read_journal(tmp_path)] == [0.0, 1.0, 2.0]
+
+
+@given(cut=st.integers(0, 60))
+def test_a_record_cut_off_is_left_out(cut: int, tmp_path_factory: Any) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    journal = Journal(folder, 10**6)
+    journal.write(Tick(), 1.0)
+    journal.flush()
+    whole = (folder / "journal").stat().st_size
+    journal.write(FrameReceived("halow0", "fe80::1", True, bytes(20)), 2.0)
+    journal.close()
+    raw = (folder / "journal").read_bytes()
+    (folder / "journal").write_bytes(raw[: min(len(raw) - 1, whole + cut)])
+    assert list(read_journal(folder)) == [(1.0, Tick())]
+
+
+def test_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_bytes(b"soup" * 10)
+    with pytest.raises(StoreError, match="not a journal"):
+        list(read_journal(tmp_path))
+    (tmp_path / "journal").write_bytes(MARK)
+    assert list(read_journal(tmp_path)) == []

@@ -1,0 +1,79 @@
+"""Which clock is believed, and when the node is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+from meshnode.core.clock import EPOCH_2026, UNKNOWN_CLOCK
+from meshnode.core.inputs import ClockSet
+from meshnode.daemon.clock import PoweredClock
+from meshnode.daemon.walltime import LOOK_EVERY_S, Reading, WallTime, believed, read_system
+
+YEAR = 365 * 86400.0
+TODAY = EPOCH_2026 + 0.9 * YEAR
+
+
+@pytest.mark.parametrize(
+    ("unix_s", "disciplined", "source"),
+    [
+        (0.0, False, "unknown"),
+        (0.0, True, "unknown"),
+        (TODAY - 2 * YEAR, True, "unknown"),
+        (TODAY, False, "system"),
+        (TODAY, True, "ntp"),
+        (TODAY + 14 * YEAR, True, "unknown"),
+    ],
+)
+def test_a_clock_is_believed_if_its_year_is_possible(unix_s: float, disciplined: bool, source: str) -> None:
+    clock = believed(Reading(unix_s, disciplined, 0.25), 7.0)
+    assert clock.source == source
+    if clock.known:
+        assert (clock.at(8.0), clock.uncertainty_s) == (unix_s + 1, 0.25 if disciplined else 120.0)
+
+
+def test_the_kernel_can_be_asked() -> None:
+    reading = read_system()
+    assert reading.unix_s > 0
+    assert reading.error_s >= 0
+
+
+async def test_the_node_is_told_of_the_first_look_and_of_every_jump(autojump_clock: Any) -> None:
+    clock = PoweredClock(50.0)
+    drift = [0.0]
+    wall = WallTime(clock.now, lambda: Reading(TODAY + clock.now() + drift[0], True, 0.1))
+    inputs, told = trio.open_memory_channel[Any](10)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(wall.run, inputs)
+        await trio.sleep(LOOK_EVERY_S * 3)
+        drift[0] = 3600.0
+        await trio.sleep(LOOK_EVERY_S * 3)
+        drift[0] = -80 * YEAR
+        await trio.sleep(LOOK_EVERY_S * 3)
+        assert wall.unix_now() == 0.0
+        nursery.cancel_scope.cancel()
+    seen = [told.receive_nowait() for _ in range(3)]
+    assert all(isinstance(one, ClockSet) for one in seen)
+    assert [round(one.clock.at(0) - TODAY) for one in seen[:2]] == [0, 3600]
+    assert seen[2].clock == UNKNOWN_CLOCK
+
+
+async def test_without_a_date_the_node_is_told_nothing(autojump_clock: Any) -> None:
+    clock = PoweredClock(50.0)
+    wall = WallTime(clock.now, lambda: Reading(3.0, False, 0.1))
+    inputs, told = trio.open_memory_channel[Any](10)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(wall.run, inputs)
+        await trio.sleep(LOOK_EVERY_S * 3)
+        nursery.cancel_scope.cancel()
+    assert told.statistics().current_buffer_used == 0
+
+
+async def test_the_powered_on_clock_goes_on_from_where_it_was(autojump_clock: Any) -> None:
+    clock = PoweredClock(1000.0)
+    await trio.sleep(5)
+    assert clock.now() == pytest.approx(1005.0)
+    assert clock.until(1007.0) == pytest.approx(trio.current_time() + 2)
+    assert clock.until(None) == float("inf")
