@@ -1,0 +1,129 @@
+"""Which overlay this node has: what `--overlay` means.
+
+auto       a yggdrasil that runs, as soon as one answers; until then the link alone
+system     a yggdrasil that runs, else a child of our own
+embedded   not in this version
+none       the link alone
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import structlog
+import trio
+
+from meshnode.core.inputs import Input
+from meshnode.errors import UsageError
+from meshnode.overlay.child import Child, ChildSettings, check_rights, find_program, socket_place
+from meshnode.overlay.none import NoOverlay
+from meshnode.overlay.peers import PeerBook
+from meshnode.overlay.system import DEFAULT_ENDPOINTS, LOOK_EVERY_S, SystemOverlay
+
+ADMIN_VARIABLE = "MESHNODE_YGGDRASIL_ADMIN"
+CHILD_ANSWERS_WITHIN_S = 10.0
+LOOK_FOR_CHILD_S = 0.1
+
+ALONE = "No yggdrasil answers here: sessions run over the link alone until one does."
+
+_log = structlog.get_logger("overlay")
+
+Inputs = trio.MemorySendChannel[Input]
+AnyOverlay = SystemOverlay | NoOverlay
+
+
+def endpoints(admin: str = "") -> tuple[str, ...]:
+    """Where a running daemon may answer: the option, else the environment, else the usual places."""
+    named = admin or os.environ.get(ADMIN_VARIABLE, "")
+    return (named,) if named else DEFAULT_ENDPOINTS
+
+
+class ChosenOverlay:
+    """The overlay of a node, decided when it runs. `home` keeps the peerings, `runtime` the socket of a child."""
+
+    def __init__(
+        self,
+        wanted: str,
+        child: ChildSettings,
+        *,
+        home: Path,
+        runtime: Path | None = None,
+        admin: str = "",
+        peers: Sequence[str] = (),
+    ) -> None:
+        if wanted == "embedded":
+            raise UsageError("The embedded overlay is not in this version; use --overlay system, auto or none.")
+        if wanted not in ("auto", "system", "none"):
+            raise UsageError(f"There is no overlay called {wanted}; use auto, system or none.")
+        self._wanted = wanted
+        self._child = child
+        self._runtime = runtime or home / "run"
+        self._book = PeerBook(home / "peers.json", tuple(peers))
+        self._endpoints = endpoints(admin)
+        self._now: AnyOverlay = NoOverlay()
+
+    async def run(self, inputs: Inputs, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; `started` once it is known whether there is an address."""
+        if self._wanted == "none":
+            await self._now.run(inputs, task_status=task_status)
+            return
+        found = SystemOverlay(self._endpoints, self._book)
+        if await found.look(inputs):
+            self._now = found
+            await found.run(inputs, task_status=task_status)
+        elif self._wanted == "auto":
+            await self._alone(found, inputs, task_status)
+        else:
+            await self._with_child(inputs, task_status)
+
+    def where(self) -> tuple[str, str]:
+        """Interface and address for sessions; empty while there are none."""
+        return self._now.where()
+
+    def status(self) -> Mapping[str, object]:
+        """For `status`."""
+        return self._now.status()
+
+    async def add_peer(self, uri: str) -> None:
+        """Peer with it from now on."""
+        await self._now.add_peer(uri)
+
+    async def remove_peer(self, uri: str) -> None:
+        """Stop peering with it."""
+        await self._now.remove_peer(uri)
+
+    async def _alone(self, found: SystemOverlay, inputs: Inputs, task_status: trio.TaskStatus[None]) -> None:
+        """Go on without, and attach when a daemon starts after us."""
+        self._now = NoOverlay(ALONE)
+        _log.warning("no yggdrasil", detail=ALONE)
+        task_status.started()
+        while not await found.look(inputs):  # noqa: ASYNC110 - the daemon has to be asked
+            await trio.sleep(LOOK_EVERY_S)
+        self._now = found
+        await found.run(inputs)
+
+    async def _with_child(self, inputs: Inputs, task_status: trio.TaskStatus[None]) -> None:
+        program = await trio.to_thread.run_sync(find_program, self._child.program)
+        check_rights()
+        with socket_place(self._runtime) as socket:
+            child = Child(self._child, program, socket)
+            attached = ChildOverlay(socket, self._book)
+            self._now = attached
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(child.run)
+                with trio.move_on_after(CHILD_ANSWERS_WITHIN_S):
+                    while not await attached.look(inputs):  # noqa: ASYNC110 - the daemon has to be asked
+                        await trio.sleep(LOOK_FOR_CHILD_S)
+                await nursery.start(attached.run, inputs)
+                task_status.started()
+
+
+class ChildOverlay(SystemOverlay):
+    """Attached to a child of our own."""
+
+    backend = "child"
+
+    def __init__(self, socket: Path, book: PeerBook) -> None:
+        super().__init__((f"unix://{socket}",), book)

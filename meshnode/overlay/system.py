@@ -1,0 +1,252 @@
+"""A yggdrasil-go that runs: attach to its admin socket, keep our peerings in it, and tell the core who is near.
+
+    apart --getSelf answers--> attached --a call fails--> apart
+
+Nothing is pushed to us, so the daemon is asked every few seconds. Each new connection to the socket is taken for a new
+daemon, which has forgotten the peerings of the one before: they are added again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+import trio
+
+from meshnode.core.inputs import Input, PeerSeen
+from meshnode.errors import OverlayError
+from meshnode.overlay.addresses import address_of, is_node_address
+from meshnode.overlay.admin import Admin
+from meshnode.overlay.peers import PeerBook
+from meshnode.overlay.uris import PeerUri, parse_peer_uri
+
+LOOK_EVERY_S = 3.0
+OLDEST = (0, 5, 12)
+DEFAULT_ENDPOINTS = ("unix:///var/run/yggdrasil/yggdrasil.sock", "unix:///var/run/yggdrasil.sock")
+
+_log = structlog.get_logger("overlay")
+
+Inputs = trio.MemorySendChannel[Input]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known about the daemon now."""
+
+    address: str = ""
+    public_key: str = ""
+    interface: str = ""
+    version: str = ""
+    detail: str = ""
+    peers: tuple[Mapping[str, object], ...] = field(default=())
+
+
+class SystemOverlay:
+    """Attached to the first endpoint that answers."""
+
+    backend = "system"
+
+    def __init__(self, endpoints: Sequence[str], book: PeerBook) -> None:
+        self._admins = [Admin(endpoint) for endpoint in endpoints]
+        self._admin: Admin | None = None
+        self._book = book
+        self._applied_to: tuple[Admin, int] | None = None
+        self._known = Known(detail="Yggdrasil has not answered yet.")
+        self._seen: set[str] = set()
+
+    async def run(self, inputs: Inputs, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Stay attached until cancelled; `started` after the first try."""
+        try:
+            await self.look(inputs)
+            task_status.started()
+            while True:
+                await trio.sleep(LOOK_EVERY_S)
+                await self.look(inputs)
+        finally:
+            for admin in self._admins:
+                await admin.aclose()
+
+    async def look(self, inputs: Inputs) -> bool:
+        """Ask once, and once more over a new connection; True when the daemon answered."""
+        try:
+            self._known = await self._ask()
+        except OverlayError as error:
+            await self._look_again(error)
+        await self._tell(inputs)
+        return bool(self._known.public_key)
+
+    async def _look_again(self, error: OverlayError) -> None:
+        """A daemon that was there may have been started anew: sessions need not end for that."""
+        attached = bool(self._known.public_key)
+        try:
+            if not attached:
+                raise error
+            self._known = await self._ask()
+        except OverlayError as gone:
+            if attached:
+                _log.warning("yggdrasil is gone", why=str(gone))
+            self._known = Known(detail=str(gone))
+
+    def where(self) -> tuple[str, str]:
+        """Interface and address for sessions; empty while there are none."""
+        return (self._known.interface, self._known.address) if self._known.interface else ("", "")
+
+    def status(self) -> Mapping[str, object]:
+        """For `status`; peers as `peer list` shows them, those that are not up included."""
+        known = self._known
+        return {
+            "backend": self.backend,
+            "state": "attached" if known.public_key else "apart",
+            "address": known.address,
+            "public_key": known.public_key,
+            "interface": known.interface,
+            "version": known.version,
+            "detail": known.detail,
+            "peers": [*known.peers, *self._waiting()],
+        }
+
+    async def add_peer(self, uri: str) -> None:
+        """Peer with it from now on; one the daemon refuses is not kept."""
+        peer = parse_peer_uri(uri)
+        if self._admin is not None and self._known.public_key:
+            await add_peer(self._admin, peer)
+        self._book.add(peer)
+
+    async def remove_peer(self, uri: str) -> None:
+        """Stop peering with it."""
+        peer = parse_peer_uri(uri)
+        was_kept = self._book.remove(peer)
+        connected = self._admin is not None and bool(self._known.public_key)
+        removed = connected and await remove_peer(self._attached(), peer)
+        if not was_kept and not removed:
+            raise OverlayError(f"{uri} is not a peering of this node; see `meshnode peer list`.")
+
+    def _attached(self) -> Admin:
+        if self._admin is None:
+            raise OverlayError("Yggdrasil has not answered yet.")
+        return self._admin
+
+    async def _ask(self) -> Known:
+        own = await self._own()
+        admin = self._attached()
+        if self._applied_to != (admin, admin.connections):
+            await self._apply(admin)
+            self._applied_to = (admin, admin.connections)
+        tun = await admin.call("getTun")
+        peers = (await admin.call("getPeers")).get("peers")
+        key, version = _hex(own.get("key")), str(own.get("build_version", ""))
+        return Known(
+            address=address_of(key),
+            public_key=key.hex(),
+            interface=str(tun.get("name", "")) if tun.get("enabled") else "",
+            version=version,
+            detail=_remark(version, bool(tun.get("enabled"))),
+            peers=tuple(_peer(row) for row in (peers if isinstance(peers, list) else []) if isinstance(row, dict)),
+        )
+
+    async def _own(self) -> dict[str, Any]:
+        """getSelf of the endpoint in use, else of the first that answers; OverlayError with the first reason."""
+        reasons = []
+        for admin in [self._admin] if self._admin and self._known.public_key else self._admins:
+            try:
+                own = await admin.call("getSelf")
+            except OverlayError as error:
+                reasons.append(error)
+            else:
+                self._admin = admin
+                return own
+        raise reasons[0] if reasons else OverlayError("No admin socket of Yggdrasil is known.")
+
+    async def _apply(self, admin: Admin) -> None:
+        for peer in self._book:
+            try:
+                await add_peer(admin, peer)
+            except OverlayError as error:
+                _log.warning("peering not taken", peer=peer.plain, why=str(error))
+
+    def _waiting(self) -> list[Mapping[str, object]]:
+        """Peerings that are kept and unknown to the daemon now."""
+        shown = {row["uri"] for row in self._known.peers}
+        kept = (peer.plain for peer in self._book if peer.plain not in shown)
+        return [{"uri": plain, "up": False, "inbound": False, "last_error": "not added yet"} for plain in kept]
+
+    async def _tell(self, inputs: Inputs) -> None:
+        up = {str(row["address"]) for row in self._known.peers if row["up"]} - {"", self._known.address}
+        for address in sorted(self._seen - up):
+            await inputs.send(PeerSeen(address, "overlay", present=False))
+        for address in sorted(up - self._seen):
+            await inputs.send(PeerSeen(address, "overlay"))
+        self._seen = up
+
+
+async def add_peer(admin: Admin, peer: PeerUri) -> None:
+    """Have the daemon peer; one it has already is fine."""
+    try:
+        await admin.call("addPeer", uri=peer.dialled, interface=peer.interface)
+    except OverlayError as error:
+        if "already configured" not in str(error):
+            raise
+
+
+async def remove_peer(admin: Admin, peer: PeerUri) -> bool:
+    """Have the daemon stop peering; False if it does not. The daemon dies when told to remove an inbound link."""
+    if not await _is_outbound(admin, peer):
+        return False
+    try:
+        await admin.call("removePeer", uri=peer.plain, interface=peer.interface)
+    except OverlayError:
+        # It may report an error of closing the socket although the peering is gone.
+        if await _is_outbound(admin, peer):
+            raise
+    return True
+
+
+async def _is_outbound(admin: Admin, peer: PeerUri) -> bool:
+    rows = (await admin.call("getPeers")).get("peers")
+    found = [row for row in rows or [] if isinstance(row, dict) and row.get("remote") == peer.plain]
+    return bool(found) and not any(row.get("inbound") for row in found)
+
+
+def _peer(row: Mapping[str, Any]) -> Mapping[str, object]:
+    """One row of getPeers in our words. `up` comes before the key is proved, and an old error outlives it."""
+    key = _hex(row.get("key"))
+    address = row.get("address") or (address_of(key) if key else "")
+    up = bool(row.get("up")) and bool(key)
+    return {
+        "uri": str(row.get("remote", "")),
+        "up": up,
+        "inbound": bool(row.get("inbound")),
+        "address": address if isinstance(address, str) and is_node_address(address) else "",
+        "key": key.hex(),
+        "cost": _number(row.get("cost")),
+        "latency_ms": round(_number(row.get("latency")) / 1e6, 3),
+        "uptime_s": round(_number(row.get("uptime")), 1),
+        "last_error": "" if up else str(row.get("last_error", "")),
+    }
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, int | float) else 0
+
+
+def _hex(value: object) -> bytes:
+    """A key of 32 bytes, or none."""
+    text = value if isinstance(value, str) else ""
+    return bytes.fromhex(text) if re.fullmatch(r"[0-9a-f]{64}", text) else b""
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """The numbers of a version, empty where there are none."""
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", text)
+    return tuple(int(part) for part in found.groups()) if found else ()
+
+
+def _remark(version: str, tun: bool) -> str:
+    if (0,) <= version_of(version) < OLDEST:
+        return f"Yggdrasil {version} is too old; meshnode needs 0.5.12 or newer."
+    if not tun:
+        return "Yggdrasil runs without a TUN (IfName none): sessions cannot reach this node, set IfName to auto."
+    return ""

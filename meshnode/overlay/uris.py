@@ -1,0 +1,62 @@
+"""Peering URIs. The daemon accepts nearly anything and then fails quietly, so they are checked here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from meshnode.errors import UsageError
+
+LONGEST = 1000
+# After a failure the daemon doubles its wait up to more than an hour; a mesh that heals is found sooner.
+MAX_BACKOFF = "60s"
+
+_WITH_PORT = ("tcp", "tls", "quic", "socks", "sockstls")
+_WITHOUT_PORT = ("ws", "wss")
+
+
+@dataclass(frozen=True, slots=True)
+class PeerUri:
+    """A peering as the daemon tells it apart: the URI without options, and the interface it is bound to."""
+
+    plain: str
+    options: str
+    interface: str
+
+    @property
+    def dialled(self) -> str:
+        """What the daemon is given."""
+        options = [option for option in self.options.split("&") if option]
+        if not any(option.startswith("maxbackoff=") for option in options):
+            options.append(f"maxbackoff={MAX_BACKOFF}")
+        return f"{self.plain}?{'&'.join(options)}"
+
+
+def parse_peer_uri(text: str) -> PeerUri:
+    """A peering URI a person gave; UsageError with the reason. A zone (`%25wlan1` or `%wlan1`) names the interface."""
+    if len(text) > LONGEST or not text.isprintable() or any(c.isspace() for c in text):
+        raise UsageError("A peering is one URI without spaces, for example tls://host:port.")
+    plain, _, options = text.partition("?")
+    plain, interface = _without_zone(plain.rstrip("/") if plain.count("/") == 3 else plain)
+    try:
+        parts = urlsplit(plain)
+        port = parts.port
+        parse_qsl(options, strict_parsing=bool(options))
+    except ValueError as error:
+        raise UsageError(f"{text} is no peering URI ({error}); it looks like tls://host:port.") from error
+    if parts.scheme == "unix" and parts.path:
+        return PeerUri(plain, options, interface)
+    if parts.scheme not in (*_WITH_PORT, *_WITHOUT_PORT):
+        raise UsageError(f"{text}: Yggdrasil peers over {', '.join((*_WITH_PORT, *_WITHOUT_PORT, 'unix'))}.")
+    if not parts.hostname or (port is None and parts.scheme in _WITH_PORT):
+        raise UsageError(f"{text} has no host or no port; it looks like tls://host:port.")
+    return PeerUri(plain, options, interface)
+
+
+def _without_zone(plain: str) -> tuple[str, str]:
+    """The daemon takes the interface of a link-local peer apart from the URI, a zone in it is not enough."""
+    head, percent, tail = plain.partition("%")
+    zone, bracket, rest = tail.partition("]")
+    if not percent or not bracket:
+        return plain, ""
+    return f"{head}]{rest}", zone.removeprefix("25")
