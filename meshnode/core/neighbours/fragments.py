@@ -16,6 +16,7 @@ from meshnode.core.ids import NeighbourId, hashed
 from meshnode.core.wire.frames import Fragment, FragmentWant
 from meshnode.errors import WireError
 
+HEADER: Final = 1 + 8 + 1 + 1  # type, item, index, count
 MAX_FRAGMENTS: Final = 16
 MAX_OPEN: Final = 4  # per previous hop
 MAX_BYTES: Final = 32 * 1024  # per previous hop
@@ -111,6 +112,8 @@ class Reassembly:
         whole = b"".join(assembly.pieces[index] for index in range(assembly.count))
         if item_id(whole) != item:
             raise WireError("the whole is not what its fragments said")
+        for others in self._open.values():  # the same item may be on its way from several neighbours
+            others.pop(item, None)
         self._done[item] = None
         while len(self._done) > DONE_ITEMS:
             del self._done[next(iter(self._done))]

@@ -17,6 +17,7 @@ from meshnode.errors import SignatureError, WireError
 
 LABEL: Final = b"mn-hello-v1"
 PER_MINUTE: Final = 6
+GAP_S: Final = 2.0  # where many start at once, one HELLO of each reaches all
 JITTER: Final = (0.02, 0.2)  # several may have heard the newcomer at once
 START_WITHIN_S: Final = 0.5
 
@@ -71,4 +72,6 @@ class HelloPacing:
 
     def _allowed_from(self, link: str) -> Instant:
         sent = self._sent.get(link)
-        return sent[0] + 60.0 if sent is not None and len(sent) == PER_MINUTE else float("-inf")
+        if not sent:
+            return float("-inf")
+        return max(sent[-1] + GAP_S, sent[0] + 60.0 if len(sent) == PER_MINUTE else 0.0)

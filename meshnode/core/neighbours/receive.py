@@ -1,0 +1,237 @@
+"""What comes in on a link, in the order of protocol rule 2.5: size and key number, own id, open, replay window, budget,
+decode; then HELLO, echoes, fragments.
+
+Frames that only a bound neighbour may send, or only under the pairwise key, are dropped here from all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from meshnode.core.context import Context
+from meshnode.core.ids import NeighbourId
+from meshnode.core.inputs import FrameReceived
+from meshnode.core.neighbours.buckets import Bucket
+from meshnode.core.neighbours.echoes import BOUND_FOR_S, OwnBeacons, echoes_us, note_echoes
+from meshnode.core.neighbours.fragments import Reassembly
+from meshnode.core.neighbours.hello import JITTER, HelloPacing, check_hello_untrusted
+from meshnode.core.neighbours.neighbour import Heard, Neighbour, Presence
+from meshnode.core.neighbours.roster import MAX_BOUND, Roster
+from meshnode.core.notices import NeighbourChanged
+from meshnode.core.sealing.link import LinkHeader, LinkSeal, peek_untrusted
+from meshnode.core.settings import LinkSettings
+from meshnode.core.wire.codec import decode_frames_untrusted
+from meshnode.core.wire.frames import (
+    Beacon,
+    Delta,
+    Done,
+    Elements,
+    Fragment,
+    FragmentWant,
+    Frame,
+    Heads,
+    Hello,
+    Need,
+    Offer,
+    Proofs,
+    Ranges,
+    Refs,
+    RefWant,
+    SessionBeacon,
+    Took,
+    Want,
+)
+from meshnode.errors import WireError
+
+NOBODY: Final = NeighbourId(bytes(6))  # the hop of all who are not bound: they share what may be open
+
+_LONELY: Final = 4  # beacon flag
+_IN_SESSIONS_ONLY: Final = (Ranges, Elements, Heads, Done, Took, SessionBeacon)
+_FROM_BOUND_ONLY: Final = (Delta, Refs, Offer)
+_PAIRWISE_ONLY: Final = (Want, RefWant, FragmentWant, Proofs, Need)
+
+
+class Receiver:
+    """Datagrams in, `Heard` out. `beacons` are our own, by link, to know an echo by."""
+
+    def __init__(self, ctx: Context, roster: Roster, seal: LinkSeal, hellos: HelloPacing) -> None:
+        self._ctx = ctx
+        self._roster = roster
+        self._seal = seal
+        self._hellos = hellos
+        self.beacons: dict[str, OwnBeacons] = {}
+        self.reassembly = Reassembly()
+        self.on_fragment_want: Callable[[Neighbour, str, FragmentWant], None] = _ignore
+
+    def receive_untrusted(self, received: FrameReceived) -> Heard | None:
+        """Open and decode one datagram by rule 2.5; None for what is refused, which is counted."""
+        try:
+            return self._receive_untrusted(received)
+        except WireError:
+            self._ctx.count("datagram_refused")
+            return None
+
+    def _receive_untrusted(self, received: FrameReceived) -> Heard | None:
+        settings = self._ctx.links.get(received.link)
+        if settings is None:
+            self._ctx.count("datagram_no_link")
+            return None
+        header = peek_untrusted(received.data)
+        if header.sender == self._roster.me:
+            self._own_id(header)
+            return None
+        neighbour = self._roster.table.get(header.sender)
+        key = self._roster.pair_key(neighbour, header.number) if neighbour and header.pairwise else None
+        plaintext = self._seal.open_untrusted(received.data, header, received.multicast, self._roster.me, key)
+        if not self._roster.windows.accept(header):
+            self._ctx.count("datagram_replayed")
+            return None
+        bound = neighbour is not None and neighbour.bound_on(received.link, self._ctx.now)
+        bucket = self.bucket(received.link, header.sender, bound, header.pairwise, settings)
+        if not bucket.spend(len(received.data), self._ctx.now):
+            self._ctx.count("datagram_over_budget")
+            return None
+        return self._opened_untrusted(received, header, decode_frames_untrusted(plaintext))
+
+    def bucket(self, link: str, sender: NeighbourId, bound: bool, pairwise: bool, settings: LinkSettings) -> Bucket:
+        """Who pays for what came."""
+        if bound:
+            return self._roster.buckets.bound(sender, pairwise, settings, self._ctx.now)
+        return self._roster.buckets.unbound(link, settings, self._ctx.now)
+
+    def _opened_untrusted(self, received: FrameReceived, header: LinkHeader, frames: tuple[Frame, ...]) -> Heard:
+        for frame in frames:
+            if isinstance(frame, Hello):
+                self._hello_untrusted(received, header, frame)
+        neighbour = self._roster.table.get(header.sender)
+        if neighbour is None:
+            self._stranger(received.link, header, frames)
+        else:
+            self._present(neighbour, received, header, frames)
+        bound = neighbour is not None and neighbour.bound_on(received.link, self._ctx.now)
+        if bound and neighbour is not None and header.pairwise:
+            for want in frames:
+                if isinstance(want, FragmentWant):
+                    self.on_fragment_want(neighbour, received.link, want)
+        whole = self._whole_untrusted(received.link, header.sender if bound else NOBODY, frames)
+        return Heard(
+            sender=header.sender,
+            neighbour=neighbour,
+            bound=bound,
+            link=received.link,
+            address=received.source,
+            multicast=received.multicast,
+            frames=tuple(frame for frame in whole if _allowed(frame, bound, header.pairwise)),
+            nonce=received.data[1:13],
+            pairwise=header.pairwise,
+            size=len(received.data),
+        )
+
+    def _own_id(self, header: LinkHeader) -> None:
+        self._ctx.count("own_link_id")
+        if header.epoch > self._seal.epoch:
+            text = "Somebody sends under this node's own link id: a copy of this home, or a liar."
+            self._ctx.warn("own_id_heard", text)
+
+    def _hello_untrusted(self, received: FrameReceived, header: LinkHeader, hello: Hello) -> None:
+        known = self._roster.table.get(header.sender)
+        if known is None or not known.exchange:
+            check_hello_untrusted(self._ctx, hello, header.sender)
+            key = self._roster.agree(hello.exchange, header.sender, self._ctx.mesh.link)
+            if key is None:
+                raise WireError("a HELLO carries a key of small order")
+            known = known or self._roster.know(Neighbour(header.sender, hello.node), self._ctx.now)
+            known.exchange, known.key = hello.exchange, key
+            self._meet(known, received)
+        elif (known.node, known.exchange) != (hello.node, hello.exchange):
+            self._ctx.count("hello_second_key")  # the first keeps the id
+            return
+        if not known.bound_on(received.link, self._ctx.now):
+            self._ask_hello(received.link)
+
+    def _meet(self, neighbour: Neighbour, received: FrameReceived) -> None:
+        stranger = self._roster.windows.meet(neighbour.id)
+        presence = Presence(received.source, self._ctx.now)
+        presence.last_beacon_nonce, presence.last_beacon_at = stranger.beacon_nonce, stranger.beacon_at
+        neighbour.presences[received.link] = presence
+        self._roster.write(neighbour)
+        self._ctx.notify(NeighbourChanged(neighbour.short, received.link, received.source, "heard"))
+
+    def _stranger(self, link: str, header: LinkHeader, frames: tuple[Frame, ...]) -> None:
+        stranger = self._roster.windows.stranger(header.sender)
+        if any(isinstance(frame, Beacon) for frame in frames):
+            stranger.beacon_nonce, stranger.beacon_at = _nonce(header), self._ctx.now
+        self._ask_hello(link)
+        self._roster.unknown(link, header.sender)
+
+    def _present(
+        self, neighbour: Neighbour, received: FrameReceived, header: LinkHeader, frames: tuple[Frame, ...]
+    ) -> None:
+        now, link = self._ctx.now, received.link
+        presence = neighbour.presences.get(link)
+        if presence is None:
+            presence = neighbour.presences[link] = Presence(received.source, now)
+            self._ctx.notify(NeighbourChanged(neighbour.short, link, received.source, "heard"))
+            self._roster.unknown(link, neighbour.id)
+        presence.heard_at = now
+        self._roster.heard(neighbour)
+        if received.multicast:
+            presence.group_heard_at = now
+        if header.pairwise or not presence.proven_address:
+            presence.address, presence.proven_address = received.source, header.pairwise
+        for frame in frames:
+            if isinstance(frame, Beacon):
+                self._beacon(neighbour, presence, link, _nonce(header), frame)
+        if self._roster.windows.lags(neighbour.id):
+            self._roster.write(neighbour)
+
+    def _beacon(self, neighbour: Neighbour, presence: Presence, link: str, nonce: bytes, beacon: Beacon) -> None:
+        now = self._ctx.now
+        presence.last_beacon_nonce, presence.last_beacon_at = nonce, now
+        if beacon.flags & _LONELY and not beacon.echoes and presence.is_bound(now):
+            self._roster.lose(neighbour, link)  # it hears nobody: it was away, and what we sent meanwhile is lost
+        note_echoes(presence, beacon.echoes, now)
+        beacons = self.beacons.get(link)
+        if beacons is None or not echoes_us(beacon.echoes, self._roster.me, beacons):
+            if not presence.is_bound(now):
+                self._roster.unknown(link, neighbour.id)
+            return
+        if presence.is_bound(now):
+            presence.bound_until = now + BOUND_FOR_S
+        elif len(self._roster.bound(link)) >= MAX_BOUND:
+            self._ctx.count("neighbours_full")
+        else:
+            self._roster.bind(neighbour, presence, link)
+
+    def _whole_untrusted(self, link: str, hop: NeighbourId, frames: tuple[Frame, ...]) -> list[Frame]:
+        """The frames, with completed items in the place of their last fragment."""
+        whole: list[Frame] = []
+        for frame in frames:
+            if not isinstance(frame, Fragment):
+                whole.append(frame)
+                continue
+            item = self.reassembly.take_untrusted(link, hop, frame, self._ctx.now)
+            if item is not None:
+                inner = decode_frames_untrusted(item)
+                whole += [one for one in inner if not isinstance(one, Fragment | Hello | Beacon)]
+        return whole
+
+    def _ask_hello(self, link: str) -> None:
+        self._hellos.ask(link, self._ctx.now + self._ctx.entropy.between("hello", *JITTER))
+
+
+def _allowed(frame: Frame, bound: bool, pairwise: bool) -> bool:
+    if isinstance(frame, _IN_SESSIONS_ONLY):
+        return False
+    if isinstance(frame, _PAIRWISE_ONLY):
+        return bound and pairwise
+    return bound or not isinstance(frame, _FROM_BOUND_ONLY)
+
+
+def _nonce(header: LinkHeader) -> bytes:
+    return header.sender + header.epoch.to_bytes(3, "big") + header.counter.to_bytes(3, "big")
+
+
+def _ignore(neighbour: Neighbour, link: str, want: FragmentWant) -> None:
+    return None

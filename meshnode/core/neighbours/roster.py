@@ -1,0 +1,225 @@
+"""Who there is: the neighbours of one node, what became of them, and the sessions with them.
+
+    stranger -- HELLO --> known -- fresh echo --> bound
+    bound -- 10 min without an echo, or silence, or its lonely beacon --> known
+    known or bound -- session opened / closed --> reachable by its session / not
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from meshnode.core.airtime.outbox import Outbox
+from meshnode.core.clock import Instant
+from meshnode.core.context import Context
+from meshnode.core.ids import NeighbourId, NodeKey, neighbour_id
+from meshnode.core.inputs import EncounterBegan, EncounterEnded
+from meshnode.core.neighbours.buckets import Buckets
+from meshnode.core.neighbours.echoes import BOUND_FOR_S
+from meshnode.core.neighbours.neighbour import NEVER, Neighbour, Presence
+from meshnode.core.neighbours.windows import Windows
+from meshnode.core.notices import NeighbourChanged, PeerChanged
+from meshnode.core.records import NeighbourRecord, RecordKey, Snapshot
+from meshnode.core.sealing.pair import pair_key as derive_pair_key
+
+MAX_BOUND: Final = 64
+MAX_KNOWN: Final = 1024
+SILENT_S: Final = 260.0  # four times the longest a settled neighbour stays silent (2 x Imax)
+
+Callback = Callable[[Neighbour], None]
+
+
+class Roster:
+    """The table. `on_bound` and `on_lost` hear of everyone who comes within reach, and who leaves it."""
+
+    def __init__(self, ctx: Context, outbox: Outbox) -> None:
+        self._ctx = ctx
+        self._outbox = outbox
+        self.me = neighbour_id(ctx.keys.node, ctx.mesh.id)
+        self.table: dict[NeighbourId, Neighbour] = {}
+        self._heard_at: dict[NeighbourId, Instant] = {}
+        self._sessions: dict[int, tuple[Neighbour | None, str, str]] = {}
+        self.windows = Windows()
+        self.buckets = Buckets()
+        self.on_bound: list[Callback] = []
+        self.on_lost: list[Callback] = []
+        self.on_unknown: list[Callable[[str, NeighbourId], None]] = []  # a new or returning id was heard on a link
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from the disk: known, none of them bound."""
+        for record in snapshot.records:
+            if isinstance(record, NeighbourRecord):
+                self.windows.restore(record)
+                self.know(Neighbour(record.id, record.node, record.exchange), record.heard_at)
+
+    def get(self, node: bytes) -> Neighbour | None:
+        """The neighbour with that node key."""
+        return self.table.get(neighbour_id(NodeKey(node), self._ctx.mesh.id))
+
+    def by_id(self, name: NeighbourId) -> Neighbour | None:
+        """The neighbour with that id."""
+        return self.table.get(name)
+
+    def by_prefix(self, two: bytes) -> Neighbour | None:
+        """The bound neighbour whose id begins with these 2 B, as handovers and echoes name it."""
+        return next((neighbour for neighbour in self.bound() if neighbour.id[:2] == two), None)
+
+    def bound(self, link: str | None = None) -> list[Neighbour]:
+        """Neighbours with two-way hearing proven, on that link or on any; those bound longest first."""
+        now = self._ctx.now
+        if link is None:
+            found = [(n.bound_since(now), n.id, n) for n in self.table.values() if n.presences and n.link(now)]
+        else:
+            found = [(n.presences[link].bound_since, n.id, n) for n in self.table.values() if n.bound_on(link, now)]
+        return [neighbour for *_, neighbour in sorted(found, key=lambda entry: entry[:2])]
+
+    def reachable(self) -> list[Neighbour]:
+        """Bound on a link, or with an open session."""
+        bound = self.bound()
+        return bound + [n for n in self.session_peers() if n not in bound]
+
+    def session_peers(self) -> list[Neighbour]:
+        """Neighbours with an open session, in the order of its opening."""
+        return [neighbour for neighbour, _, _ in self._sessions.values() if neighbour is not None]
+
+    def session_with(self, session: int) -> tuple[Neighbour | None, str, str] | None:
+        """Who is at the far end of an open session (nobody, of a parcel), its carrier and address."""
+        return self._sessions.get(session)
+
+    def heard_at(self, neighbour: Neighbour) -> Instant:
+        """When anything was heard of it last."""
+        return self._heard_at.get(neighbour.id, NEVER)
+
+    def heard(self, neighbour: Neighbour) -> None:
+        """Something authentic came from it."""
+        self._heard_at[neighbour.id] = self._ctx.now
+
+    # coming and going
+
+    def know(self, neighbour: Neighbour, heard_at: Instant) -> Neighbour:
+        if neighbour.exchange:
+            neighbour.key = self.agree(neighbour.exchange, neighbour.id, self._ctx.mesh.link) or b""
+        self.table[neighbour.id] = neighbour
+        self._heard_at[neighbour.id] = heard_at
+        if len(self.table) > MAX_KNOWN:
+            self._forget_one()
+        return neighbour
+
+    def lose_all(self, link: str) -> None:
+        """Nobody on this link answers any more, or it is gone: nobody is bound, nor echoed until heard anew."""
+        for neighbour in self.bound(link):
+            self.lose(neighbour, link)
+        for neighbour in self.table.values():
+            if link in neighbour.presences:
+                neighbour.presences[link].last_beacon_at = NEVER
+
+    def session_opened(self, began: EncounterBegan) -> None:
+        """A peer proved its node key in a session's handshake. A parcel has nobody at its far end."""
+        neighbour: Neighbour | None = None
+        if began.carrier != "parcel":
+            name = neighbour_id(began.node, self._ctx.mesh.id)
+            neighbour = self.table.get(name) or self.know(Neighbour(name, began.node), self._ctx.now)
+            was_reachable = self._is_reachable(neighbour)
+            neighbour.session, neighbour.session_carrier = began.session, began.carrier
+            neighbour.session_address = began.address
+            self._heard_at[name] = self._ctx.now
+            self._ctx.notify(PeerChanged(neighbour.short, began.address, began.carrier, "open"))
+        self._sessions[began.session] = (neighbour, began.carrier, began.address)
+        if neighbour is not None and not was_reachable:
+            self._tell(self.on_bound, neighbour)
+
+    def session_closed(self, ended: EncounterEnded) -> None:
+        """The session is over."""
+        neighbour, carrier, address = self._sessions.pop(ended.session, (None, "", ""))
+        if neighbour is None:
+            return
+        self._ctx.notify(PeerChanged(neighbour.short, address, carrier, "closed"))
+        if neighbour.session == ended.session:
+            neighbour.session, neighbour.session_carrier, neighbour.session_address = None, "", ""
+            if not self._is_reachable(neighbour):
+                self._tell(self.on_lost, neighbour)
+
+    def bind(self, neighbour: Neighbour, presence: Presence, link: str) -> None:
+        now = self._ctx.now
+        presence.bound_since, presence.bound_until = now, now + BOUND_FOR_S
+        self.windows.prove(neighbour.id)
+        self.write(neighbour)
+        self._ctx.notify(NeighbourChanged(neighbour.short, link, presence.address, "bound"))
+        self._tell(self.on_bound, neighbour)
+
+    def lose(self, neighbour: Neighbour, link: str) -> None:
+        presence = neighbour.presences[link]
+        presence.bound_since = presence.bound_until = NEVER
+        presence.proven_address = False
+        presence.echoes_heard.clear()
+        self._outbox.forget_neighbour(neighbour.id)
+        self.buckets.forget(neighbour.id)
+        self._ctx.notify(NeighbourChanged(neighbour.short, link, presence.address, "lost"))
+        if not self._is_reachable(neighbour):
+            self._tell(self.on_lost, neighbour)
+
+    def give_up_silent(self) -> None:
+        """Those that were not heard, or did not echo us, for too long are lost."""
+        now = self._ctx.now
+        for neighbour in self.table.values():
+            for link, presence in neighbour.presences.items():
+                if presence.bound_until > NEVER and now >= _lost_at(presence):
+                    self.lose(neighbour, link)
+
+    def next_loss(self) -> Instant | None:
+        losses = [
+            _lost_at(presence)
+            for neighbour in self.table.values()
+            for presence in neighbour.presences.values()
+            if presence.bound_until > NEVER
+        ]
+        return min(losses, default=None)
+
+    def unknown(self, link: str, name: NeighbourId) -> None:
+        for heard in self.on_unknown:
+            heard(link, name)
+
+    def write(self, neighbour: Neighbour) -> None:
+        window = self.windows.written(neighbour.id)
+        self._ctx.persist(
+            NeighbourRecord(
+                neighbour.id,
+                neighbour.node,
+                neighbour.exchange,
+                window.epoch,
+                window.counter,
+                window.bits,
+                self._heard_at[neighbour.id],
+            )
+        )
+
+    def agree(self, exchange: bytes, other: NeighbourId, link_key: bytes) -> bytes | None:
+        return derive_pair_key(self._ctx.sealer, link_key, self._ctx.keys.exchange_secret, exchange, self.me, other)
+
+    def pair_key(self, neighbour: Neighbour, number: int) -> bytes | None:
+        """The pairwise key under the mesh secret of that number: during an overlap the other may still use the old."""
+        secret = self._ctx.mesh.numbered(number)
+        if secret is None or not neighbour.exchange:
+            return None
+        if number == self._ctx.mesh.current.number:
+            return neighbour.key
+        return self.agree(neighbour.exchange, neighbour.id, secret.link)
+
+    def _is_reachable(self, neighbour: Neighbour) -> bool:
+        return neighbour.session is not None or neighbour.link(self._ctx.now) is not None
+
+    def _forget_one(self) -> None:
+        idle = [name for name, neighbour in self.table.items() if not self._is_reachable(neighbour)]
+        oldest = min(idle[:-1] or idle, key=lambda name: self._heard_at[name])
+        del self.table[oldest], self._heard_at[oldest]
+        self.windows.forget(oldest)
+        self._ctx.forget(RecordKey(NeighbourRecord, (oldest,)))
+
+    def _tell(self, callbacks: list[Callback], neighbour: Neighbour) -> None:
+        for callback in callbacks:
+            callback(neighbour)
+
+
+def _lost_at(presence: Presence) -> Instant:
+    return min(presence.bound_until, presence.heard_at + SILENT_S)
