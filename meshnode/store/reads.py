@@ -61,8 +61,10 @@ class Reads:
             where, bound = where + " AND peer = ? AND channel = x''", (*bound, contact)
         if channel is not None:
             where, bound = where + " AND channel = ? AND channel <> x''", (*bound, channel)
-        messages = self._all(MessageRecord, f"{where} ORDER BY cursor LIMIT ?", (*bound, limit))
-        return [self._with_state(message) for message in messages]
+        page, bound = f"{where} ORDER BY cursor LIMIT ?", (*bound, limit)
+        states = self._all(StateRecord, f"WHERE message IN (SELECT id FROM message {page})", bound)
+        found = {state.message: state for state in states}
+        return [(message, found.get(message.id)) for message in self._all(MessageRecord, page, bound)]
 
     def message(self, prefix: bytes) -> Filed | None:
         """The message whose id begins with these bytes."""
