@@ -15,13 +15,22 @@ from meshnode.daemon.desk import Desk
 from meshnode.daemon.doctor import check_running
 from meshnode.daemon.home import CONFIG
 from meshnode.daemon.messages import Messages
+from meshnode.daemon.parcel_files import ParcelFiles
 from meshnode.daemon.people import Channels, Contacts, Devices, Invites
 from meshnode.daemon.watching import Watching
 
 
 def answers(desk: Desk) -> Answers:
     """Who answers which request."""
-    parts = (Running(desk), Invites(desk), Contacts(desk), Channels(desk), Devices(desk), Messages(desk))
+    parts = (
+        Running(desk),
+        Invites(desk),
+        Contacts(desk),
+        Channels(desk),
+        Devices(desk),
+        Messages(desk),
+        ParcelFiles(desk),
+    )
     return {request: answer for part in parts for request, answer in part.answers.items()}
 
 
