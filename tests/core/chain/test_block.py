@@ -102,6 +102,15 @@ def test_a_dropped_body_leaves_a_block_that_verifies() -> None:
             with_body_untrusted(header, other)
 
 
+def test_a_body_longer_than_its_block_says_never_fits() -> None:
+    ann = Writer()
+    block = ann.write(b"soup is ready")
+    content = _changed(block.content, 84, b"\x00\x00\x00\x04")
+    header = parse_content_untrusted(content, FAST.sign(ann.secret, block_module.LABEL + content), FAST)
+    with pytest.raises(WireError, match="does not belong"):
+        with_body_untrusted(header, b"soup is ready")
+
+
 def test_an_empty_body_cannot_be_dropped() -> None:
     block = Writer().write(b"")
     assert without_body(block).body == b""

@@ -359,6 +359,18 @@ def test_history_below_a_checkpoint_must_link_to_it() -> None:
     assert log.start == 70
 
 
+def test_what_waited_below_a_checkpoint_must_link_to_it_too() -> None:
+    ann, checkpoint = checkpointed()
+    clone = ann.fork()
+    del clone.blocks[69:]
+    log = Log(ann.log)
+    log.offer(clone.write(b"other"))
+    log.offer(checkpoint)
+    log.begin_at(71)
+    assert (log.start, log.head) == (71, 71)
+    assert log.offer(ann.blocks[69]) is Verdict.FORK
+
+
 @pytest.mark.parametrize("seq", [70, 71, 72])
 def test_a_log_begins_only_at_a_checkpoint_and_only_when_empty(seq: int) -> None:
     ann, _ = checkpointed()

@@ -125,6 +125,24 @@ def test_an_answer_is_bounded_and_the_rest_follows(monkeypatch: pytest.MonkeyPat
     assert flood.ranges[-1].mode == FINGERPRINT
 
 
+def test_a_bounded_answer_tells_what_it_settled_and_leaves_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ANSWERED", 2)
+    mine, theirs = [bytes([number]) * 8 for number in (1, 3, 5, 7)], [bytes([number]) * 8 for number in (2, 4, 6)]
+    answer = Reconciler(mine, KEY, NONCE).answer_untrusted([Range(END, LISTED, elements=tuple(theirs))])
+    assert (answer.missing_there, answer.missing_here) == (mine[:2], theirs[:2])
+    assert [(one.mode, one.upper) for one in answer.ranges] == [(ANSWERED, mine[2]), (FINGERPRINT, END)]
+    assert exchange(theirs, mine).lacks == (set(mine), set(theirs))
+
+
+def test_an_answer_splits_only_so_many_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_RANGES", 50)
+    asked = [Range(bytes([number]), FINGERPRINT, bytes(8)) for number in range(1, 250)]
+    mine = [bytes([number, at]) + bytes(6) for number in range(250) for at in range(30)]
+    answer = Reconciler(mine, KEY, NONCE).answer_untrusted(asked)
+    assert len(answer.ranges) == 3 * 16 + 246
+    assert [one.upper for one in answer.ranges if len(one.upper) == 1] == [one.upper for one in asked]
+
+
 def test_nothing_left_to_answer_with_is_a_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ANSWERED", 0)
     answer = Reconciler([b"elements"], KEY, NONCE).answer_untrusted([Range(END, LISTED)])
