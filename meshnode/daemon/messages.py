@@ -116,14 +116,13 @@ class Messages:
         channel = self._desk.book.channel(request.channel) if request.channel else None
         since, _ = read_cursor(request.since)
         found: list[Filed] = []
-        while len(found) < (request.limit or len(found) + 1):
-            page = await self._desk.host.inbox(
-                since, contact, channel, min(PAGE, (request.limit or PAGE) - len(found) % PAGE)
-            )
-            if not page:
-                break
+        while not request.limit or len(found) < request.limit:
+            wanted = min(PAGE, request.limit - len(found)) if request.limit else PAGE
+            page = await self._desk.host.inbox(since, contact, channel, wanted)
             found += page
-            since = page[-1].message.cursor
+            since = page[-1].message.cursor if page else since
+            if len(page) < wanted:
+                break
         if request.mark_read:
             await self._mark_read(found)
         shown = [wording.message(one, self._desk.book, self._desk.me.name) for one in found]

@@ -6,10 +6,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from support.commands import Commands
 
 from meshnode.core.identity.invite import ContactInvite, read_invite_untrusted
 from meshnode.daemon.home import open_home
+from support.commands import Commands
 
 
 @pytest.fixture

@@ -1,0 +1,227 @@
+"""Commands to nodes that run: two of them, one hop apart."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from meshnode.control import client, notices, replies, requests
+from support.commands import Commands
+from support.villages import village
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
+    with village(tmp_path_factory.mktemp("village"), 2) as running:
+        yield running
+
+
+@pytest.fixture
+def ada(homes: list[Path], capsys: pytest.CaptureFixture[str]) -> Commands:
+    return Commands(homes[0], capsys)
+
+
+@pytest.fixture
+def bo(homes: list[Path], capsys: pytest.CaptureFixture[str]) -> Commands:
+    return Commands(homes[1], capsys)
+
+
+def _typed(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    class Stdin(io.TextIOWrapper):
+        pass
+
+    monkeypatch.setattr("sys.stdin", Stdin(io.BytesIO(data), encoding="utf-8"))
+
+
+def test_a_message_is_delivered_read_and_explained(ada: Commands, bo: Commands) -> None:
+    sent = ada("send", "Bo", "soup is ready", "--wait", "delivered", "--json")
+    assert sent.code == 0
+    assert sent.json["state"] in ("delivered", "read")
+    arrived = [m for m in bo("inbox", "--contact", "Ada", "--json").json["messages"] if m["id"] == sent.json["id"]]
+    assert [(m["text"], m["from"], m["to"], m["files"]) for m in arrived] == [("soup is ready", "Ada", "Bo", [])]
+    why = ada("why", sent.json["id"][:9], "--json").json
+    assert why["id"] == sent.json["id"]
+    assert why["state"] in ("delivered", "read")
+    assert "delivered" in ada("why", sent.json["id"]).out or "read" in ada("why", sent.json["id"]).out
+
+
+def test_the_text_comes_from_standard_input(ada: Commands, bo: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    _typed(monkeypatch, "Grüße\nzwei Zeilen\n".encode())
+    sent = ada("send", "Bo", "--wait", "delivered", "--json").json
+    texts = {m["id"]: m["text"] for m in bo("inbox", "--json").json["messages"]}
+    assert texts[sent["id"]] == "Grüße\nzwei Zeilen"
+
+
+@pytest.mark.parametrize("typed", [b"", b"\n", b"\xff\xfe"])
+def test_what_is_no_text_is_not_sent(ada: Commands, monkeypatch: pytest.MonkeyPatch, typed: bytes) -> None:
+    _typed(monkeypatch, typed)
+    ran = ada("send", "Bo")
+    assert ran.code == 1
+    assert ran.err.count("\n") == 1
+
+
+def test_each_line_is_a_message(ada: Commands, bo: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    _typed(monkeypatch, b"one\n\ntwo\nthree\n")
+    ran = ada("send", "Bo", "--lines", "--wait", "delivered")
+    assert ran.code == 0
+    answers = [json.loads(line) for line in ran.out.splitlines()]
+    assert {a["state"] for a in answers} <= {"delivered", "read"}
+    texts = {m["id"]: m["text"] for m in bo("inbox", "--json").json["messages"]}
+    assert sorted(texts[a["id"]] for a in answers) == ["one", "three", "two"]
+
+
+def test_lines_are_posted_in_order(ada: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    _typed(monkeypatch, b"first\nsecond\n")
+    answers = [json.loads(line) for line in ada("post", "market", "--lines").out.splitlines()]
+    assert len(answers) == 2
+    shown = [m["text"] for m in ada("inbox", "--channel", "market", "--json").json["messages"]]
+    assert shown[-2:] == ["first", "second"]
+
+
+def test_a_post_joins_the_channel(ada: Commands) -> None:
+    posted = ada("post", "weather", "rain at noon", "--json").json
+    assert posted["state"] in ("written", "kept", "on_air", "carried")
+    assert "weather" in [c["name"] for c in ada("channel", "list", "--json").json["channels"]]
+    mine = ada("inbox", "--channel", "weather", "--json").json["messages"]
+    assert [(m["from"], m["channel"], m["text"]) for m in mine] == [("Ada", "weather", "rain at noon")]
+    left = ada("channel", "leave", "weather", "--json").json["channels"]
+    assert "weather" not in [c["name"] for c in left]
+
+
+def test_the_same_request_is_the_same_message(homes: list[Path]) -> None:
+    request = requests.SendRequest(contact="Bo", text="once", request_id="0f" * 16)
+    first = client.ask(homes[0] / "control.sock", request, replies.StateReply)
+    again = client.ask(homes[0] / "control.sock", request, replies.StateReply)
+    assert first.id == again.id
+
+
+def test_not_yet_delivered_exits_4(ada: Commands, bo: Commands, tmp_path: Path) -> None:
+    stranger = ada.bare("init", "--name", "Zoe", "--json", "--home", str(tmp_path / "zoe")).json["invite"]
+    ada("contact", "add", stranger)
+    ran = ada("send", "Zoe", "are you there?", "--wait", "delivered", "--timeout", "0.1", "--json")
+    assert ran.code == 4
+    assert ran.json["waiting_for"] == "key of Zoe"
+    ran = ada("trace", "Zoe", "--timeout", "0.1", "--json")
+    assert (ran.code, ran.json["path"]) == (4, [])
+    ada("contact", "remove", "Zoe")
+
+
+def test_a_blocked_contact_is_not_written_to(ada: Commands) -> None:
+    ada("contact", "block", "Bo")
+    ran = ada("send", "Bo", "hello")
+    ada("contact", "unblock", "Bo")
+    assert ran.code == 1
+    assert "blocked" in ran.err
+
+
+def test_status_on_one_screen_and_as_json(ada: Commands) -> None:
+    status = ada("status", "--json").json
+    promised = "version persona uptime_s interface overlay neighbours counts airtime store clock"
+    assert set(promised.split()) <= status.keys()
+    assert {"name", "driver", "state"} <= status["interface"].keys()
+    assert {"backend", "address", "public_key", "peers"} <= status["overlay"].keys()
+    assert {"logs", "blocks", "envelopes", "chunks"} <= status["counts"].keys()
+    assert status["mesh"] == "valley"
+    assert {"node", "address", "carrier", "last_heard_s"} <= status["neighbours"][0].keys()
+    shown = ada("status").out
+    assert "valley (closed)" in shown
+    assert len(shown.splitlines()) < 25
+
+
+def test_neighbours_peers_queue_devices(ada: Commands) -> None:
+    assert ada("neighbours", "--json").json["neighbours"][0]["bound"]
+    assert "both ways" in ada("neighbours").out
+    assert "sessions" in ada("peers", "--json").json
+    assert "queue" in ada("queue", "--json").json
+    devices = ada("device", "list", "--json").json["devices"]
+    assert [(d["own"], d["revoked"]) for d in devices] == [(True, False)]
+    assert ada("device", "revoke", "zz").code == 1
+    for words in (
+        ("peers",),
+        ("queue",),
+        ("device", "list"),
+        ("peer", "list"),
+        ("channel", "list"),
+        ("contact", "list"),
+    ):
+        assert ada(*words).code == 0, words
+
+
+def test_without_an_overlay_there_is_nothing_to_peer(ada: Commands) -> None:
+    ran = ada("peer", "add", "tls://192.0.2.7:443")
+    assert ran.code == 1
+    assert "overlay" in ran.err
+
+
+def test_trace_shows_the_way(ada: Commands) -> None:
+    traced = ada("trace", "Bo", "--json")
+    assert traced.code == 0
+    assert set(traced.json["path"][0]) == {"node", "carrier", "rtt_ms"} if traced.json["path"] else True
+
+
+def test_membership_is_handed_on_aloud(ada: Commands, tmp_path: Path) -> None:
+    ran = ada("mesh", "invite", "--json")
+    assert ran.json["mesh"] == "valley"
+    assert "membership" in ran.err
+    joining = Commands(tmp_path / "cy", ada._capture)
+    joining("init", "--name", "Cy")
+    assert joining("mesh", "join", ran.json["uri"]).code == 3
+    refused = ada("mesh", "join", ada("invite", "--json").json["uri"])
+    assert refused.code == 1
+    assert "contact add" in refused.err
+
+
+def test_another_command_cannot_take_the_home(ada: Commands) -> None:
+    assert ada("init").code == 1
+    ran = ada("run", "--interface", "lo", "--overlay", "none")
+    assert ran.code == 1
+    assert "Another meshnode" in ran.err
+
+
+def test_doctor_of_a_running_node(ada: Commands) -> None:
+    ran = ada("doctor", "--json")
+    assert {c["name"] for c in ran.json["checks"]} >= {
+        "home",
+        "config",
+        "store",
+        "interface",
+        "overlay",
+        "clock",
+        "disk",
+    }
+
+
+def test_watch_begins_with_ready_and_misses_none(homes: list[Path], ada: Commands) -> None:
+    begun = ada("inbox", "--json").json["cursor"]
+    ids = [ada("post", "square", f"post {number}", "--json").json["id"] for number in range(3)]
+
+    async def watched() -> list[notices.Notice]:
+        seen: list[notices.Notice] = []
+        async with client.connect(homes[0] / "control.sock") as connection:
+            stream = connection.stream(requests.WatchRequest(since=begun))
+            async for notice in stream:
+                seen.append(notice)
+                if sum(isinstance(one, notices.MessageNotice) for one in seen) == len(ids):
+                    break
+            await stream.aclose()
+        return seen
+
+    seen = trio.run(watched)
+    assert isinstance(seen[0], notices.ReadyNotice)
+    assert [one.id for one in seen if isinstance(one, notices.MessageNotice)] == ids
+    assert ada("watch", "--since", "soon").code == 1
+
+
+def test_the_inbox_by_pages(ada: Commands) -> None:
+    for number in range(3):
+        ada("post", "pages", f"page {number}")
+    first = ada("inbox", "--channel", "pages", "--limit", "2", "--json").json
+    rest = ada("inbox", "--channel", "pages", "--since", first["cursor"], "--json").json
+    assert [m["text"] for m in (*first["messages"], *rest["messages"])] == ["page 0", "page 1", "page 2"]
+    assert ada("inbox", "--channel", "pages", "--since", rest["cursor"], "--json").json["messages"] == []
+    assert "page 2" in ada("inbox", "--channel", "pages").out
