@@ -54,7 +54,10 @@ class Running:
 
     async def __anext__(self) -> str:
         while b"\n" not in self._rest:
-            data = await self.stdout.receive_some()
+            try:
+                data = await self.stdout.receive_some()
+            except trio.ClosedResourceError:  # we let go of the program while another task was reading
+                data = b""
             if not data:
                 raise StopAsyncIteration
             self._rest += data
