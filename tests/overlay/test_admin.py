@@ -17,7 +17,8 @@ from support.fake_yggdrasil import FakeYggdrasil, outbound, up
 CAPTURES = json.loads((Path(__file__).parents[1] / "vectors/yggdrasil-addresses.json").read_text())["admin_api"]
 TEXT = st.text('ab"\\{}[]\u00e9\n', max_size=6)
 INNER = st.none() | st.integers() | TEXT
-OBJECT = st.dictionaries(TEXT, INNER | st.lists(INNER, max_size=2) | st.dictionaries(TEXT, INNER, max_size=2), max_size=3)
+VALUE = INNER | st.lists(INNER, max_size=2) | st.dictionaries(TEXT, INNER, max_size=2)
+OBJECT = st.dictionaries(TEXT, VALUE, max_size=3)
 
 
 @pytest.fixture
