@@ -43,12 +43,14 @@ def run(
     import trio
 
     from meshnode.daemon import logs
+    from meshnode.daemon.capture import TappedSealer
     from meshnode.daemon.carriers import real_carriers
     from meshnode.daemon.home import open_home
     from meshnode.daemon.main import serve
 
     with open_home(common.directory, config_file=config, passphrase_file=passphrase_file) as home:
         home.config = _chosen(home.config, interface, overlay)
+        home.sealer = TappedSealer()
         logs.set_up(home.config.log)
         listener = say.line if common.json else _ready_line
         with contextlib.suppress(KeyboardInterrupt):

@@ -11,6 +11,7 @@ from meshnode import config as options
 from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
 from meshnode.control.server import Streams
+from meshnode.daemon.capture import Capturing
 from meshnode.daemon.desk import Desk
 from meshnode.daemon.doctor import check_running
 from meshnode.daemon.home import CONFIG
@@ -36,7 +37,7 @@ def answers(desk: Desk) -> Answers:
 
 def streams(desk: Desk) -> Streams:
     """Who streams what."""
-    return {requests.WatchRequest: Watching(desk).watch}
+    return {requests.WatchRequest: Watching(desk).watch, requests.CaptureRequest: Capturing(desk).capture}
 
 
 class Running:

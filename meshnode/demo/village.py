@@ -13,6 +13,7 @@ from meshnode.control.replies import ContactsReply, Reply, UriReply
 from meshnode.control.requests import ContactAddRequest, InviteRequest, Request
 from meshnode.core.records import Snapshot
 from meshnode.core.sealing.mesh import closed_mesh
+from meshnode.daemon.capture import TappedSealer
 from meshnode.daemon.entropy import SystemEntropy
 from meshnode.daemon.home import Home, create_home, open_home
 from meshnode.daemon.loop import NodeLike
@@ -56,6 +57,7 @@ class Village:
             self._lives[node] = life
             home = await trio.to_thread.run_sync(open_home, self.homes[node])
             with home:
+                home.sealer = TappedSealer()
                 make = partial(self._made, node)
                 await run_daemon(home, self._carriers(home, node), make_node=make, task_status=task_status)
 

@@ -225,3 +225,25 @@ def test_the_inbox_by_pages(ada: Commands) -> None:
     assert [m["text"] for m in (*first["messages"], *rest["messages"])] == ["page 0", "page 1", "page 2"]
     assert ada("inbox", "--channel", "pages", "--since", rest["cursor"], "--json").json["messages"] == []
     assert "page 2" in ada("inbox", "--channel", "pages").out
+
+
+def test_capture_writes_our_frames_opened(homes: list[Path], ada: Commands, tmp_path: Path) -> None:
+    file = tmp_path / "valley.pcapng"
+
+    async def captured() -> None:
+        async with client.connect(homes[0] / "control.sock") as connection:
+            stream = connection.stream(requests.CaptureRequest(path=str(file)))
+            posted = False
+            async for _ in stream:
+                if not posted:
+                    await trio.to_thread.run_sync(lambda: ada("post", "square", "seen by members"))
+                    posted = True
+                if b"seen by members" in file.read_bytes():
+                    break
+            await stream.aclose()
+
+    trio.run(captured)
+    data = file.read_bytes()
+    assert data[:4] == bytes.fromhex("0a0d0d0a")
+    assert b"sent to " in data
+    assert ada("capture", "/nowhere/x.pcapng").code == 1

@@ -10,6 +10,8 @@ from pathlib import Path
 import trio
 
 from meshnode.config import LogSection
+from meshnode.control.replies import NeighboursReply
+from meshnode.control.requests import NeighboursRequest
 from meshnode.core.records import Record
 from meshnode.daemon import logs
 from meshnode.demo.sky import Sky
@@ -54,6 +56,9 @@ class _Life:
                     await here.start(node)
                 if self._nodes > 1:
                     await here.introduce(0, self._nodes - 1)
+                for node in range(self._nodes if self._nodes > 1 else 0):
+                    while not await _has_neighbour(here, node):  # noqa: ASYNC110 - it has to be asked
+                        await trio.sleep(0.05)
                 self.homes = here.homes
                 self.ready.set()
                 await trio.sleep_forever()
@@ -61,6 +66,11 @@ class _Life:
     def end(self) -> None:
         if self._token is not None:
             self._token.run_sync_soon(self._scope.cancel)
+
+
+async def _has_neighbour(here: Village, node: int) -> bool:
+    known = (await here.ask(node, NeighboursRequest(), NeighboursReply)).neighbours
+    return any(neighbour.bound for neighbour in known)
 
 
 def _unseen(node: int, record: Record) -> None:
