@@ -26,6 +26,7 @@ from meshnode.errors import UsageError
 R = TypeVar("R", bound=Record)
 
 EXPORT_PATIENCE_S = 60.0
+REFUSALS = ("_refused", "_no_room", "_over_hop_quota", "_full")  # how counters of what was not taken end
 
 
 class Host:
@@ -122,11 +123,11 @@ class Host:
         return {**taken, "chunks": 0, "refused": self._refused() - refused}
 
     async def _held(self) -> dict[str, int]:
-        counts = await self._disk.read(lambda reads: reads.counts())
-        return {"blocks": counts["block"], "envelopes": counts["envelope"] + counts["message"]}
+        counts, direct = await self._disk.read(lambda reads: (reads.counts(), reads.direct()))
+        return {"blocks": counts["block"], "envelopes": counts["envelope"] + direct}
 
     def _refused(self) -> int:
-        return sum(self._loop.node.counters.values())
+        return sum(count for name, count in self._loop.node.counters.items() if name.endswith(REFUSALS))
 
     def status(self) -> dict[str, object]:
         """All that `meshnode status --json` prints, and `sessions` and `queue` where the node tells them."""

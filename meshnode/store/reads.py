@@ -100,6 +100,10 @@ class Reads:
         """How many rows each table has."""
         return {table.name: self._count(table.name) for table in TABLES.values()}
 
+    def direct(self) -> int:
+        """How many direct messages arrived."""
+        return self._count("message WHERE channel = x'' AND NOT outgoing")
+
     def _count(self, table: str) -> int:
         return int(next(self._rows(f"SELECT count(*) FROM {table}"))[0])
 

@@ -104,6 +104,26 @@ def test_a_passphrase_home_opens_with_its_passphrase_only(tmp_path: Path, monkey
     open_home(tmp_path / "h").close()
 
 
+@pytest.mark.parametrize(("text", "said"), [(b"\xff\xfe", "not UTF-8"), (b"\n", "is empty"), (None, "cannot be read")])
+def test_a_passphrase_file_that_holds_none_is_named(tmp_path: Path, text: bytes | None, said: str) -> None:
+    file = tmp_path / "passphrase"
+    if text is not None:
+        file.write_bytes(text)
+    with pytest.raises(HomeError, match=said):
+        create_home(tmp_path / "h", "Ada", open_mesh("public"), passphrase_file=file)
+
+
+def test_a_place_that_cannot_be_a_home_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("soup")
+    with pytest.raises(HomeError, match="cannot be made"):
+        create_home(tmp_path / "file", "Ada", open_mesh("public"))
+    with pytest.raises(HomeError, match="no meshnode home"):
+        open_home(tmp_path / "file")
+    (tmp_path / "h" / "keys").mkdir(parents=True)
+    with pytest.raises(HomeError, match="cannot be read"):
+        open_home(tmp_path / "h")
+
+
 def test_the_key_may_come_from_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "meshnode-key").write_bytes(b"k" * 32)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))

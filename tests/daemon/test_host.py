@@ -106,9 +106,12 @@ async def test_a_parcel_carries_posts_from_one_home_to_another(
             first = await host.import_records(parcel)
             texts = [one.message.text for one in await host.inbox(channel=SQUARE)]
             second = await host.import_records(parcel)
+            rubbish = await host.import_records([b"\x05rubbish"])
+    assert (rubbish["blocks"], rubbish["refused"]) == (0, 1)
     assert texts == ["post 0", "post 1", "post 2"]
     assert first["blocks"] >= 3
-    assert (second["blocks"], second["envelopes"]) == (0, 0)
+    assert (first["envelopes"], first["refused"]) == (0, 0)
+    assert (second["blocks"], second["envelopes"], second["refused"]) == (0, 0, 0)
 
 
 async def test_the_journal_is_written_when_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
