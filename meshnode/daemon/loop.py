@@ -111,7 +111,9 @@ class Loop:
         *,
         journal: Journal | None = None,
         systemd: Systemd | None = None,
+        on_link: Callable[[LinkChanged], None] | None = None,
     ) -> None:
+        self._on_link = on_link
         self.inputs, self._waiting = trio.open_memory_channel[Input | Asked](WAITING)
         self.node: NodeLike
         self.store = StoreState(0, 0, False)
@@ -194,6 +196,8 @@ class Loop:
         if self._journal is not None:
             self._journal.write(told, now)
         self._world.note(told)
+        if self._on_link is not None and isinstance(told, LinkChanged):
+            self._on_link(told)
         try:
             effects = self.node.step(told, now)
         except UsageError as error:

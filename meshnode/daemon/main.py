@@ -142,7 +142,15 @@ class _Daemon:
         health = Health(self._wall.unix_now)
         self.town = Town(home, clock, self._wall, health)
         performer = Performer({link.name: link for link in carriers.links}, carriers.sessions, self.town.tell)
-        self._loop = Loop(self._make_node, self._disk, performer, clock, journal=self._journal, systemd=self._systemd)
+        self._loop = Loop(
+            self._make_node,
+            self._disk,
+            performer,
+            clock,
+            journal=self._journal,
+            systemd=self._systemd,
+            on_link=self.town.link_changed,
+        )
         host = Host(
             home,
             self._loop,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from meshnode.control import notices as told
 from meshnode.control.feed import Feed
 from meshnode.control.replies import utc_text
+from meshnode.core.inputs import LinkChanged
 from meshnode.core.notices import MessageFiled, Notice, Warned
 from meshnode.daemon import wording
 from meshnode.daemon.book import Book
@@ -26,6 +27,7 @@ class Town:
         self.progress = Progress()
         self.book = Book(home.keys.persona, home.name)
         self.newest = 0
+        self._ready = False
         self._name = home.name
         self._clock = clock
         self._wall = wall
@@ -47,8 +49,15 @@ class Town:
         if worded is not None:
             self.publish(worded)
 
+    def link_changed(self, change: LinkChanged) -> None:
+        """The bound interface came, changed or went. What is found at the start stands in `ready`, the first notice."""
+        if self._ready:
+            state = "down" if change.settings is None else "up"
+            self.publish(told.InterfaceNotice(at=self.at, name=change.link, state=state))
+
     def publish(self, notice: told.Notice) -> None:
         """A notice as it is shown."""
+        self._ready = self._ready or isinstance(notice, told.ReadyNotice)
         self.feed.publish(notice)
         for listener in self._listeners:
             listener(notice)
