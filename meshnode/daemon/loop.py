@@ -244,12 +244,35 @@ class Loop:
             asked.done.set()
         for session in self._world.sessions:
             self._performer.hang_up(session)
-        self.node = await self._make_node()
+        self.node = await self._make_again()
         self._own.clear()
         self.store = StoreState(0, 0, False)
         await self._tend()
         self._own.extend(self._world.retold())
         await trio.sleep(FULL_PAUSE_S)
+
+    async def _make_again(self) -> NodeLike:
+        """A node from the store; not even that can be begun while there is no room at all, so wait for some."""
+        while True:
+            try:
+                return await self._make_node()
+            except StoreFullError as error:
+                self._turn_away(error)
+                self._systemd.alive()
+                await trio.sleep(FULL_PAUSE_S)
+
+    def _turn_away(self, error: StoreFullError) -> None:
+        """Nothing that waits can be taken; who asked is told, and what holds is remembered."""
+        try:
+            while True:
+                given = self._waiting.receive_nowait()
+                if isinstance(given, Asked):
+                    given.error = error
+                    given.done.set()
+                else:
+                    self._world.note(given)
+        except trio.WouldBlock:
+            return
 
     async def _tend(self) -> None:
         """Mind the store's size, keep `now`, and tell the node when the answer changed."""

@@ -79,7 +79,16 @@ class Store:
             if self._ballast is None or not self._ballast.held:
                 raise
             self._ballast.give_up()
+            self._turn_log_over()
             self._transact(changes, now, promise)
+
+    def _turn_log_over(self) -> None:
+        """Let the write-ahead log begin again at its start, so that it needs no more of the disk than it has."""
+        try:
+            with translated(self._path.name):
+                self._database.wal_checkpoint()
+        except StoreFullError:
+            pass  # it goes on growing instead, as long as it can
 
     def _transact(self, changes: Changes, now: float, promise: bool) -> None:
         with translated(self._path.name):

@@ -224,6 +224,33 @@ async def test_a_full_disk_acknowledges_nothing_and_starts_over_from_what_is_kep
     assert rig.whats() == ["hangup", "commit", "send"]
 
 
+async def test_while_there_is_no_room_at_all_everybody_is_told_and_nobody_waits(
+    tmp_path: Path, autojump_clock: Any
+) -> None:
+    promised = [Persist((fact("own words"),), promise=True)]
+    nodes = [FakeNode(lambda given, now: promised if isinstance(given, Compose) else []) for _ in range(2)]
+    async with running(tmp_path, nodes) as (rig, _):
+        made = rig.loop._make_node
+
+        async def no_room() -> Any:
+            if rig.disk.full:
+                raise StoreFullError("The store cannot grow.")
+            return await made()
+
+        rig.loop._make_node = no_room
+        rig.disk.full = True
+        for _ in range(3):
+            with pytest.raises(StoreFullError):
+                await rig.loop.submit(Compose("soup"))
+        await rig.loop.inputs.send(LinkChanged("halow0", None))
+        await trio.sleep(5)
+        rig.disk.full = False
+        await trio.sleep(5)
+        await rig.loop.submit(Compose("soup"))
+    assert nodes[1].inputs(LinkChanged) == [LinkChanged("halow0", None)]
+    assert rig.whats() == ["commit"]
+
+
 async def test_the_node_learns_how_full_the_store_is(
     tmp_path: Path, autojump_clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
