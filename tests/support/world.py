@@ -241,7 +241,7 @@ class World:
     def _dial(self, seat: Seat, dial: Dial) -> None:
         other = dial.address
         reachable = dial.carrier == "overlay" or other in self.hears[seat.name]
-        if not self.sessions_work or not reachable or not self.seats[other].up:
+        if not self.sessions_work or not reachable or other not in self.seats or not self.seats[other].up:
             self.at(self.now + 1.0, lambda: self.feed(seat.name, DialFailed(other, "no answer")))
             return
         self.at(self.now + 0.05, lambda: self._connect(seat.name, other, dial.carrier))

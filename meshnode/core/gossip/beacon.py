@@ -75,10 +75,11 @@ class Beacons:
         self._airs: dict[str, Air] = {}
         self._new: deque[Instant] = deque(maxlen=NEW_PER_MINUTE)
         self._new_ids: dict[NeighbourId, Instant] = {}
+        self._gone: dict[NeighbourId, tuple[Instant, Instant]] = {}  # who went when, and since when all was settled
         self._said = b""
         neighbours.on_unknown.append(self._unknown)
-        neighbours.on_bound.append(self._company_changed)
-        neighbours.on_lost.append(self._company_changed)
+        neighbours.on_bound.append(self._bound)
+        neighbours.on_lost.append(self._lost)
 
     def link_changed(self, link: str, up: bool) -> None:
         """A link came or went."""
@@ -176,10 +177,28 @@ class Beacons:
         air.changed_at = now
         air.trickle.reset(now)
 
-    def _company_changed(self, neighbour: Neighbour) -> None:
+    def _bound(self, neighbour: Neighbour) -> None:
+        """It heard us; our answer tells it that we hear it.
+
+        Who was lost for a moment only was never away: else every beacon that is lost while we carry something would
+        make us look around anew, and lose it again.
+        """
+        now = self._ctx.now
+        went_at, settled_at = self._gone.pop(neighbour.id, (float("-inf"), now))
         for link in neighbour.presences:
             if link in self._airs:
-                self._airs[link].changed_at = self._ctx.now
+                air = self._airs[link]
+                air.changed_at = min(air.changed_at, settled_at) if went_at > now - CARRYING_AFTER_MAX_S else now
+                self._answer(air)
+
+    def _lost(self, neighbour: Neighbour) -> None:
+        now = self._ctx.now
+        for link in neighbour.presences:
+            if link in self._airs:
+                self._gone[neighbour.id] = (now, self._airs[link].changed_at)
+                self._airs[link].changed_at = now
+        while len(self._gone) > REMEMBERED:
+            del self._gone[next(iter(self._gone))]
 
     def _alone_due(self, link: str, air: Air) -> Instant | None:
         """When solitude asks for a beacon; None in company."""

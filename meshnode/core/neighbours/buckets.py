@@ -29,16 +29,20 @@ class Bucket:
 
     def spend(self, cost: float, now: Instant) -> bool:
         """Take `cost` if anything is left; False when the bucket is dry."""
-        self._left = min(self._size, self._left + (now - self._at) * self._rate)
-        self._at = now
+        self._fill(now)
         if self._left <= 0:
             return False
         self._left -= cost
         return True
 
-    def fine(self, cost: float) -> None:
+    def fine(self, cost: float, now: Instant) -> None:
         """Take `cost`, into debt if need be, but never more than a full bucket's worth of it."""
+        self._fill(now)
         self._left = max(-self._size, self._left - cost)
+
+    def _fill(self, now: Instant) -> None:
+        self._left = min(self._size, self._left + (now - self._at) * self._rate)
+        self._at = now
 
 
 class Buckets:

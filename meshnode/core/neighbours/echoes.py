@@ -61,11 +61,11 @@ def echoes_us(echoes: Iterable[Echo], me: NeighbourId, beacons: OwnBeacons) -> b
 
 
 def choose_echoes(neighbours: Iterable[Neighbour], link: str, now: Instant) -> tuple[Echo, ...]:
-    """At most eight, those that waited longest first; only of nodes that were heard within the life of a binding."""
+    """At most eight, those that waited longest first; only of those whose HELLO we hold, heard not too long ago."""
     heard = [
         (neighbour.presences[link].echoed_at, neighbour.id)
         for neighbour in neighbours
-        if link in neighbour.presences and neighbour.presences[link].last_beacon_at > now - BOUND_FOR_S
+        if neighbour.key and link in neighbour.presences and neighbour.presences[link].last_beacon_at > now - BOUND_FOR_S
     ]
     chosen = {name for _, name in sorted(heard)[:MAX_ECHOES]}
     echoes = []

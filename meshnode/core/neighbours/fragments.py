@@ -24,6 +24,7 @@ LIFE_S: Final = 30.0
 ASK_AFTER_S: Final = 0.3  # of silence, doubling: fragments of one item leave in a row
 KEPT_ITEMS: Final = 32
 DONE_ITEMS: Final = 64
+DONE_S: Final = 0.5  # late doubles are dropped; but what could not be used then (its log unknown) comes again by WANT
 
 
 def item_id(encoded: bytes) -> bytes:
@@ -57,13 +58,13 @@ class Reassembly:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, NeighbourId], dict[bytes, Assembly]] = {}
-        self._done: dict[bytes, None] = {}
+        self._done: dict[bytes, Instant] = {}  # items that are whole, and since when
 
     def take_untrusted(self, link: str, hop: NeighbourId, fragment: Fragment, now: Instant) -> bytes | None:
         """The whole frame once the last piece is there, checked against its id."""
         if not 1 < fragment.count <= MAX_FRAGMENTS or fragment.index >= fragment.count:
             raise WireError("a fragment's place is impossible")
-        if fragment.item in self._done:
+        if now < self._done.get(fragment.item, float("-inf")) + DONE_S:
             return None
         items = self._open.setdefault((link, hop), {})
         assembly = self._assembly(items, fragment, now)
@@ -76,7 +77,7 @@ class Reassembly:
             assembly.ask_at = now + ASK_AFTER_S * 2**assembly.asked
         if len(assembly.pieces) < assembly.count:
             return None
-        return self._complete(items, fragment.item, assembly)
+        return self._complete(items, fragment.item, assembly, now)
 
     def asks(self, now: Instant) -> Iterator[tuple[str, NeighbourId, FragmentWant]]:
         """What is missing and due to be asked for; drops what grew too old."""
@@ -107,14 +108,15 @@ class Reassembly:
             items[fragment.item] = Assembly(fragment.count, now, now + ASK_AFTER_S)
         return items[fragment.item]
 
-    def _complete(self, items: dict[bytes, Assembly], item: bytes, assembly: Assembly) -> bytes:
+    def _complete(self, items: dict[bytes, Assembly], item: bytes, assembly: Assembly, now: Instant) -> bytes:
         del items[item]
         whole = b"".join(assembly.pieces[index] for index in range(assembly.count))
         if item_id(whole) != item:
             raise WireError("the whole is not what its fragments said")
         for others in self._open.values():  # the same item may be on its way from several neighbours
             others.pop(item, None)
-        self._done[item] = None
+        self._done.pop(item, None)
+        self._done[item] = now
         while len(self._done) > DONE_ITEMS:
             del self._done[next(iter(self._done))]
         return whole

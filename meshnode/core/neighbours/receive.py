@@ -105,7 +105,8 @@ class Receiver:
             if isinstance(frame, Hello):
                 self._hello_untrusted(received, header, frame)
         neighbour = self._roster.table.get(header.sender)
-        if neighbour is None:
+        if neighbour is None or not neighbour.exchange:  # unknown, or known by a session alone
+            neighbour = None
             self._stranger(received.link, header, frames)
         else:
             self._present(neighbour, received, header, frames)

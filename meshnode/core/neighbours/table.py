@@ -113,7 +113,7 @@ class Neighbours(Roster):
         settings = self._ctx.links.get(heard.link)
         if settings is not None:
             bucket = self._receiver.bucket(heard.link, heard.sender, heard.bound, heard.pairwise, settings)
-            bucket.fine(size * WRONG_FACTOR)
+            bucket.fine(size * WRONG_FACTOR, self._ctx.now)
 
     # out
 
@@ -209,7 +209,8 @@ class Neighbours(Roster):
         neighbour = self.table.get(to)
         if neighbour is None or link not in neighbour.presences:
             return None
-        sealed = self._seal.seal_unicast(plaintext, to, neighbour.key or None)
+        key = neighbour.key if neighbour.bound_on(link, self._ctx.now) else None  # else it may not know ours yet
+        sealed = self._seal.seal_unicast(plaintext, to, key)
         return neighbour.presences[link].address, self._note_beacon(link, plaintext, sealed)
 
     # time

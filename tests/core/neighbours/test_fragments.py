@@ -1,0 +1,119 @@
+"""Fragments: whole, lossy, hostile."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshnode.core.ids import NeighbourId
+from meshnode.core.neighbours.fragments import (
+    DONE_ITEMS,
+    KEPT_ITEMS,
+    LIFE_S,
+    MAX_OPEN,
+    Cut,
+    CutItems,
+    Reassembly,
+    item_id,
+)
+from meshnode.core.wire.frames import Fragment, FragmentWant
+from meshnode.errors import WireError
+
+HOP, OTHER = NeighbourId(b"hop..."), NeighbourId(b"other.")
+
+
+def cut(whole: bytes, step: int = 100) -> list[Fragment]:
+    parts = [whole[at : at + step] for at in range(0, len(whole), step)]
+    return [Fragment(item_id(whole), index, len(parts), part) for index, part in enumerate(parts)]
+
+
+@given(st.binary(min_size=200, max_size=1600), st.randoms(use_true_random=False))
+def test_any_order_makes_the_whole_once(whole: bytes, random: object) -> None:
+    fragments = cut(whole) * 2
+    random.shuffle(fragments)  # type: ignore[attr-defined]
+    reassembly = Reassembly()
+    made = [reassembly.take_untrusted("l", HOP, fragment, 0.0) for fragment in fragments]
+    assert [one for one in made if one] == [whole]
+    assert reassembly.wakeup() is None
+
+
+def test_what_is_missing_is_asked_for_with_growing_waits() -> None:
+    reassembly, fragments = Reassembly(), cut(b"x" * 400)
+    for fragment in (fragments[0], fragments[2]):
+        reassembly.take_untrusted("l", HOP, fragment, 0.0)
+    assert list(reassembly.asks(0.2)) == []
+    assert reassembly.wakeup() == pytest.approx(0.3)
+    assert list(reassembly.asks(0.3)) == [("l", HOP, FragmentWant(fragments[0].item, 0b1010))]
+    assert list(reassembly.asks(0.5)) == []
+    assert len(list(reassembly.asks(1.0))) == 1
+    assert list(reassembly.asks(LIFE_S)) == []
+    assert reassembly.wakeup() is None
+
+
+def test_a_whole_from_one_ends_the_wait_for_it_from_others() -> None:
+    reassembly, fragments = Reassembly(), cut(b"y" * 300)
+    reassembly.take_untrusted("l", OTHER, fragments[0], 0.0)
+    made = [reassembly.take_untrusted("l", HOP, fragment, 0.0) for fragment in fragments]
+    assert made[-1] == b"y" * 300
+    assert list(reassembly.asks(5.0)) == []
+
+
+def test_four_items_open_the_oldest_goes() -> None:
+    reassembly = Reassembly()
+    items = [cut(bytes([index]) * 300) for index in range(MAX_OPEN + 1)]
+    for fragments in items:
+        reassembly.take_untrusted("l", HOP, fragments[0], 0.0)
+    assert [want.item for _, _, want in reassembly.asks(1.0)] == [f[0].item for f in items[1:]]
+
+
+def test_too_many_bytes_are_refused() -> None:
+    reassembly = Reassembly()
+    with pytest.raises(WireError):
+        for index in range(MAX_OPEN):
+            for fragment in cut(bytes([index]) * 15_900, 1100)[:-1]:
+                reassembly.take_untrusted("l", HOP, fragment, 0.0)
+
+
+@pytest.mark.parametrize(
+    "fragment", [Fragment(b"i" * 8, 0, 1, b"x"), Fragment(b"i" * 8, 3, 3, b"x"), Fragment(b"i" * 8, 0, 17, b"x")]
+)
+def test_impossible_places_are_refused(fragment: Fragment) -> None:
+    with pytest.raises(WireError):
+        Reassembly().take_untrusted("l", HOP, fragment, 0.0)
+
+
+def test_fragments_that_disagree_and_wholes_that_lie_are_refused() -> None:
+    reassembly, fragments = Reassembly(), cut(b"z" * 300)
+    reassembly.take_untrusted("l", HOP, fragments[0], 0.0)
+    with pytest.raises(WireError):
+        reassembly.take_untrusted("l", HOP, Fragment(fragments[0].item, 1, 4, b"x"), 0.0)
+    reassembly.take_untrusted("l", HOP, fragments[1], 0.0)
+    with pytest.raises(WireError):
+        reassembly.take_untrusted("l", HOP, Fragment(fragments[0].item, 2, 3, b"no"), 0.0)
+    for fragment in fragments[:2]:
+        reassembly.take_untrusted("l", HOP, fragment, 0.0)
+    assert reassembly.take_untrusted("l", HOP, fragments[2], 0.0) == b"z" * 300, "the true one still passes"
+
+
+def test_done_items_are_remembered_for_a_while() -> None:
+    reassembly = Reassembly()
+    first = cut(b"first" * 60)
+    for fragment in first:
+        reassembly.take_untrusted("l", HOP, fragment, 0.0)
+    for index in range(DONE_ITEMS):
+        for fragment in cut(bytes([index]) * 200):
+            reassembly.take_untrusted("l", HOP, fragment, 0.0)
+    assert [reassembly.take_untrusted("l", HOP, fragment, 0.0) for fragment in first][-1] is not None
+
+
+def test_the_sender_mends_from_what_it_kept() -> None:
+    kept, whole = CutItems(), b"w" * 250
+    kept.keep(item_id(whole), Cut(whole, 3, 1, 100, until=30.0))
+    answer = [fragment for _, fragment in kept.answer(FragmentWant(item_id(whole), 0b101), 1.0)]
+    assert answer == [cut(whole)[0], cut(whole)[2]]
+    assert list(kept.answer(FragmentWant(item_id(whole), 1), 31.0)) == []
+    assert list(kept.answer(FragmentWant(b"unknown.", 1), 1.0)) == []
+    for index in range(KEPT_ITEMS):
+        kept.keep(bytes([index]) * 8, Cut(b"", 3, 1, 100, until=30.0))
+    assert list(kept.answer(FragmentWant(item_id(whole), 1), 1.0)) == []

@@ -1,0 +1,201 @@
+"""The small parts: buckets, HELLO and its pacing, echoes, replay windows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from support.gossip_node import MESH, GossipNode
+
+from meshnode.core.ids import NeighbourId, NodeKey, neighbour_id
+from meshnode.core.neighbours.buckets import BURST_S, FLOOR, UNBOUND_SHARE, Bucket, Buckets
+from meshnode.core.neighbours.echoes import (
+    BOUND_FOR_S,
+    MAX_ECHOES,
+    MAX_HEARD,
+    OwnBeacons,
+    choose_echoes,
+    echo_hash,
+    echoes_us,
+    note_echoes,
+)
+from meshnode.core.neighbours.hello import GAP_S, HelloPacing, check_hello_untrusted, make_hello
+from meshnode.core.neighbours.neighbour import Neighbour, Presence
+from meshnode.core.neighbours.windows import MAX_STRANGERS, PERSIST_EVERY, Windows
+from meshnode.core.records import NeighbourRecord
+from meshnode.core.sealing.link import LinkHeader
+from meshnode.core.settings import LinkSettings
+from meshnode.core.wire.frames import Echo
+from meshnode.errors import SignatureError, WireError
+
+ME = NeighbourId(b"me....")
+
+
+def nonce(counter: int, epoch: int = 1) -> bytes:
+    return b"sender" + epoch.to_bytes(3, "big") + counter.to_bytes(3, "big")
+
+
+def header(counter: int, epoch: int = 1, sender: bytes = b"sender") -> LinkHeader:
+    return LinkHeader(False, 0, NeighbourId(sender), epoch, counter)
+
+
+# buckets
+
+
+def test_a_bucket_fills_with_time_and_refuses_when_dry() -> None:
+    bucket = Bucket(rate=10, size=100, now=0.0)
+    assert bucket.spend(100, 0.0)
+    assert not bucket.spend(1, 0.0)
+    assert bucket.spend(5, 1.0)
+    assert bucket.spend(1000, 1.0), "the last bytes may be overdrawn"
+    assert not bucket.spend(1, 2.0)
+
+
+def test_a_fine_makes_debt_but_not_without_end() -> None:
+    bucket = Bucket(rate=10, size=100, now=0.0)
+    bucket.fine(10_000, 0.0)
+    assert not bucket.spend(1, 9.9)
+    assert bucket.spend(1, 10.1)
+
+
+def test_the_unbound_share_a_tenth_and_the_bound_have_their_own() -> None:
+    link, buckets = LinkSettings(multicast_bps=3_200_000), Buckets()
+    shared = buckets.unbound("l", link, 0.0)
+    assert buckets.unbound("l", link, 0.0) is shared
+    assert shared.spend(400_000 * UNBOUND_SHARE * BURST_S, 0.0)
+    assert not shared.spend(1, 0.0)
+    own, claimed = buckets.bound(b"n", True, link, 0.0), buckets.bound(b"n", False, link, 0.0)
+    assert own is not claimed
+    assert buckets.bound(b"n", True, link, 0.0) is own
+    buckets.forget(b"n")
+    assert buckets.bound(b"n", True, link, 0.0) is not own
+
+
+def test_a_slow_link_still_takes_a_handshake() -> None:
+    assert Buckets().unbound("l", LinkSettings(multicast_bps=1000), 0.0).spend(FLOOR, 0.0)
+
+
+# HELLO
+
+
+def test_a_hello_names_its_sender() -> None:
+    one, other = GossipNode("a"), GossipNode("b")
+    hello, sender = make_hello(one.ctx, 7), neighbour_id(one.node, MESH.id)
+    check_hello_untrusted(other.ctx, hello, sender)
+    with pytest.raises(WireError):
+        check_hello_untrusted(other.ctx, hello, other.neighbours.me)
+    for wrong in (replace(hello, epoch=8), replace(hello, exchange=bytes(32)), replace(hello, signature=bytes(64))):
+        with pytest.raises(SignatureError):
+            check_hello_untrusted(other.ctx, wrong, sender)
+
+
+def test_hellos_are_few() -> None:
+    pacing, sent, now = HelloPacing(), 0, 0.0
+    assert pacing.wakeup() is None
+    while now < 60.0:
+        pacing.ask("l", now)
+        sent += len(pacing.due(now))
+        now += 0.25
+    assert sent == 6
+    pacing.ask("l", now)
+    assert pacing.wakeup() == pytest.approx(60.0)
+
+
+def test_a_hello_asked_for_again_waits_a_little() -> None:
+    pacing = HelloPacing()
+    pacing.ask("l", 1.0)
+    pacing.ask("l", 5.0)
+    assert pacing.due(0.5) == []
+    assert pacing.due(1.0) == ["l"]
+    pacing.ask("l", 1.1)
+    assert pacing.wakeup() == pytest.approx(1.0 + GAP_S)
+    pacing.forget("l")
+    assert pacing.wakeup() is None
+
+
+# echoes
+
+
+def test_only_a_fresh_nonce_of_ours_is_an_echo() -> None:
+    beacons = OwnBeacons()
+    for counter in range(6):
+        beacons.sent(nonce(counter), float(counter))
+    assert echoes_us([Echo(ME[:2], echo_hash(nonce(5)))], ME, beacons)
+    assert not echoes_us([Echo(b"xx", echo_hash(nonce(5)))], ME, beacons)
+    assert not echoes_us([Echo(ME[:2], echo_hash(nonce(9)))], ME, beacons)
+    beacons.sent(nonce(6), 1000.0)
+    assert not beacons.holds(echo_hash(nonce(2)))
+    assert beacons.holds(echo_hash(nonce(3))), "the last four count however old"
+
+
+def test_what_a_neighbour_hears_is_forgotten_in_time_and_bounded() -> None:
+    presence = Presence("a", 0.0)
+    note_echoes(presence, [Echo(b"aa", b"..")], 0.0)
+    note_echoes(presence, [Echo(b"bb", b"..")], 1.0)
+    assert presence.echoes == (b"aa", b"bb")
+    note_echoes(presence, [], BOUND_FOR_S + 0.5)
+    assert presence.echoes == (b"bb",)
+    note_echoes(presence, [Echo(i.to_bytes(2, "big"), b"..") for i in range(MAX_HEARD + 9)], 700.0)
+    assert len(presence.echoes) == MAX_HEARD
+
+
+def test_echoes_rotate() -> None:
+    table = []
+    for index in range(12):
+        neighbour = Neighbour(NeighbourId(bytes([index]) * 6), NodeKey(bytes(32)), key=b"k")
+        neighbour.presences["l"] = Presence("a", 0.0, last_beacon_nonce=nonce(index), last_beacon_at=0.0)
+        table.append(neighbour)
+    table.append(Neighbour(NeighbourId(b"silent"), NodeKey(bytes(32)), presences={"l": Presence("a", 0.0)}))
+    first, second = choose_echoes(table, "l", 1.0), choose_echoes(table, "l", 2.0)
+    assert len(first) == len(second) == MAX_ECHOES
+    assert {echo.neighbour for echo in first + second} == {n.id[:2] for n in table[:12]}
+
+
+# windows
+
+
+def test_a_datagram_passes_once() -> None:
+    windows = Windows()
+    assert windows.accept(header(1))
+    assert not windows.accept(header(1))
+    assert windows.accept(header(5))
+    assert windows.accept(header(3))
+    assert windows.accept(header(1, epoch=2))
+    assert not windows.accept(header(9, epoch=1))
+
+
+def test_strangers_are_forgotten_the_longest_silent_first() -> None:
+    windows = Windows()
+    for index in range(MAX_STRANGERS + 1):
+        windows.accept(header(1, sender=index.to_bytes(6, "big")))
+    assert windows.accept(header(1, sender=bytes(6))), "forgotten"
+    assert not windows.accept(header(1, sender=(9).to_bytes(6, "big")))
+
+
+def test_the_disk_hears_of_a_window_now_and_then() -> None:
+    windows, name = Windows(), NeighbourId(b"sender")
+    windows.accept(header(1))
+    windows.meet(name)
+    assert windows.lags(name)
+    assert windows.written(name).counter == 1
+    windows.accept(header(PERSIST_EVERY))
+    assert not windows.lags(name)
+    windows.accept(header(PERSIST_EVERY + 1))
+    assert windows.lags(name)
+    windows.written(name)
+    windows.accept(header(0, epoch=2))
+    assert windows.lags(name)
+    windows.forget(name)
+    assert windows.accept(header(1))
+
+
+def test_proof_of_this_boot_closes_what_lay_before() -> None:
+    windows, name = Windows(), NeighbourId(b"sender")
+    windows.restore(NeighbourRecord(name, NodeKey(bytes(32)), bytes(32), 1, 10, 1, 0.0))
+    assert windows.accept(header(100))
+    windows.prove(name)
+    assert not windows.accept(header(99)), "recorded before our reboot, perhaps"
+    assert windows.accept(header(101))
+    assert windows.accept(header(103))
+    windows.prove(name)
+    assert windows.accept(header(102)), "closed once only"
