@@ -28,7 +28,7 @@ check: lint types layers test ## what a change must pass
 lint: $(READY) ## style, and trio mistakes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/flake8 --select ASYNC --enable-visitor-codes-regex ASYNC1 meshnode sim
+	$(BIN)/flake8 --select ASYNC meshnode sim
 
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy meshnode sim/meshnode_sim
