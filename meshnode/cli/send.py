@@ -34,6 +34,10 @@ def send(
         Parameter(negative="", help="Each line of standard input is a message; one JSON object back for each.",
                   show_default=False),
     ] = False,
+    request: Annotated[
+        str,
+        Parameter(help="32 hex digits of your choice: given again, it is the same message.", show_default=False),
+    ] = "",
     common: Common = COMMON,
 ) -> int:  # fmt: skip
     """Send a message to a contact; only the two can read it.
@@ -48,7 +52,9 @@ def send(
         from meshnode.cli.lines import send_lines
 
         return send_lines(common, contact, wait, timeout, cls)
-    request = requests.SendRequest(contact=contact, text=given(text), wait=wait, timeout_s=timeout, cls=cls)
-    reply = ask(common, request, replies.StateReply)
+    asked = requests.SendRequest(
+        contact=contact, text=given(text), wait=wait, timeout_s=timeout, cls=cls, request_id=request
+    )
+    reply = ask(common, asked, replies.StateReply)
     say.answer(common, reply, describe(reply))
     return DONE if reply.reached else NOT_YET
