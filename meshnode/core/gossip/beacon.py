@@ -7,7 +7,7 @@ who says it is alone (flag 4) or by an id not heard lately.
 |----------------------------|------------------------------------------------------------------------------------|
 | bound neighbours           | Trickle                                                                            |
 | nobody bound for 30 s      | every 5 s                                                                          |
-| carrying, nobody heard for | every 2 s; three without an answer: we are away, and whoever was bound is lost.    |
+| carrying, nobody heard for | every 2 s; five without an answer: we are away,  and whoever was bound is lost.    |
 |   a while (4 to 60 s)      | That while grows with the time since anybody came or went: a settled node is quiet |
 
 Our own beacon with flag 4 and no echoes tells the others that we had lost them.
@@ -38,7 +38,8 @@ CARRYING_AFTER_S: Final = 4.0
 CARRYING_AFTER_MAX_S: Final = 60.0
 CARRYING_EVERY_S: Final = 2.0
 SETTLED_SHARE: Final = 8.0
-UNANSWERED: Final = 3
+UNANSWERED: Final = 5  # at 30 % loss one in thirty goes unheard so often
+MOMENT_S: Final = 10.0
 RECENT_S: Final = 40.0
 ANSWER_EVERY_S: Final = 15.0
 ANSWER_BURST: Final = 8.0
@@ -188,7 +189,7 @@ class Beacons:
         for link in neighbour.presences:
             if link in self._airs:
                 air = self._airs[link]
-                air.changed_at = min(air.changed_at, settled_at) if went_at > now - CARRYING_AFTER_MAX_S else now
+                air.changed_at = min(air.changed_at, settled_at) if went_at > now - MOMENT_S else now
                 self._answer(air)
 
     def _lost(self, neighbour: Neighbour) -> None:
