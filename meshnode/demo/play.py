@@ -142,8 +142,9 @@ async def _until(stage: Stage, message: str, state: str) -> None:
 
 def _summary(outcome: Outcome, names: tuple[str, ...]) -> str:
     cut = ", one carrier lost power on the way" if len(names) > 2 else ""
+    hops = f"{outcome.hops} hop" + ("s" if outcome.hops != 1 else "")
     return (
-        f"Delivered over {outcome.hops} hops in {outcome.latency_s:.2f} s{cut}; {outcome.bytes_on_air:,} bytes on air,"
+        f"Delivered over {hops} in {outcome.latency_s:.2f} s{cut}; {outcome.bytes_on_air:,} bytes on air,"
         f" receipts, repeats and idle traffic of {len(names)} nodes included."
     )
 

@@ -1,0 +1,61 @@
+"""The demo itself: it is real, so it takes real seconds."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+import trio
+
+from meshnode.cli import app
+from meshnode.demo import play
+from meshnode.errors import UsageError
+from support.commands import Commands
+
+
+@pytest.fixture
+def meshnode(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Commands:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return Commands(tmp_path / "home", capsys)
+
+
+def test_a_message_crosses_four_hops_and_a_power_cut(meshnode: Commands) -> None:
+    ran = meshnode("demo", "--json")
+    assert ran.code == 0
+    assert ran.json["delivered"] is True
+    assert ran.json["hops"] == 4
+    assert ran.json["latency_s"] > 0
+    assert ran.json["bytes_on_air"] > 0
+    assert ran.err == ""
+    assert list(meshnode.home.parent.iterdir()) == []
+
+
+def test_it_tells_its_story(meshnode: Commands) -> None:
+    ran = meshnode("demo", "--nodes", "3", "--seed", "7")
+    assert ran.code == 0
+    story = [line.split("  ", 3)[-1] for line in ran.out.splitlines() if " s  " in line]
+    for told in ("writes to Cy", "takes custody", "LOSES POWER", "is back", "opens it", "reads it", "state: "):
+        assert any(told in line for line in story), told
+    assert "Delivered over 2 hops" in ran.out.splitlines()[-1]
+
+
+def test_served_homes_answer_until_the_end(meshnode: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered: list[int] = []
+
+    async def visit(village: play.Village, voice: play.Voice) -> None:
+        for home in village.homes:
+            words = ["status", "--json", "--home", str(home)]
+            answered.append(await trio.to_thread.run_sync(app.run, words))
+
+    monkeypatch.setattr(play, "_serve", visit)
+    ran = meshnode("demo", "--nodes", "2", "--serve")
+    assert ran.code == 0
+    assert answered == [0, 0]
+    assert list(meshnode.home.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("nodes", [0, 1, 13])
+def test_too_few_and_too_many_nodes(nodes: int) -> None:
+    with pytest.raises(UsageError, match="2 to 12"):
+        trio.run(play.play, nodes, 1)
