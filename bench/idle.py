@@ -50,8 +50,10 @@ async def one(name: str, options: argparse.Namespace, results: dict[str, Any]) -
         window = Window(system.lab)
         await trio.sleep(options.minutes * 60)
         spent = window.close()
+        stored = [await system.blocks(node) for node in system.lab.nodes]
     share = options.nodes * options.minutes
     results[name] = {
+        "blocks": [min(stored), max(stored)],
         "bytes_per_node_and_minute": round(spent["bytes"] / share, 1),
         "airtime_ms_per_node_and_minute": round(spent["airtime_s"] * 1000 / share, 2),
         "air": spent,

@@ -33,9 +33,14 @@ async def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """The second node: it has only ever received."""
     async with open_system(name, SCENARIO.format(seed=options.seed), blocks=options.blocks) as system:
         await trio.sleep(options.settle)
-        sizes = system.lab["B"].memory_kb()
-    own = sum(size for program, size in sizes.items() if program != "yggdrasil")
-    return {"own_mb": round(own / 1024, 1), "by_program_mb": {k: round(v / 1024, 1) for k, v in sizes.items()}}
+        node, blocks = system.lab["B"], await system.blocks("B")
+        shared, whole = node.memory_kb("Pss"), node.memory_kb("Rss")
+    return {
+        "blocks": blocks,
+        "own_mb": round(sum(size for program, size in shared.items() if program != "yggdrasil") / 1024, 1),
+        "pss_mb": {program: round(size / 1024, 1) for program, size in shared.items()},
+        "rss_mb": {program: round(size / 1024, 1) for program, size in whole.items()},
+    }
 
 
 if __name__ == "__main__":

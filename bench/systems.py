@@ -89,6 +89,10 @@ class System:
         """Everything runs."""
         await self.lab.start()
 
+    async def blocks(self, node: str) -> int:
+        """How many blocks a node's store holds."""
+        return 0
+
     def talk(self, nursery: trio.Nursery, src: str, dst: list[str], *, post: bool = False) -> Any:
         """A Talk as a context: a direct message to one, or with `post` a post to all of `dst`."""
         raise NotImplementedError
@@ -224,6 +228,9 @@ class Meshnode(System):
         await self.lab.set_up()
         if blocks:
             await preload(self.lab, blocks, self.lab.scenario.seed)
+
+    async def blocks(self, node: str) -> int:
+        return int((await self.lab[node].cli("status", "--json")).json["counts"]["blocks"])
 
     @asynccontextmanager
     async def talk(

@@ -167,14 +167,14 @@ class Node:
 
     # ---------------------------------------------------------------- measures
 
-    def memory_kb(self) -> dict[str, int]:
-        """Proportional memory of the daemon and of each process below it, by program name."""
+    def memory_kb(self, what: str = "Pss") -> dict[str, int]:
+        """Memory of the daemon and of each process below it, by program name: proportional, or "Rss"."""
         if self.daemon is None or self.daemon.ended.is_set():
             return {}
         sizes: dict[str, int] = {}
         for pid in _family(self.daemon.pid):
             name = Path(f"/proc/{pid}/comm").read_text().strip()
-            sizes[name] = sizes.get(name, 0) + _pss_kb(pid)
+            sizes[name] = sizes.get(name, 0) + _memory_kb(pid, what)
         return sizes
 
     # ---------------------------------------------------------------- details
@@ -237,8 +237,8 @@ def _family(pid: int) -> list[int]:
     return found
 
 
-def _pss_kb(pid: int) -> int:
+def _memory_kb(pid: int, what: str) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(f"{what}:"):
             return int(line.split()[1])
     return 0
