@@ -139,8 +139,8 @@ class _Daemon:
         self._systemd = Systemd()
         self._journal = _journal(home)
         self._wall = WallTime(clock.now)
-        health = Health(self._wall.unix_now)
-        self.town = Town(home, clock, self._wall, health)
+        self._health = Health(self._wall.unix_now)
+        self.town = Town(home, clock, self._wall, self._health)
         performer = Performer({link.name: link for link in carriers.links}, carriers.sessions, self.town.tell)
         self._loop = Loop(
             self._make_node,
@@ -158,7 +158,7 @@ class _Daemon:
             performer,
             clock,
             self._wall,
-            health,
+            self._health,
             carriers.links,
             carriers.sessions,
             carriers.overlay,
@@ -174,7 +174,7 @@ class _Daemon:
                 await nursery.start(self._loop.run)
                 await self._desk.load()
                 for name, part in self._parts():
-                    await nursery.start(supervised, name, part, self.town.tell)
+                    await nursery.start(supervised, name, part, self.town.tell, self._part_runs)
                 self._say_ready()
                 task_status.started()
                 for end in (self._stop, self._loop.renewal):
@@ -186,6 +186,10 @@ class _Daemon:
             self._systemd.close()
             if self._journal is not None:
                 self._journal.close()
+
+    def _part_runs(self) -> None:
+        """A part runs (again); one that still fails will say so."""
+        self._health.clear("part_failed")
 
     async def _wait_for(self, event: trio.Event) -> None:
         """One of the reasons to end: somebody said so, or the home has to go on with other keys."""

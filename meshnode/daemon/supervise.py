@@ -32,10 +32,18 @@ class Part(Protocol):
 
 
 async def supervised(
-    name: str, part: Part, warn: Callable[[Warned], None], *, task_status: Started = trio.TASK_STATUS_IGNORED
+    name: str,
+    part: Part,
+    warn: Callable[[Warned], None],
+    recovered: Callable[[], None],
+    *,
+    task_status: Started = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run a part for ever. `started` once it runs, or once its first attempt has failed: the others need not wait."""
-    reporting = Once(task_status)
+    """Run a part for ever. `started` once it runs, or once its first attempt has failed: the others need not wait.
+
+    `warn` is called when it fails, `recovered` each time it runs.
+    """
+    reporting = Once(task_status, recovered)
     delay = FIRST_S
     while True:
         began = trio.current_time()
@@ -48,7 +56,7 @@ async def supervised(
             delay = FIRST_S
         _log.warning("part failed", part=name, reason=reason, again_in_s=delay)
         warn(Warned("part_failed", f"The {name} stopped ({reason}); it is started again."))
-        reporting.started()
+        reporting.pass_on()
         await trio.sleep(delay)
         delay = min(2 * delay, LONGEST_S)
 
@@ -68,14 +76,20 @@ def describe(error: BaseException) -> str:
 
 
 class Once(trio.TaskStatus[None]):
-    """Passes on the first `started`; a part that is started again says it again."""
+    """Passes on the first `started`; a part that is started again says it again, which `each` hears."""
 
-    def __init__(self, outer: Started) -> None:
+    def __init__(self, outer: Started, each: Callable[[], None] = lambda: None) -> None:
         self._outer = outer
+        self._each = each
         self._said = False
 
     def started(self, value: None = None) -> None:
         """Say it, once."""
+        self._each()
+        self.pass_on()
+
+    def pass_on(self) -> None:
+        """Let whoever waits for the start go on, whether it worked or not."""
         if not self._said:
             self._said = True
             self._outer.started()
