@@ -105,7 +105,7 @@ async def test_a_child_that_dies_is_started_again_under_the_same_address(wire, t
         inlet, _ = trio.open_memory_channel(100)
         with netns.entered(wire[0]):
             netns.kill(before[0])
-            while running_in(wire[0]) in ([], before) or not await one._now.look(inlet):
+            while running_in(wire[0]) in ([], before) or not await one._now.look(inlet):  # noqa: ASYNC110
                 await trio.sleep(0.1)
         assert one.where() == ("ygg0", address)
 
