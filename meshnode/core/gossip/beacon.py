@@ -7,7 +7,7 @@ who says it is alone (flag 4) or by an id not heard lately.
 |----------------------------|------------------------------------------------------------------------------------|
 | bound neighbours           | Trickle                                                                            |
 | nobody bound for 30 s      | every 5 s                                                                          |
-| carrying, nobody heard for | every 2 s; five without an answer: we are away,  and whoever was bound is lost.    |
+| carrying, nobody heard for | every 2 s; five without an answer: we are away, and whoever was bound is lost.     |
 |   a while (4 to 60 s)      | That while grows with the time since anybody came or went: a settled node is quiet |
 
 Our own beacon with flag 4 and no echoes tells the others that we had lost them.

@@ -219,6 +219,7 @@ class Logs:
         """A log split, or a branch was adopted: rows that may be of the other branch go."""
         gone = self.book.settle(log)
         if gone is not None:
+            self._forget_recent(log)
             self._ctx.forget(*(RecordKey(BlockRecord, (log, seq)) for seq in range(gone[0], gone[1] + 1)))
         self._note_change(log)
         self._dirty[log] = None
@@ -281,7 +282,7 @@ class Logs:
             self.admission.opened(block.log, self._ctx.now)
         if log.element != before:
             self._note_change(block.log)
-        if fresh_log and log.ring == STRANGERS:
+        if log.ring == STRANGERS and (fresh_log or self._strangers_bytes > self._strangers_share):
             self._make_room(block.log)
         return verdict
 
@@ -321,15 +322,20 @@ class Logs:
     def _counts(self, log: Log) -> bool:
         return bool(log.head or log.frozen_at)
 
+    @property
+    def _strangers_share(self) -> float:
+        return self._ctx.settings.store_limit * STRANGERS_SHARE
+
     def _make_room(self, newcomer: LogId) -> None:
         """Beyond the strangers' places, or their share of the store, the least recently used go."""
-        share = self._ctx.settings.store_limit * STRANGERS_SHARE
         strangers = [log for log in self._used if self.book.logs[log].ring == STRANGERS and log != newcomer]
         for log in strangers:
-            if len(strangers) < MAX_STRANGERS and self._strangers_bytes <= share:
+            if len(strangers) < MAX_STRANGERS and self._strangers_bytes <= self._strangers_share:
                 return
             self.evict(log)
             strangers = strangers[1:]
+        if self._strangers_bytes > self._strangers_share:
+            self.admission.refuse(newcomer)  # it alone fills the share: what is held stays, no more is wanted
 
     def evict(self, log: LogId) -> None:
         """Forget a log and its rows, and do not want it for a day."""
@@ -341,6 +347,7 @@ class Logs:
         if held.proof is not None:
             self._ctx.forget(RecordKey(ForkProofRecord, (log,)))
         self.book.drop(log)
+        self._forget_recent(log)
         for known in (self._bytes, self._used, self._changed, self._dirty):
             known.pop(log, None)
         self._counter += 1
@@ -348,6 +355,11 @@ class Logs:
         self.admission.closed(log)
         self.admission.refuse(log)
         self._ctx.count("log_evicted")
+
+    def _forget_recent(self, log: LogId) -> None:
+        """Blocks of this log are no longer held: their repetition is news again."""
+        for signature in [signature for signature, (_, block) in self._recent.items() if block.log == log]:
+            del self._recent[signature]
 
     def _restore_proof(self, record: ForkProofRecord) -> None:
         try:

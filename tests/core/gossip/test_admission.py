@@ -1,0 +1,117 @@
+"""Which logs may be opened: quotas and the refused list."""
+
+from __future__ import annotations
+
+from support.gossip_node import GossipNode, keys_of
+
+from meshnode.core.chain.block import compact_of
+from meshnode.core.chain.compact import Compact
+from meshnode.core.gossip.admission import DAY_S, DEVICE_LOGS, MAX_REFUSED, NEW_PER_HOP, REFUSED_S, Admission
+from meshnode.core.ids import LogId, channel_id
+from meshnode.core.records import ContactRecord, DeviceRecord, RefusedRecord, Snapshot
+
+
+def first(text: str = "hello", name: str = "w", channel: str = "valley") -> tuple[LogId, Compact]:
+    block = GossipNode(name).write(text, channel_id(channel))
+    return block.log, compact_of(block, elide=False)
+
+
+def admission(node: GossipNode | None = None) -> tuple[GossipNode, Admission]:
+    node = node or GossipNode("me")
+    return node, Admission(node.ctx, node.rings)
+
+
+def befriend(node: GossipNode, name: str) -> None:
+    keys = keys_of(name)
+    node.rings.restore(
+        Snapshot(
+            records=(
+                DeviceRecord(keys.device, keys.persona, b"", b"", b""),
+                ContactRecord(keys.persona, name, True, False, 0.0),
+            )
+        )
+    )
+
+
+def test_a_stranger_gets_two_logs_a_month() -> None:
+    node, gate = admission()
+    for channel in ("one", "two"):
+        log, compact = first(channel=channel)
+        assert gate.admits(log, compact, b"hop")
+        gate.opened(log, 0.0)
+    log, compact = first(channel="three")
+    assert not gate.admits(log, compact, b"hop")
+    assert gate.refuses(log)
+    assert gate.refused() == [log]
+    node.ctx.now = 31 * DAY_S
+    assert gate.admits(log, compact, b"hop")
+
+
+def test_a_log_that_is_closed_makes_room() -> None:
+    _, gate = admission()
+    for channel in ("one", "two"):
+        gate.opened(first(channel=channel)[0], 0.0)
+    gate.closed(first(channel="one")[0])
+    gate.closed(first(name="x")[0])
+    assert gate.admits(*first(channel="three"), b"hop")
+
+
+def test_a_strangers_first_block_is_small() -> None:
+    _, gate = admission()
+    assert not gate.admits(*first("x" * 1000), b"hop")
+    log, compact = first("y" * 900, channel="other")
+    assert gate.admits(log, compact, b"hop")
+
+
+def test_a_hop_brings_64_new_strangers_a_day() -> None:
+    node, gate = admission()
+    logs = [first(name=f"w{index}") for index in range(NEW_PER_HOP + 1)]
+    assert all(gate.admits(*log, b"hop") for log in logs[:-1])
+    assert not gate.admits(*logs[-1], b"hop")
+    assert gate.admits(*logs[-1], b"other hop")
+    node.ctx.now = DAY_S + 1
+    assert gate.admits(*logs[-1], b"hop")
+
+
+def test_contacts_have_sixteen_and_then_count_as_strangers() -> None:
+    node, gate = admission()
+    befriend(node, "w")
+    for index in range(DEVICE_LOGS):
+        log, compact = first("z" * 2000, channel=str(index))
+        assert gate.ring_of(log) == 1
+        assert gate.admits(log, compact, b"hop")
+        gate.opened(log, 0.0)
+    assert gate.ring_of(first(channel="0")[0]) == 1
+    assert gate.ring_of(first(channel="one more")[0]) == 3
+    assert not gate.admits(*first("z" * 2000, channel="one more"), b"hop")
+
+
+def test_what_is_refused_is_wanted_again_after_a_day_or_a_pardon() -> None:
+    node, gate = admission()
+    log, compact = first()
+    gate.refuse(log)
+    assert not gate.admits(log, compact, b"hop")
+    gate.pardon(log)
+    gate.pardon(log)
+    assert gate.admits(log, compact, b"hop")
+    gate.refuse(log)
+    node.ctx.now = REFUSED_S
+    assert not gate.refuses(log)
+    assert gate.refused() == []
+
+
+def test_the_refused_list_is_bounded_and_on_disk() -> None:
+    node, gate = admission()
+    for index in range(MAX_REFUSED + 1):
+        gate.refuse(LogId(index.to_bytes(52, "big")))
+    assert len(gate.refused()) == MAX_REFUSED
+    _, restored = admission(node)
+    restored.restore(Snapshot(records=(RefusedRecord(LogId(bytes(52)), 100.0),)))
+    assert restored.refuses(LogId(bytes(52)))
+
+
+def test_a_blocked_contact_is_refused() -> None:
+    node, gate = admission()
+    befriend(node, "w")
+    node.rings.contact_set(keys_of("w").persona, True)
+    assert not gate.admits(*first(), b"hop")

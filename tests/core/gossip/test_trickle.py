@@ -1,0 +1,80 @@
+"""Trickle: intervals double, agreement silences, but never for long."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshnode.core.gossip.trickle import I_MAX, I_MIN, Trickle
+
+
+def run(trickle: Trickle, now: float, until: float, heard: int = 0) -> list[float]:
+    """Beacons up to `until`; before each moment `heard` neighbours said the same."""
+    sent = []
+    while (at := trickle.wakeup()) <= until:
+        now = max(now, at)
+        for index in range(heard):
+            trickle.heard(bytes([index]))
+        if trickle.fires(now):
+            sent.append(now)
+    return sent
+
+
+def trickle(seed: int = 1) -> Trickle:
+    return Trickle(random.Random(seed).uniform, 0.0)
+
+
+def test_intervals_double_up_to_the_longest() -> None:
+    timer, lengths = trickle(), []
+    for _ in range(20):
+        lengths.append(timer.interval)
+        timer.fires(timer.wakeup())
+    assert lengths[0] == I_MIN
+    assert lengths[-1] == I_MAX
+    assert len(run(timer, 0.0, 3600.0)) in range(105, 116)
+
+
+@given(st.integers(0, 1000))
+def test_two_who_agree_silence_us_but_never_for_two_longest_intervals(seed: int) -> None:
+    sent = run(trickle(seed), 0.0, 3600.0, heard=2)
+    gaps = [later - earlier for earlier, later in zip(sent, sent[1:], strict=False)]
+    assert max(gaps) < 2 * I_MAX + 1e-6
+    assert len(sent) < 80
+
+
+def test_one_who_agrees_silences_nobody() -> None:
+    assert len(run(trickle(), 0.0, 3600.0, heard=1)) > 105
+
+
+def test_reset_begins_anew_and_hurry_does_not_lengthen() -> None:
+    timer = trickle()
+    run(timer, 0.0, 200.0)
+    assert timer.interval == I_MAX
+    timer.reset(200.0)
+    assert timer.interval == I_MIN
+    assert timer.wakeup() <= 200.0 + I_MIN
+    timer.hurry(8.0, 200.1)
+    assert timer.interval == I_MIN
+
+
+def test_what_was_heard_before_our_digest_changed_does_not_count() -> None:
+    timer = trickle()
+    timer.heard(b"a")
+    timer.heard(b"b")
+    timer.unheard()
+    assert timer.fires(timer.wakeup())
+
+
+def test_one_beacon_out_of_turn_unless_two_others_answer() -> None:
+    timer = trickle()
+    run(timer, 0.0, 300.0)
+    timer.ask(300.1)
+    timer.ask(299.0)
+    assert timer.wakeup() == 300.1, "asked once"
+    assert timer.fires(300.1)
+    timer.ask(300.5)
+    timer.answered(b"a")
+    timer.answered(b"b")
+    assert not timer.fires(300.5)
