@@ -57,7 +57,7 @@ AIR_FRAME = 86  # 38 B of a frame and 48 B of IPv6 and UDP around a payload
 TRIES = 8
 
 
-class PowerLoss(Exception):
+class PowerLossError(Exception):
     """The box went dark in the middle of a step."""
 
 
@@ -146,7 +146,7 @@ class Box:
         effects = self.node.step(given, self.now)
         try:
             self._perform(effects)
-        except PowerLoss:
+        except PowerLossError:
             self.cut()
             return effects
         self.world.rewake(self)
@@ -165,7 +165,7 @@ class Box:
     def _burn(self) -> None:
         if self.fuse is not None:
             if self.fuse <= 0:
-                raise PowerLoss
+                raise PowerLossError
             self.fuse -= 1
 
     # people

@@ -13,7 +13,7 @@ from meshnode.core.context import Context
 from meshnode.core.ids import NeighbourId
 from meshnode.core.inputs import FrameReceived
 from meshnode.core.neighbours.buckets import Bucket
-from meshnode.core.neighbours.echoes import BOUND_FOR_S, OwnBeacons, echoes_us, note_echoes
+from meshnode.core.neighbours.echoes import BOUND_FOR_S, MAX_ECHOES, OwnBeacons, echoes_us, note_echoes
 from meshnode.core.neighbours.fragments import Reassembly
 from meshnode.core.neighbours.hello import JITTER, HelloPacing, check_hello_untrusted
 from meshnode.core.neighbours.neighbour import Heard, Neighbour, Presence
@@ -45,8 +45,8 @@ from meshnode.core.wire.frames import (
 from meshnode.errors import WireError
 
 NOBODY: Final = NeighbourId(bytes(6))  # the hop of all who are not bound: they share what may be open
+RETURNED_S: Final = 100.0  # over three of the longest beacon intervals: who was silent for so long may have lost us
 
-_LONELY: Final = 4  # beacon flag
 _IN_SESSIONS_ONLY: Final = (Ranges, Elements, Heads, Done, Took, SessionBeacon)
 _FROM_BOUND_ONLY: Final = (Delta, Refs, Offer)
 _PAIRWISE_ONLY: Final = (Want, RefWant, FragmentWant, Proofs, Need)
@@ -63,6 +63,7 @@ class Receiver:
         self.beacons: dict[str, OwnBeacons] = {}
         self.reassembly = Reassembly()
         self.on_fragment_want: Callable[[Neighbour, str, FragmentWant], None] = _ignore
+        self._own_id_told = False
 
     def receive_untrusted(self, received: FrameReceived) -> Heard | None:
         """Open and decode one datagram by rule 2.5; None for what is refused, which is counted."""
@@ -79,7 +80,7 @@ class Receiver:
             return None
         header = peek_untrusted(received.data)
         if header.sender == self._roster.me:
-            self._own_id(header)
+            self._own_id_untrusted(received, header)
             return None
         neighbour = self._roster.table.get(header.sender)
         key = self._roster.pair_key(neighbour, header.number) if neighbour and header.pairwise else None
@@ -129,9 +130,12 @@ class Receiver:
             size=len(received.data),
         )
 
-    def _own_id(self, header: LinkHeader) -> None:
+    def _own_id_untrusted(self, received: FrameReceived, header: LinkHeader) -> None:
+        """Dropped and counted. What a member sealed under a later start than ours is worth one warning (rule 2.6)."""
         self._ctx.count("own_link_id")
-        if header.epoch > self._seal.epoch:
+        if header.epoch > self._seal.epoch and not self._own_id_told:
+            self._seal.open_untrusted(received.data, header, received.multicast, self._roster.me, None)
+            self._own_id_told = True
             text = "Somebody sends under this node's own link id: a copy of this home, or a liar."
             self._ctx.warn("own_id_heard", text)
 
@@ -175,6 +179,8 @@ class Receiver:
             presence = neighbour.presences[link] = Presence(received.source, now)
             self._ctx.notify(NeighbourChanged(neighbour.short, link, received.source, "heard"))
             self._roster.unknown(link, neighbour.id)
+        elif presence.heard_at < now - RETURNED_S:
+            self._roster.unknown(link, neighbour.id)
         presence.heard_at = now
         self._roster.heard(neighbour)
         if received.multicast:
@@ -190,8 +196,8 @@ class Receiver:
     def _beacon(self, neighbour: Neighbour, presence: Presence, link: str, nonce: bytes, beacon: Beacon) -> None:
         now = self._ctx.now
         presence.last_beacon_nonce, presence.last_beacon_at = nonce, now
-        if beacon.flags & _LONELY and not beacon.echoes and presence.is_bound(now):
-            self._roster.lose(neighbour, link)  # it hears nobody: it was away, and what we sent meanwhile is lost
+        if presence.is_bound(now) and _has_lost(beacon, self._roster.me):
+            self._roster.lose(neighbour, link)  # it was away, or started anew: what we sent meanwhile is lost
         note_echoes(presence, beacon.echoes, now)
         beacons = self.beacons.get(link)
         if beacons is None or not echoes_us(beacon.echoes, self._roster.me, beacons):
@@ -220,6 +226,11 @@ class Receiver:
 
     def _ask_hello(self, link: str) -> None:
         self._hellos.ask(link, self._ctx.now + self._ctx.entropy.between("hello", *JITTER))
+
+
+def _has_lost(beacon: Beacon, me: NeighbourId) -> bool:
+    """True if its echoes name all whom it hears, and we are not among them."""
+    return len(beacon.echoes) < MAX_ECHOES and all(echo.neighbour != me[:2] for echo in beacon.echoes)
 
 
 def _allowed(frame: Frame, bound: bool, pairwise: bool) -> bool:
