@@ -32,8 +32,9 @@ from meshnode.core.sealing.inner import PROMPT, READ, TEXT, Inner, message_id
 from meshnode.core.sealing.ratchet import Ratchet
 from meshnode.errors import WireError
 
-FIRSTS_PER_S: Final = 20.0
-_BURST: Final = 20.0
+_COST_S: Final = 1 / 20  # twenty first messages a second, each costs seven openings
+_BURST_S: Final = 1.0
+_ROUNDING_S: Final = 1e-6  # a wake-up at the very moment must find the allowance there
 _MAX_LINE: Final = 500
 _ABOUT_NOW_S: Final = 60.0  # `created` counts minutes
 
@@ -58,8 +59,7 @@ class Incoming:
         self._forwarding = forwarding
         self.requests = RequestBox(ctx)
         self._line: deque[bytes] = deque()
-        self._tokens = _BURST
-        self._tokens_at: Instant = 0.0
+        self._paid_until: Instant = 0.0  # the allowance is full again then
         self.on_read_note: Callable[[PersonaKey, bytes], None] = _ignore_note
         self.on_heard_of: Callable[[DeviceKey], None] = _ignore_device
         self.on_session: Callable[[DeviceKey], None] = _ignore_device
@@ -67,7 +67,6 @@ class Incoming:
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk."""
         self.requests.restore(snapshot)
-        self._tokens_at = self._ctx.now
 
     def envelope_arrived(self, header: EnvelopeHeader, data: bytes, heard: Heard | None) -> bool:
         """Try to open it; true if it was ours and a receipt is on its way."""
@@ -96,9 +95,7 @@ class Incoming:
 
     def wakeup(self) -> Instant | None:
         """When the next in line may be tried."""
-        if not self._line:
-            return None
-        return self._tokens_at + max(0.0, 1.0 - self._tokens) / FIRSTS_PER_S
+        return self._paid_until + _COST_S - _BURST_S if self._line else None
 
     # In a session
 
@@ -227,12 +224,10 @@ class Incoming:
         return False
 
     def _take_token(self) -> bool:
-        now = self._ctx.now
-        self._tokens = min(_BURST, self._tokens + (now - self._tokens_at) * FIRSTS_PER_S)
-        self._tokens_at = now
-        if self._tokens < 1.0:
+        paid = max(self._ctx.now, self._paid_until) + _COST_S
+        if paid - self._ctx.now > _BURST_S + _ROUNDING_S:
             return False
-        self._tokens -= 1.0
+        self._paid_until = paid
         return True
 
 

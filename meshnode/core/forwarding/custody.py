@@ -129,6 +129,11 @@ class Custody:
         self._give(carried, entry.copies)
         self.on_carried(carried, taker)
 
+    def answered(self, envelope: EnvelopeId, taker: NodeKey) -> None:
+        """A receipt came from whom it was handed to: better than a proof, and counts as one for the next reply time."""
+        if (envelope, taker) in self._tries:
+            self._judge(taker, True)
+
     def forget(self, envelope: EnvelopeId) -> None:
         """The envelope is gone: nothing is expected for it, nor owed."""
         for taker in list(self._by_envelope.get(envelope, ())):

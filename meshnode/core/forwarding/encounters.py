@@ -4,13 +4,12 @@
                                               \\-> the receipt, where the other knows that it arrived
 
 Compared when an encounter begins, soon again while it is young (an offer may be lost, a ferry leaves), then every 32 s.
-A pair of digests for which an exchange changed nothing is left alone for longer and longer, for two nodes may well want
-to hold different things; and the same id is offered three times at most.
+A pair of digests for which an exchange changed nothing is left alone for longer and longer, and so is an id that was
+offered in vain: two nodes may well want to hold different things. But never for good: an answer may have been lost.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -25,8 +24,7 @@ from meshnode.core.wire.frames import Need, Offer
 
 COMPARE_S: Final = 32.0  # Imax of the beacons
 _YOUNG_S: Final = 1.0
-_OFFERS: Final = 3  # of one id in one encounter
-_LONGEST_S: Final = 3600.0
+_LONGEST_S: Final = 600.0
 _PER_FRAME: Final = 50  # ids: an offer fits the smallest link
 _MAX_OFFERED: Final = 1000
 _MAX_NEEDED: Final = 200  # envelopes served for one Need: the rest at the next comparison
@@ -42,7 +40,7 @@ class Encounters:
         self._shelf = shelf
         self._receipts = receipts
         self._pairs: dict[NodeKey, tuple[bytes, Instant, float]] = {}  # digests compared, when next, and the wait after
-        self._offered: dict[NodeKey, Counter[EnvelopeId]] = {}
+        self._offered: dict[NodeKey, dict[EnvelopeId, tuple[Instant, float]]] = {}  # when again, and the wait after
         self._asked: dict[bytes, Instant] = {}
         self.on_needed: Callable[[Carried, Neighbour], None] = _ignore
         self.on_has: Callable[[Carried, Neighbour], None] = _ignore
@@ -95,10 +93,12 @@ class Encounters:
         self._offered.pop(node, None)
 
     def _offer(self, neighbour: Neighbour) -> None:
-        offered = self._offered.setdefault(neighbour.node, Counter())
-        lacking = [c.id for c in self._shelf if neighbour.node not in c.proved and offered[c.id] < _OFFERS]
-        offered.update(lacking[:_MAX_OFFERED])
-        shorts = [envelope[:SHORT_SIZE] for envelope in lacking[:_MAX_OFFERED]]
+        offered = self._offered.setdefault(neighbour.node, {})
+        due = [c.id for c in self._shelf if offered.get(c.id, (0.0, 0.0))[0] <= self._ctx.now]
+        for envelope in due[:_MAX_OFFERED]:
+            wait_s = offered.get(envelope, (0.0, _YOUNG_S))[1]
+            offered[envelope] = (self._ctx.now + wait_s, min(_LONGEST_S, wait_s * 2))
+        shorts = [envelope[:SHORT_SIZE] for envelope in due[:_MAX_OFFERED]]
         for at in range(0, len(shorts), _PER_FRAME):
             self._neighbours.send(neighbour, Offer(tuple(shorts[at : at + _PER_FRAME])), 2)
 

@@ -93,6 +93,8 @@ class Receipts:
                 self._note_told(heard.neighbour.node, tag)
             if tag in self._tombstones:
                 continue
+            for carried in self._shelf.with_tag(tag):
+                self._custody.answered(carried.id, NodeKey(heard.node))
             if self._matches(tag, receipt):
                 fresh.append(receipt)
             else:

@@ -29,7 +29,7 @@ from meshnode.core.records import (
     SeenRecord,
     Snapshot,
 )
-from meshnode.core.sealing.envelope import EnvelopeHeader, max_copies, read_envelope_untrusted
+from meshnode.core.sealing.envelope import LONGEST_S, EnvelopeHeader, max_copies, read_envelope_untrusted
 
 SHORT_SIZE: Final = 6  # of an id in offers
 DIGEST_SIZE: Final = 4
@@ -284,12 +284,16 @@ class Shelf:
         return min(record.expires_at, self._end_by_date(carried.header))
 
     def _end_by_date(self, header: EnvelopeHeader) -> Instant:
-        """When the date says that it is over. A date ahead of ours ends nothing (rule 10.3)."""
+        """When the date says that it is over.
+
+        A date ahead of ours ends nothing (rule 10.3). Nor does one that lies back so far that the envelope would be
+        gone everywhere: then it is our own date that is wrong.
+        """
         clock = self._ctx.clock
         if clock.uncertainty_s > MAX_UNCERTAINTY_S or not header.created:
             return float("inf")
         age_s = clock.at(self._ctx.now) - (EPOCH_2026 + header.created * 60)
-        return float("inf") if age_s < 0 else self._ctx.now + header.lifetime_s - age_s
+        return self._ctx.now + header.lifetime_s - age_s if 0 <= age_s <= 2 * LONGEST_S else float("inf")
 
     def _count(self, carried: Carried | None, by: int) -> None:
         if carried is None:
