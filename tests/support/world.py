@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count, pairwise
 from typing import Any, Protocol
 
@@ -98,6 +99,7 @@ class World:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._sessions: dict[tuple[str, int], tuple[str, int]] = {}
+        self._busy: dict[tuple[str, int], float] = {}
         self._ids = count(1)
 
     # building
@@ -199,7 +201,8 @@ class World:
                 case Dial():
                     self._dial(seat, effect)
                 case Hangup():
-                    self.at(self.now + 0.05, lambda session=effect.session: self._hang_up(seat.name, session))
+                    after = max(self.now, self._busy.get((seat.name, effect.session), 0.0)) + 0.05
+                    self.at(after, partial(self._hang_up, seat.name, effect.session))
                 case ReadStored():
                     self._read(seat, effect)
                 case Notify():
@@ -263,8 +266,10 @@ class World:
         if far is None:
             return
         self._count("sessions", len(record.data) + 40)
-        delay = 0.005 + len(record.data) * 8 / self.settings.unicast_bps
-        self.at(self.now + delay, lambda: self._record_arrives(seat.name, record, far))
+        way = (seat.name, record.session)
+        busy = max(self.now, self._busy.get(way, 0.0)) + len(record.data) * 8 / self.settings.unicast_bps
+        self._busy[way] = busy  # a stream keeps its order
+        self.at(busy + 0.005, lambda: self._record_arrives(seat.name, record, far))
 
     def _record_arrives(self, source: str, record: SendRecord, far: tuple[str, int]) -> None:
         if (source, record.session) in self._sessions:
