@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, pairwise
 from random import Random
 from typing import Any
 
@@ -48,7 +48,7 @@ BEACONS_S = (0.1, 0.6, 1.6, 3.6, 7.6, 15.6, 31.6)
 IMAX_S = 32.0
 
 
-class PowerLoss(Exception):
+class PowerLossError(Exception):
     """The box went dark in the middle of a step."""
 
 
@@ -232,7 +232,7 @@ class Box:
         self.chat.tick()
         try:
             self._perform(ctx.out)
-        except PowerLoss:
+        except PowerLossError:
             self.on = False
             self.fuse = None
         return result
@@ -247,6 +247,11 @@ class Box:
 
     def write(self, to: Box, text: str, **more: Any) -> MessageId:
         message = self.compose(Compose(text, to=to.keys.persona, **more))
+        assert message is not None
+        return message
+
+    def post(self, channel: ChannelId, text: str, **more: Any) -> MessageId:
+        message = self.compose(Compose(text, channel=channel, **more))
         assert message is not None
         return message
 
@@ -299,7 +304,7 @@ class Box:
     def _burn(self) -> None:
         if self.fuse is not None:
             if self.fuse == 0:
-                raise PowerLoss
+                raise PowerLossError
             self.fuse -= 1
 
     def _publish(self, block: Block) -> None:
@@ -349,7 +354,7 @@ class Valley:
     def line(self, names: str, **settings: Any) -> list[Box]:
         """Boxes in a row, contacts of each other, each other's person logs known."""
         boxes = [self.box(name, **settings) for name in names]
-        for left, right in zip(boxes, boxes[1:], strict=False):
+        for left, right in pairwise(boxes):
             self.join(left, right)
         self.befriend(*boxes)
         return boxes

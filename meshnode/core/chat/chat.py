@@ -145,6 +145,7 @@ class Chat:
         """Everything that is due."""
         for message in self.states.expire():
             self._out.expired(message)
+        self.people.prekeys.known_nodes = self._forwarding.strategy.nodes_known
         self.people.tick()
         self._out.tick()
         self._in.tick()

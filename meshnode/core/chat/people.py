@@ -230,11 +230,11 @@ class People:
         known = self._devices.get(device)
         if known is not None and self._is_superseded(device, incarnation):
             return False
-        new = known is None
+        another = known is None and self.device_of(certificate.persona) is not None
         if not self.certified(certificate, incarnation):
             self._ctx.count("certificate_of_removed_device")
             return False
-        if new and certificate.persona in self.contacts:
+        if another and certificate.persona in self.contacts:
             name = self.name_of(certificate.persona)
             self._ctx.notify(ContactChanged(certificate.persona, "device", f"{name} writes from a new device."))
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from support.valley import Box, Valley
 
 from meshnode.core.inputs import Compose
 from meshnode.core.records import (
@@ -16,6 +15,7 @@ from meshnode.core.records import (
 )
 from meshnode.core.wire.frames import EnvelopeFrame, Frame
 from meshnode.errors import UsageError
+from support.valley import Box, Valley
 
 DAY_S = 86400.0
 
@@ -40,12 +40,12 @@ def test_a_first_message_and_an_answer() -> None:
     valley.run(10.0)
     assert (a.inbox(), b.inbox()) == (["hello yourself"], ["hello"])
     assert (a.state(first), b.state(answer)) == ("delivered", "delivered")
-    assert a.chat.why(first) is not None and a.chat.why(first).witnesses == ("b",)
+    assert a.chat.why(first).witnesses == ("b",)
 
 
 def test_states_only_move_forward_and_each_is_told_once() -> None:
     valley = Valley()
-    a, b, c = valley.line("abc")
+    a, _, c = valley.line("abc")
     message = a.write(c, "hello")
     valley.run(30.0)
     told = a.states_told(message)
@@ -108,7 +108,7 @@ def test_nobody_else_can_mark_a_message_read() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_both_ways_with_a_third_of_all_frames_lost(seed: int) -> None:
     valley = Valley(seed, loss=0.3)
-    a, b, c, d = valley.line("abcd")
+    a, _, _, d = valley.line("abcd")
     for number in range(15):
         a.write(d, f"to d {number}")
         d.write(a, f"to a {number}")
@@ -147,9 +147,9 @@ def test_both_write_first_and_settle_on_one_session() -> None:
     valley.run(20.0)
     assert len(a.inbox()) == len(b.inbox()) == 3
     roots = {(row.root_id) for row in a.rows.every(RatchetRecord)}
-    assert roots == {row.root_id for row in b.rows.every(RatchetRecord)} and len(roots) == 2
+    assert roots == {row.root_id for row in b.rows.every(RatchetRecord)}
+    assert len(roots) == 2
     on = [box.chat.sessions.to_send_on(other.keys.device, other.keys.incarnation) for box, other in ((a, b), (b, a))]
-    assert on[0] is not None and on[1] is not None
     assert on[0].ratchet.root_id == on[1].ratchet.root_id == min(roots)
 
 
@@ -172,7 +172,8 @@ def test_sixty_lost_in_a_row_leave_gaps_that_are_filled_when_sealed_again() -> N
     assert b.inbox() == ["hello", "is anybody there?"]
     assert b.filed()[-1].missing == 60
     valley.run(DAY_S + 600)
-    assert len(b.inbox()) == 62 and b.filed()[-1].missing == 0
+    assert len(b.inbox()) == 62
+    assert b.filed()[-1].missing == 0
 
 
 def test_a_hundred_and_forty_lost_in_a_row_are_no_silent_end() -> None:
@@ -317,5 +318,6 @@ def test_texts_are_filed_with_the_direction_and_place() -> None:
     valley.run(5.0)
     (sent,) = [row for row in a.rows.every(MessageRecord) if row.outgoing]
     (came,) = b.rows.every(MessageRecord)
-    assert sent.id == came.id and sent.peer == b.keys.persona and came.peer == a.keys.persona
+    assert sent.id == came.id
+    assert (sent.peer, came.peer) == (b.keys.persona, a.keys.persona)
     assert abs(came.sent_at - sent.sent_at) < 61.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.valley import Box, Valley
 
 from meshnode.core.chain.kinds import INCARNATION, PREKEY
 from meshnode.core.chat.outgoing import MAX_RESEALS
@@ -16,6 +15,7 @@ from meshnode.core.notices import ContactChanged
 from meshnode.core.records import EnvelopeRecord, PeerPrekeyRecord, PrekeyRecord, RatchetRecord, StateRecord
 from meshnode.core.sealing.envelope import KIND_FIRST, read_envelope_untrusted
 from meshnode.core.wire.frames import EnvelopeFrame, Frame, Receipts
+from support.valley import Box, Valley
 
 DAY_S = 86400.0
 
@@ -137,7 +137,7 @@ def test_what_an_old_incarnation_wrote_still_arrives_once() -> None:
     valley.run(10.0)
     valley.part(a, b)
     a.write(b, "late")
-    (late,) = [row for row in a.rows.every(EnvelopeRecord)]
+    (late,) = a.rows.every(EnvelopeRecord)
     a.restored()
     valley.share()
     valley.join(a, b)
@@ -254,7 +254,8 @@ def test_a_replayed_first_message_opens_no_second_session() -> None:
     b.forwarding._receipts._tombstones.clear()  # as if its tombstone were over
     valley.deliver(a, b, replace(first, handovers=()))
     assert b.ctx.counters["first_message_replayed"] == 1
-    assert b.inbox() == ["hello"] and len(b.rows.every(RatchetRecord)) == 1
+    assert b.inbox() == ["hello"]
+    assert len(b.rows.every(RatchetRecord)) == 1
 
 
 def test_first_messages_beyond_twenty_a_second_wait_in_line() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from support.valley import Box, Valley
 
 from meshnode.core.inputs import Compose
 from meshnode.core.records import STATES, StateRecord
+from support.valley import Box, Valley
 
 TEXTS = ("one", "two", "three")
 
@@ -47,7 +47,7 @@ def _repower(valley: Valley) -> None:
 def test_at_any_effect(victim: str) -> None:
     fuse, blown = 0, True
     while blown:
-        valley, (a, _, c), blown = conversation(fuse, victim, seed=fuse)
+        _, (a, _, c), blown = conversation(fuse, victim, seed=fuse)
         where = f"{victim} at effect {fuse}"
         assert sorted(c.inbox()) == sorted(TEXTS), where
         assert sorted(a.inbox()) == sorted(f"re: {text}" for text in TEXTS), where
@@ -84,4 +84,5 @@ def test_a_state_never_moves_back_over_a_reboot() -> None:
         valley.run(3.0)
         valley.reboot(a)
         reached.append(STATES.index(a.state(message)))
-    assert reached == sorted(reached) and reached[-1] >= STATES.index("carried")
+    assert reached == sorted(reached)
+    assert reached[-1] >= STATES.index("carried")

@@ -7,7 +7,7 @@ from support.valley import Valley
 
 def test_a_message_crosses_four_hops_and_its_receipt_comes_back() -> None:
     valley = Valley()
-    a, b, c, d, e = valley.line("abcde")
+    a, *_, e = valley.line("abcde")
     message = a.write(e, "soup is ready")
     valley.run(1.0)
     assert e.inbox() == ["soup is ready"]

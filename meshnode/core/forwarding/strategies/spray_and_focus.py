@@ -32,6 +32,11 @@ class SprayAndFocus:
         self._ours: dict[bytes, None] = {}
         self._theirs: dict[NodeKey, dict[bytes, None]] = {}
 
+    @property
+    def nodes_known(self) -> int:
+        """How many nodes we have heard of, ourselves or through others."""
+        return len(self._ours | {name: None for met in self._theirs.values() for name in met})
+
     def met(self, node: NodeKey, link_id: NeighbourId, hears: Iterable[bytes]) -> None:
         """We hear this node, and it hears those (2 B of each link id)."""
         _remember(self._ours, link_id[:2])
