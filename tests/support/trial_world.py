@@ -215,6 +215,18 @@ class Box:
         """What others posted, in the order it came."""
         return [m.text for m in self._messages(outgoing=False) if m.channel == channel_id(channel)]
 
+    def in_order(self, writer: Box, channel: str = "") -> list[str]:
+        """What one writer said to us, or in a channel, in the order of its log or conversation."""
+        where = channel_id(channel) if channel else b""
+        rows = [m for m in self._messages(outgoing=False) if m.channel == where and m.peer == writer.keys.persona]
+        return [row.text for row in sorted(rows, key=lambda row: row.seq)]
+
+    def written(self, to: Box | None = None, channel: str = "") -> list[str]:
+        """What we wrote to somebody, or in a channel, in order."""
+        where, peer = (channel_id(channel), self) if to is None else (b"", to)
+        rows = [m for m in self._messages(outgoing=True) if m.channel == where and m.peer == peer.keys.persona]
+        return [row.text for row in sorted(rows, key=lambda row: row.seq)]
+
     def state(self, message: MessageId) -> str:
         row = self.disk.get(StateRecord, message)
         return row.state if row is not None else ""

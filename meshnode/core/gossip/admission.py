@@ -12,7 +12,7 @@ from typing import Final
 from meshnode.core.chain.compact import Compact
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
-from meshnode.core.ids import DeviceKey, LogId, log_device
+from meshnode.core.ids import PERSON_CHANNEL, DeviceKey, LogId, log_channel, log_device
 from meshnode.core.records import RecordKey, RefusedRecord, Snapshot
 from meshnode.core.trust.rings import STRANGERS, Rings
 
@@ -89,16 +89,23 @@ class Admission:
             return False
         if self.ring_of(log) < STRANGERS:
             return True
-        if self._crowded(log) or (first.body_len if first.body is not None else 0) + _AROUND_BODY > FIRST_BLOCK:
+        large = (first.body_len if first.body is not None else 0) + _AROUND_BODY > FIRST_BLOCK
+        if large and first.seq > 1:
+            return False  # a later block that came first, a prekey say, is no fault of its log: asked for in order
+        if large or self._crowded(log):
             self._ctx.count("log_refused")
             self.refuse(log)
             return False
         return self._hop_may(hop)
 
     def _crowded(self, log: LogId) -> bool:
+        """A stranger's person log has a place beside the two, once: it alone can bring its device nearer."""
         opened = self._of_device.get(log_device(log), {})
-        recent = [at for at in opened.values() if at > self._ctx.now - STRANGER_WINDOW_S]
-        return len(recent) >= STRANGER_DEVICE_LOGS
+        recent = [one for one, at in opened.items() if at > self._ctx.now - STRANGER_WINDOW_S]
+        personal = [one for one in recent if log_channel(one) == PERSON_CHANNEL]
+        if log_channel(log) == PERSON_CHANNEL and not personal:
+            return False
+        return len(recent) - len(personal[:1]) >= STRANGER_DEVICE_LOGS
 
     def _hop_may(self, hop: bytes) -> bool:
         new = self._new.setdefault(hop, deque(maxlen=NEW_PER_HOP))
