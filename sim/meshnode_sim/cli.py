@@ -126,6 +126,7 @@ async def _lab(scenario: Scenario, for_s: float | None, pcap: Path | None, homes
         _introduce(running, as_json)
         await _until_enough(running, for_s or scenario.for_s)
         report = running.report()
+        await running.stop()
     print(json.dumps(report) if as_json else _summary(report))
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -132,6 +136,7 @@ async def test_what_cannot_be_done_inside_is_said() -> None:
 
 STORY = """
 import os, signal, sys, trio
+from functools import partial
 from pathlib import Path
 from meshnode_sim.lab import open_lab
 from meshnode_sim.scenario import parse
@@ -168,3 +173,32 @@ async def until_gone(pids: list[str]) -> None:
             continue
         await trio.lowlevel.wait_readable(fd)
         os.close(fd)
+
+
+async def test_the_command_runs_real_daemons_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+    story = tmp_path / "two.toml"
+    story.write_text('[topology]\nshape = "line"\nnodes = 2\n')
+    command = [
+        sys.executable,
+        "-m",
+        "meshnode_sim.cli",
+        "lab",
+        str(story),
+        "--json",
+        "--homes",
+        str(tmp_path / "homes"),
+    ]
+    async with trio.open_nursery() as nursery:
+        process = await nursery.start(partial(trio.run_process, command, stdout=subprocess.PIPE, check=False))
+        homes: list[str] = []
+        said = b""
+        async for data in process.stdout:
+            said += data
+            if not homes and said.count(b"\n") == 2:
+                homes = [json.loads(line)["home"] for line in said.splitlines()]
+                process.send_signal(signal.SIGINT)
+    report = json.loads(said.splitlines()[-1])
+    assert homes == [str(tmp_path / "homes" / name / "home") for name in "AB"]
+    assert process.returncode == 0
+    assert report["air"]["bytes"] > 0
+    assert [one["name"] for one in report["per_node"]] == ["A", "B"]
