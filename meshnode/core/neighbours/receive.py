@@ -63,6 +63,8 @@ class Receiver:
         self.beacons: dict[str, OwnBeacons] = {}
         self.reassembly = Reassembly()
         self.on_fragment_want: Callable[[Neighbour, str, FragmentWant], None] = _ignore
+        self.on_spoken_for: Callable[[], None] = _nothing
+        self.own_counter = -1  # of our last datagram
         self._own_id_told = False
 
     def receive_untrusted(self, received: FrameReceived) -> Heard | None:
@@ -85,6 +87,10 @@ class Receiver:
         neighbour = self._roster.table.get(header.sender)
         key = self._roster.pair_key(neighbour, header.number) if neighbour and header.pairwise else None
         plaintext = self._seal.open_untrusted(received.data, header, received.multicast, self._roster.me, key)
+        if header.pairwise:
+            self._roster.windows.sign(header.sender, header.epoch)
+        elif not self._roster.windows.knows(header):
+            neighbour = None  # perhaps it started anew, perhaps somebody else speaks: its HELLO will tell
         if not self._roster.windows.accept(header):
             self._ctx.count("datagram_replayed")
             return None
@@ -106,7 +112,7 @@ class Receiver:
             if isinstance(frame, Hello):
                 self._hello_untrusted(received, header, frame)
         neighbour = self._roster.table.get(header.sender)
-        if neighbour is None or not neighbour.exchange:  # unknown, or known by a session alone
+        if neighbour is None or not self._roster.windows.knows(header):
             neighbour = None
             self._stranger(received.link, header, frames)
         else:
@@ -131,8 +137,14 @@ class Receiver:
         )
 
     def _own_id_untrusted(self, received: FrameReceived, header: LinkHeader) -> None:
-        """Dropped and counted. What a member sealed under a later start than ours is worth one warning (rule 2.6)."""
+        """Dropped and counted. What a member sealed under a later start than ours is worth one warning (rule 2.6).
+
+        One sealed ahead of us in our own epoch would make others take our next words for old ones: we begin a new one.
+        """
         self._ctx.count("own_link_id")
+        if header.epoch == self._seal.epoch and header.counter > self.own_counter and not header.pairwise:
+            self._seal.open_untrusted(received.data, header, received.multicast, self._roster.me, None)
+            self.on_spoken_for()
         if header.epoch > self._seal.epoch and not self._own_id_told:
             self._seal.open_untrusted(received.data, header, received.multicast, self._roster.me, None)
             self._own_id_told = True
@@ -148,20 +160,26 @@ class Receiver:
                 raise WireError("a HELLO carries a key of small order")
             known = known or self._roster.know(Neighbour(header.sender, hello.node), self._ctx.now)
             known.exchange, known.key = hello.exchange, key
-            self._meet(known, received)
+            self._meet(known, received, hello.epoch)
         elif (known.node, known.exchange) != (hello.node, hello.exchange):
             self._ctx.count("hello_second_key")  # the first keeps the id
             return
+        elif not self._roster.windows.knows(header) and header.epoch <= hello.epoch:
+            check_hello_untrusted(self._ctx, hello, header.sender)
+            self._meet(known, received, hello.epoch)
         if not known.bound_on(received.link, self._ctx.now):
             self._ask_hello(received.link)
 
-    def _meet(self, neighbour: Neighbour, received: FrameReceived) -> None:
-        stranger = self._roster.windows.meet(neighbour.id)
-        presence = Presence(received.source, self._ctx.now)
-        presence.last_beacon_nonce, presence.last_beacon_at = stranger.beacon_nonce, stranger.beacon_at
-        neighbour.presences[received.link] = presence
+    def _meet(self, neighbour: Neighbour, received: FrameReceived, epoch: int) -> None:
+        """It signed that it exists, in this epoch; a beacon heard before may be echoed now."""
+        stranger = self._roster.windows.sign(neighbour.id, epoch)
+        presence = neighbour.presences.get(received.link)
+        if presence is None:
+            presence = neighbour.presences[received.link] = Presence(received.source, self._ctx.now)
+            self._ctx.notify(NeighbourChanged(neighbour.short, received.link, received.source, "heard"))
+        if stranger is not None and stranger.beacon_nonce:
+            presence.last_beacon_nonce, presence.last_beacon_at = stranger.beacon_nonce, stranger.beacon_at
         self._roster.write(neighbour)
-        self._ctx.notify(NeighbourChanged(neighbour.short, received.link, received.source, "heard"))
 
     def _stranger(self, link: str, header: LinkHeader, frames: tuple[Frame, ...]) -> None:
         stranger = self._roster.windows.stranger(header.sender)
@@ -243,6 +261,10 @@ def _allowed(frame: Frame, bound: bool, pairwise: bool) -> bool:
 
 def _nonce(header: LinkHeader) -> bytes:
     return header.sender + header.epoch.to_bytes(3, "big") + header.counter.to_bytes(3, "big")
+
+
+def _nothing() -> None:
+    return None
 
 
 def _ignore(neighbour: Neighbour, link: str, want: FragmentWant) -> None:

@@ -19,7 +19,7 @@ from meshnode.core.neighbours.buckets import WRONG_FACTOR
 from meshnode.core.neighbours.echoes import BOUND_FOR_S, OwnBeacons, choose_echoes
 from meshnode.core.neighbours.fragments import HEADER, LIFE_S, Cut, CutItems
 from meshnode.core.neighbours.hello import START_WITHIN_S, HelloPacing, make_hello
-from meshnode.core.neighbours.neighbour import Heard, Neighbour, Presence
+from meshnode.core.neighbours.neighbour import NEVER, Heard, Neighbour, Presence
 from meshnode.core.neighbours.receive import NOBODY, Receiver
 from meshnode.core.neighbours.roster import Roster
 from meshnode.core.records import FactRecord
@@ -32,6 +32,7 @@ __all__ = ["Heard", "Neighbour", "Neighbours", "Presence"]
 
 GROUP_FRESH_S: Final = 150.0  # a multicast heard within two longest intervals: group frames come through
 JITTER_S: Final = (0.02, 0.2)  # neighbours that heard the same frame must not answer at once
+RAISE_AGAIN_S: Final = 60.0
 EPOCH_FACT: Final = "boot_epoch"  # 3 B, big-endian
 
 
@@ -44,6 +45,8 @@ class Neighbours(Roster):
         self._hellos = HelloPacing()
         self._receiver = Receiver(ctx, self, self._seal, self._hellos)
         self._receiver.on_fragment_want = self._mend
+        self._receiver.on_spoken_for = self._spoken_for
+        self._raised_at = NEVER
         self._beacons = self._receiver.beacons
         self._cut = CutItems()
         self._configured: dict[NeighbourId, str] = {}  # stand-in id -> address a person gave
@@ -199,8 +202,7 @@ class Neighbours(Roster):
     def seal(self, link: str, to: NeighbourId | None, plaintext: bytes) -> tuple[str | None, bytes] | None:
         """Seal frames for a neighbour's last authenticated address, or for all; None if it has none on that link."""
         if self._seal.spent:
-            self._seal.raise_epoch(self._seal.epoch + 1)
-            self._ctx.persist(FactRecord(EPOCH_FACT, self._seal.epoch.to_bytes(3, "big")), promise=True)
+            self._raise_epoch()
         if to is None:
             return None, self._note_beacon(link, plaintext, self._seal.seal_multicast(plaintext))
         if to in self._configured:
@@ -274,7 +276,22 @@ class Neighbours(Roster):
         until = self._ctx.now + LIFE_S
         self._cut.keep(item, Cut(encoded, outgoing.cls, outgoing.ring, limit - SEAL_OVERHEAD - HEADER, until))
 
+    def _raise_epoch(self) -> None:
+        """Go on in a new epoch: on disk before the next datagram, and signed for everyone who hears us."""
+        self._raised_at = self._ctx.now
+        self._seal.raise_epoch(self._seal.epoch + 1)
+        self._ctx.persist(FactRecord(EPOCH_FACT, self._seal.epoch.to_bytes(3, "big")), promise=True)
+        self._receiver.own_counter = -1
+        for link in self._beacons:
+            self._hellos.ask(link, self._ctx.now)
+
+    def _spoken_for(self) -> None:
+        """Somebody speaks in our name, ahead of us: a new epoch, once a minute at most."""
+        if self._ctx.now >= self._raised_at + RAISE_AGAIN_S:
+            self._raise_epoch()
+
     def _note_beacon(self, link: str, plaintext: bytes, sealed: bytes) -> bytes:
+        self._receiver.own_counter = int.from_bytes(sealed[10:13], "big")
         if link in self._beacons and _holds_beacon(plaintext):
             self._beacons[link].sent(sealed[1:13], self._ctx.now)
         return sealed

@@ -156,26 +156,56 @@ def test_echoes_rotate() -> None:
 
 def test_a_datagram_passes_once() -> None:
     windows = Windows()
+    name = NeighbourId(b"sender")
+    assert windows.sign(name, 1) is not None
+    assert windows.sign(name, 1) is None
     assert windows.accept(header(1))
     assert not windows.accept(header(1))
     assert windows.accept(header(5))
     assert windows.accept(header(3))
+    windows.sign(name, 2)
     assert windows.accept(header(1, epoch=2))
     assert not windows.accept(header(9, epoch=1))
 
 
-def test_strangers_are_forgotten_the_longest_silent_first() -> None:
+def test_strangers_have_no_window_and_are_forgotten_in_time() -> None:
     windows = Windows()
-    for index in range(MAX_STRANGERS + 1):
-        windows.accept(header(1, sender=index.to_bytes(6, "big")))
-    assert windows.accept(header(1, sender=bytes(6))), "forgotten"
-    assert not windows.accept(header(1, sender=(9).to_bytes(6, "big")))
+    assert windows.accept(header(1))
+    assert windows.accept(header(1))
+    first = windows.stranger(NeighbourId(bytes(6)))
+    assert windows.stranger(NeighbourId(bytes(6))) is first
+    for index in range(1, MAX_STRANGERS + 1):
+        windows.stranger(NeighbourId(index.to_bytes(6, "big")))
+    assert windows.stranger(NeighbourId(bytes(6))) is not first
+
+
+def test_an_epoch_counts_once_its_owner_vouched_for_it() -> None:
+    windows, name = Windows(), NeighbourId(b"sender")
+    windows.sign(name, 1)
+    assert windows.accept(header(5, epoch=9))
+    assert not windows.knows(header(5, epoch=9))
+    assert windows.accept(header(1)), "who claimed epoch 9 closed nothing"
+    windows.stranger(name).beacon_nonce = b"nonce"
+    stranger = windows.sign(name, 2)
+    assert stranger is not None
+    assert stranger.beacon_nonce == b"nonce"
+    assert windows.knows(header(0, epoch=2))
+
+
+def test_what_is_said_in_a_neighbours_name_does_not_close_its_own_window() -> None:
+    windows, name = Windows(), NeighbourId(b"sender")
+    windows.sign(name, 1)
+    assert windows.accept(header(1_000_000))
+    own = LinkHeader(True, 0, name, 1, 5)
+    assert windows.accept(own)
+    assert not windows.accept(own)
+    assert windows.written(name).counter == 5, "the disk keeps what nobody else can move"
 
 
 def test_the_disk_hears_of_a_window_now_and_then() -> None:
     windows, name = Windows(), NeighbourId(b"sender")
+    windows.sign(name, 1)
     windows.accept(header(1))
-    windows.meet(name)
     assert windows.lags(name)
     assert windows.written(name).counter == 1
     windows.accept(header(PERSIST_EVERY))
@@ -183,6 +213,7 @@ def test_the_disk_hears_of_a_window_now_and_then() -> None:
     windows.accept(header(PERSIST_EVERY + 1))
     assert windows.lags(name)
     windows.written(name)
+    windows.sign(name, 2)
     windows.accept(header(0, epoch=2))
     assert windows.lags(name)
     windows.forget(name)

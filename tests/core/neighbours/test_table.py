@@ -239,11 +239,48 @@ def test_a_multicast_turned_into_a_unicast_does_not_open() -> None:
 def test_our_own_id_is_dropped_and_a_higher_epoch_warned_of() -> None:
     world = pair()
     node, notices = node_of(world, "a"), world.seats["a"].notices
-    world.feed("a", FrameReceived(LINK, "x", True, sealed("a", [SILENT_FRAME], epoch=1)))
+    world.feed("a", FrameReceived(LINK, "x", True, sealed("a", [SILENT_FRAME], counter=0)))
     assert node.ctx.counters["own_link_id"] == 1
     assert not any(isinstance(notice, Warned) for notice in notices)
     world.feed("a", FrameReceived(LINK, "x", True, sealed("a", [SILENT_FRAME], epoch=2)))
+    world.feed("a", FrameReceived(LINK, "x", True, sealed("a", [SILENT_FRAME], epoch=3)))
     assert [notice.code for notice in notices if isinstance(notice, Warned)] == ["own_id_heard"]
+
+
+def test_who_is_spoken_for_ahead_of_itself_begins_a_new_epoch() -> None:
+    world = pair()
+    ahead = sealed("a", [SILENT_FRAME], counter=COUNTER_END - 1)
+    world.feed("b", FrameReceived(LINK, "x", True, ahead))
+    world.feed("a", FrameReceived(LINK, "x", True, ahead))
+    assert node_of(world, "a").neighbours._seal.epoch == 2
+    assert FactRecord(EPOCH_FACT, b"\0\0\2") in world.seats["a"].disk.of(FactRecord)
+    world.feed("a", FrameReceived(LINK, "x", True, sealed("a", [SILENT_FRAME], counter=COUNTER_END - 1, epoch=2)))
+    assert node_of(world, "a").neighbours._seal.epoch == 2, "once a minute"
+    heard = len(node_of(world, "b").heard)
+    world.run(70)
+    assert len(node_of(world, "b").heard) > heard, "its next words are new ones"
+    assert len(node_of(world, "b").neighbours.bound()) == 1
+
+
+def test_one_lie_in_a_neighbours_name_does_not_silence_what_is_sealed_for_us() -> None:
+    world = pair()
+    world.feed("a", FrameReceived(LINK, "x", True, sealed("b", [SILENT_FRAME], counter=COUNTER_END - 1)))
+    world.feed("a", FrameReceived(LINK, "x", True, sealed("b", [SILENT_FRAME], counter=1, epoch=0xFFFFFF)))
+    assert node_of(world, "a").heard[-1].neighbour is None, "an epoch it never signed is not its word"
+    post(world, "b", "still here")
+    world.run(1)
+    assert [block.body for block in node_of(world, "a").blocks] == [b"still here"]
+
+
+def test_after_a_reboot_a_lost_hello_is_asked_for() -> None:
+    world = pair()
+    world.hears["b"].clear()
+    restart(world, "b", epoch=2)
+    world.run(1.5)
+    world.join("a", "b")
+    world.run(40)
+    assert len(node_of(world, "a").neighbours.bound()) == 1
+    assert world.seats["a"].disk.of(NeighbourRecord)[0].epoch == 2
 
 
 def test_sybil_ids_share_one_bucket_and_the_bound_get_through() -> None:
