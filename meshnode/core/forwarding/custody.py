@@ -43,8 +43,9 @@ TryKey = tuple[EnvelopeId, NodeKey]
 @dataclass(slots=True)
 class _Try:
     copies: int
+    reply: int
     wait_s: float
-    count: int
+    count: int = 1
     asleep: bool = False
 
 
@@ -60,7 +61,7 @@ class Custody:
         self._by_prefix: dict[tuple[NodeKey, bytes], EnvelopeId] = {}
         self._due: Timers[TryKey] = Timers()
         self._outcomes: dict[NodeKey, deque[bool]] = {}
-        self._owed: dict[NodeKey, dict[EnvelopeId, None]] = {}
+        self._owed: dict[NodeKey, dict[EnvelopeId, Instant]] = {}
         self._prove: Timers[NodeKey] = Timers()
         self.on_carried: Callable[[Carried, NodeKey], None] = _ignore
 
@@ -79,9 +80,11 @@ class Custody:
         """The words that name `taker` in a frame; from now on a proof is expected from it."""
         before = self._tries.get((carried.id, taker.node))
         reply = LATER if before is None and self._reliable(taker.node) else SOON
-        entry = _Try(copies, _LATE * REPLY_S[reply], before.count + 1 if before and not before.asleep else 1)
-        if before is not None:
-            entry.wait_s = min(_LONGEST_WAIT_S, max(entry.wait_s, before.wait_s))
+        entry = _Try(copies, reply, _LATE * REPLY_S[reply])
+        if before is not None and not before.asleep:
+            entry.count = before.count + 1
+            if before.reply == SOON:
+                entry.wait_s = min(_LONGEST_WAIT_S, before.wait_s * 2)
         self._tries[carried.id, taker.node] = entry
         self._by_envelope.setdefault(carried.id, {})[taker.node] = None
         self._by_prefix[taker.node, carried.id[:4]] = carried.id
@@ -91,6 +94,11 @@ class Custody:
     def expects(self, envelope: EnvelopeId, taker: NodeKey) -> bool:
         """True while a proof of this node may still come."""
         return (envelope, taker) in self._tries
+
+    def awaits(self, envelope: EnvelopeId, taker: NodeKey) -> bool:
+        """True while it was handed to this node and will be again if no proof comes: no need to offer it too."""
+        entry = self._tries.get((envelope, taker))
+        return entry is not None and not entry.asleep
 
     def overheard(self, envelope: EnvelopeId, taker: NodeKey) -> None:
         """It sends the envelope on, and proves nothing: wait longer before trying again, believe nothing else."""
@@ -138,8 +146,8 @@ class Custody:
         """The envelope is gone: nothing is expected for it, nor owed."""
         for taker in list(self._by_envelope.get(envelope, ())):
             self._forget_try(envelope, taker)
-        for owed in self._owed.values():
-            owed.pop(envelope, None)
+        for giver in list(self._owed):
+            self.settled(giver, envelope)
 
     def lost(self, taker: NodeKey) -> None:
         """A neighbour is gone: what it did not prove, it does not have."""
@@ -147,25 +155,45 @@ class Custody:
             self._forget_try(envelope, node)
         self.owed_envelopes(taker)
 
+    def met_again(self, taker: NodeKey) -> None:
+        """A neighbour is back: what it did not prove will be offered, not tried on."""
+        for envelope, node in [key for key in self._tries if key[1] == taker]:
+            self.rest(envelope, node)
+
+    def rest(self, envelope: EnvelopeId, taker: NodeKey) -> None:
+        """No more tries for now; a late proof still counts."""
+        entry = self._tries.get((envelope, taker))
+        if entry is not None:
+            entry.asleep = True
+            self._due.cancel((envelope, taker))
+
     def late(self) -> list[tuple[Carried, NodeKey, int]]:
         """What to hand over again now, to whom, with how many copies."""
         again = []
         for envelope, taker in self._due.due(self._ctx.now):
             entry, carried = self._tries[envelope, taker], self._shelf.get(envelope)
             self._judge(taker, False)
-            entry.wait_s = min(_LONGEST_WAIT_S, entry.wait_s * 2)
             if carried is None or entry.count >= _MAX_TRIES:
-                entry.asleep = True
+                self.rest(envelope, taker)
             else:
                 again.append((carried, taker, entry.copies))
         return again
 
+    def is_lossy(self, taker: NodeKey) -> bool:
+        """Recent tries with this node often stayed without a proof: say important things twice."""
+        return len(self._outcomes.get(taker, ())) >= _ENOUGH and not self._reliable(taker)
+
     # The taker's part
+
+    def named(self, giver: NodeKey, *, again: bool) -> None:
+        """We were named; `again`: for what we have, so its frame or our answer was lost."""
+        self._judge(giver, not again)
 
     def owe(self, giver: Neighbour, envelope: EnvelopeId, reply: int) -> None:
         """The envelope is promised and on disk: the giver shall have its proof in the time it asked for."""
-        self._owed.setdefault(giver.node, {})[envelope] = None
-        self._prove.set_at_latest(giver.node, self._ctx.now + _PROVE_AFTER_S[min(reply, LATER)])
+        due = self._ctx.now + _PROVE_AFTER_S[min(reply, LATER)]
+        self._owed.setdefault(giver.node, {})[envelope] = due
+        self._prove.set_at_latest(giver.node, due)
 
     def proof_for(self, giver: Neighbour, envelope: EnvelopeId) -> TookProof:
         """The proof to put into our own multicast."""
@@ -188,8 +216,15 @@ class Custody:
                 self.settled(giver, envelope)
 
     def due_proofs(self) -> list[NodeKey]:
-        """To whom proofs are due now."""
-        return list(self._prove.due(self._ctx.now))
+        """To whom proofs are due now; where receipts replaced the oldest, the others wait for their own time."""
+        due = []
+        for giver in list(self._prove.due(self._ctx.now)):
+            first = min(self._owed[giver].values())
+            if first <= self._ctx.now:
+                due.append(giver)
+            else:
+                self._prove.set(giver, first)
+        return due
 
     def owed_envelopes(self, giver: NodeKey) -> list[EnvelopeId]:
         """Take out what is owed to a node."""

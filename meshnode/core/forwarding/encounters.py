@@ -15,9 +15,10 @@ from typing import Final
 
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
+from meshnode.core.forwarding.custody import Custody
 from meshnode.core.forwarding.receipts import Receipts
 from meshnode.core.forwarding.shelf import SHORT_SIZE, Carried, Shelf
-from meshnode.core.ids import EnvelopeId, NodeKey
+from meshnode.core.ids import EnvelopeId, NodeKey, Tag
 from meshnode.core.neighbours.neighbour import Neighbour
 from meshnode.core.neighbours.table import Neighbours
 from meshnode.core.wire.frames import Need, Offer
@@ -34,11 +35,14 @@ _ASKED_S: Final = 4.0  # while one neighbour was asked for an envelope, others a
 class Encounters:
     """Offers made and answered by one node."""
 
-    def __init__(self, ctx: Context, neighbours: Neighbours, shelf: Shelf, receipts: Receipts) -> None:
+    def __init__(
+        self, ctx: Context, neighbours: Neighbours, shelf: Shelf, receipts: Receipts, custody: Custody
+    ) -> None:
         self._ctx = ctx
         self._neighbours = neighbours
         self._shelf = shelf
         self._receipts = receipts
+        self._custody = custody
         self._pairs: dict[NodeKey, tuple[bytes, Instant, float]] = {}  # digests compared, when next, and the wait after
         self._offered: dict[NodeKey, dict[EnvelopeId, tuple[Instant, float]]] = {}  # when again, and the wait after
         self._asked: dict[bytes, Instant] = {}
@@ -70,7 +74,9 @@ class Encounters:
 
     def offer_arrived(self, shorts: Iterable[bytes], neighbour: Neighbour) -> None:
         """Ask for what is not here, tell what has arrived, and note that the neighbour has the rest."""
-        needed = [short for short in shorts if self._lacks(short, neighbour)]
+        arrived: list[Tag] = []
+        needed = [short for short in shorts if self._lacks(short, neighbour, arrived)]
+        self._receipts.tell(neighbour, *arrived)
         self._asked = {short: until for short, until in self._asked.items() if until > self._ctx.now}
         for short in needed:
             self._asked[short] = self._ctx.now + _ASKED_S
@@ -95,6 +101,7 @@ class Encounters:
     def _offer(self, neighbour: Neighbour) -> None:
         offered = self._offered.setdefault(neighbour.node, {})
         due = [c.id for c in self._shelf if offered.get(c.id, (0.0, 0.0))[0] <= self._ctx.now]
+        due = [envelope for envelope in due if not self._custody.awaits(envelope, neighbour.node)]
         for envelope in due[:_MAX_OFFERED]:
             wait_s = offered.get(envelope, (0.0, _YOUNG_S))[1]
             offered[envelope] = (self._ctx.now + wait_s, min(_LONGEST_S, wait_s * 2))
@@ -102,7 +109,7 @@ class Encounters:
         for at in range(0, len(shorts), _PER_FRAME):
             self._neighbours.send(neighbour, Offer(tuple(shorts[at : at + _PER_FRAME])), 2)
 
-    def _lacks(self, short: bytes, neighbour: Neighbour) -> bool:
+    def _lacks(self, short: bytes, neighbour: Neighbour, arrived: list[Tag]) -> bool:
         carried = self._shelf.by_short(short)
         if carried is not None:
             self.on_has(carried, neighbour)
@@ -110,7 +117,7 @@ class Encounters:
         known = self._shelf.known_short(short)
         trail = self._shelf.known_trail(known) if known is not None else None
         if trail is not None and self._receipts.known(trail.tag) is not None:
-            self._receipts.tell(neighbour, trail.tag)
+            arrived.append(trail.tag)
             return False
         if known is not None and (self._shelf.seen(known) or self._shelf.passed(known)):
             return False

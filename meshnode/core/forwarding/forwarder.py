@@ -58,7 +58,7 @@ class Forwarding:
         self._custody = Custody(ctx, neighbours.me, self.shelf)
         self._receipts = Receipts(ctx, neighbours, self.shelf, self._custody)
         self._flood = Flood(ctx, neighbours, outbox, self._custody, self.strategy)
-        self._encounters = Encounters(ctx, neighbours, self.shelf, self._receipts)
+        self._encounters = Encounters(ctx, neighbours, self.shelf, self._receipts, self._custody)
         self._traces = Traces(ctx, neighbours)
         self._custody.on_carried = self._carried
         self._flood.before_unicast = self._along_with
@@ -159,6 +159,8 @@ class Forwarding:
         trail = self.shelf.trail(envelope, header.tag)
         self._proof_within(frame, envelope, heard)
         carried = self.shelf.get(envelope)
+        if self._named(frame, heard) is not None and heard.neighbour is not None:
+            self._custody.named(heard.neighbour.node, again=heard.neighbour.node in trail.came_from)
         if carried is not None:
             self._again(carried, frame, heard)
         elif self._receipts.known(header.tag) is not None or self._receipts.match_loose(header.tag):
@@ -176,6 +178,7 @@ class Forwarding:
 
     def neighbour_bound(self, neighbour: Neighbour) -> None:
         """An encounter began."""
+        self._custody.met_again(neighbour.node)
         self._encounters.began(neighbour)
 
     def neighbour_lost(self, neighbour: Neighbour) -> None:
@@ -224,6 +227,8 @@ class Forwarding:
             neighbour = self._neighbours.get(node)
             if neighbour is not None and neighbour in self._neighbours.reachable():
                 self._flood.to_one(carried, neighbour, copies=min(copies, self._custody.available(carried) + copies))
+            else:
+                self._custody.rest(carried.id, node)
         for node in self._custody.due_proofs():
             neighbour = self._neighbours.get(node)
             if neighbour is not None:

@@ -31,7 +31,8 @@ MAX_LOOSE: Final = 256  # per previous hop (rule 9.3)
 _MAX_LOOSE_HOPS: Final = 64
 _LOOSE_AT_ONCE: Final = 64
 MATCHED_CLASS, LOOSE_CLASS = 0, 3
-_AGAIN_S: Final = 10.0  # the same receipt to the same neighbour
+_AGAIN_S: Final = 1.0  # the same receipt to the same neighbour
+_TWICE_AFTER_S: Final = 2.0  # nobody confirms a receipt: on a lossy link it is said once more
 
 _MAX_TOLD: Final = 20_000
 
@@ -50,6 +51,8 @@ class Receipts:
         self._loose_until: Timers[tuple[bytes, Tag]] = Timers()
         self._batch: dict[Receipt, None] = {}
         self._batch_due: Instant | None = None
+        self._twice: dict[NodeKey, dict[Receipt, None]] = {}
+        self._twice_due: Timers[NodeKey] = Timers()
         self._told: dict[tuple[NodeKey, Tag], Instant] = {}
         self.on_receipt: Callable[[Tag, Receipt], bool] = _unknown  # true: it was for a message of ours
 
@@ -109,13 +112,12 @@ class Receipts:
         self._matched(tag, receipt)
         return True
 
-    def tell(self, neighbour: Neighbour, tag: Tag) -> None:
-        """A neighbour still has an envelope that is receipted."""
-        receipt = self._tombstones.get(tag)
-        last = self._told.get((neighbour.node, tag))
-        if receipt is None or (last is not None and last > self._ctx.now - _AGAIN_S):
-            return
-        self._send([receipt], [neighbour], MATCHED_CLASS, jitter=False)
+    def tell(self, neighbour: Neighbour, *tags: Tag) -> None:
+        """A neighbour still has envelopes that are receipted."""
+        recent = self._ctx.now - _AGAIN_S
+        untold = [tag for tag in tags if self._told.get((neighbour.node, tag), recent) <= recent]
+        receipts = [self._tombstones[tag] for tag in untold if tag in self._tombstones]
+        self._send(receipts, [neighbour], MATCHED_CLASS, jitter=False)
 
     def met(self, neighbour: Neighbour) -> None:
         """An encounter: pass on what matches nothing here, it may match there."""
@@ -134,6 +136,8 @@ class Receipts:
 
     def lost(self, node: NodeKey) -> None:
         """A neighbour went: when it comes back it may be told again."""
+        self._twice.pop(node, None)
+        self._twice_due.cancel(node)
         self._told = {key: at for key, at in self._told.items() if key[0] != node}
 
     def tick(self) -> None:
@@ -141,6 +145,10 @@ class Receipts:
         if self._batch_due is not None and self._batch_due <= self._ctx.now:
             batch, self._batch, self._batch_due = list(self._batch), {}, None
             self._pass_on(batch, None)
+        for node in self._twice_due.due(self._ctx.now):
+            neighbour, again = self._neighbours.get(node), list(self._twice.pop(node))
+            if neighbour is not None:
+                self._transmit(again, [neighbour], MATCHED_CLASS, jitter=False)
         ended = list(self._until.due(self._ctx.now))
         for tag in ended:
             del self._tombstones[tag]
@@ -151,7 +159,7 @@ class Receipts:
 
     def wakeup(self) -> Instant | None:
         """When something is due."""
-        return earliest(self._batch_due, self._until.next(), self._loose_until.next())
+        return earliest(self._batch_due, self._until.next(), self._loose_until.next(), self._twice_due.next())
 
     def _matches(self, tag: Tag, receipt: Receipt) -> bool:
         """It opens something met here, or something we wrote."""
@@ -236,6 +244,12 @@ class Receipts:
                 tag = receipt_tag(receipt)
                 self._note_told(neighbour.node, tag)
                 self._custody.receipt_goes_to(neighbour.node, tag)
+            if cls == MATCHED_CLASS and self._custody.is_lossy(neighbour.node):
+                self._twice.setdefault(neighbour.node, {}).update(dict.fromkeys(receipts))
+                self._twice_due.set_at_latest(neighbour.node, self._ctx.now + _TWICE_AFTER_S)
+        self._transmit(receipts, targets, cls, jitter=jitter)
+
+    def _transmit(self, receipts: list[Receipt], targets: list[Neighbour], cls: int, *, jitter: bool) -> None:
         by_link: dict[str, list[Neighbour]] = {}
         for neighbour in targets:
             by_link.setdefault(neighbour.link(self._ctx.now) or "", []).append(neighbour)
