@@ -4,7 +4,7 @@ import os
 import socket
 import stat
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -221,6 +221,22 @@ async def test_a_slow_watcher_holds_nobody_up(tmp_path):
             feed.publish(warning(number))
         async with client.connect(path) as link:
             assert (await link.ask(requests.PostRequest(channel="a", text=""), replies.StateReply)).state == "kept"
+        await stream.aclose()
+
+
+async def test_a_client_that_reads_nothing_is_dropped(tmp_path, autojump_clock):
+    path = tmp_path / "control.sock"
+    async with serving(path):
+        stream = await raw(path)
+        await stream.send_all(msgspec.json.encode(requests.PostRequest(channel="a", text="x" * 900_000)) + b"\n")
+        began = trio.current_time()
+        await trio.sleep(11)
+        got = 0
+        with suppress(trio.BrokenResourceError), trio.fail_after(5):
+            while data := await stream.receive_some():
+                got += len(data)
+        assert got < 900_000  # what was in the kernel, then the end
+        assert trio.current_time() - began < 12
         await stream.aclose()
 
 

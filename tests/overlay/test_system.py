@@ -26,7 +26,7 @@ def heard():
 
 async def test_peers_that_are_up_are_seen_and_unseen(daemon, heard, nursery, autojump_clock):
     overlay = SystemOverlay([daemon.endpoint], PeerBook(None))
-    unproved = up("tcp://x:1", inbound=False, key="")
+    unproved = up("tcp://x:1", inbound=False, key="", address="200::5")
     daemon.peers = [up("tls://[fe80::2%25w]:1", inbound=True), outbound("tcp://10.0.0.1:9"), unproved]
     await nursery.start(overlay.run, heard[0])
     assert await heard[1].receive() == PeerSeen(FAR_ADDRESS, "overlay")

@@ -41,6 +41,21 @@ async def test_records_go_both_ways_and_both_hear_the_end(autojump_clock):
         assert one.counters["sessions_failed"] == two.counters["sessions_failed"] == 0
 
 
+async def test_who_hangs_up_still_hears_what_was_under_way(autojump_clock):
+    board = Switchboard()
+    one, two = memory_node(1, board), memory_node(2, board)
+    async with running(one, two) as (at_one, at_two):
+        one.dial("n2", "link", "air")
+        await opened(at_one, at_two)
+        noise = identity(3)[2]
+        for _ in range(3):
+            two.send(1, noise.take("noise", 60_000))
+        one.hangup(1)
+        assert [len((await until(at_one, RecordReceived)).data) for _ in range(3)] == [60_000] * 3
+        await until(at_one, EncounterEnded)
+        assert one.counters["sessions_failed"] == 0
+
+
 async def test_nobody_there(autojump_clock):
     one = memory_node(1, Switchboard())
     async with running(one) as (heard,):

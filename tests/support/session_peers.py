@@ -47,7 +47,8 @@ async def running(*parts, room=100):
 
 async def until(channel, kind):
     """The next input of that kind; others are passed over."""
-    while True:
-        said = await channel.receive()
-        if isinstance(said, kind):
-            return said
+    with trio.fail_after(60):
+        while True:
+            said = await channel.receive()
+            if isinstance(said, kind):
+                return said
