@@ -152,14 +152,17 @@ class Beacons:
         if beacon.flags & LONELY and heard.neighbour is not None:
             self._answer(air)
 
-    def _answer(self, air: Air) -> None:
+    def _answer(self, air: Air, *, at_once: bool = False) -> None:
         """Somebody asks who is here: one beacon soon, unless two others answer or too many asked."""
         now = self._ctx.now
         air.answers = min(ANSWER_BURST, air.answers + (now - air.answers_at) / ANSWER_EVERY_S)
         air.answers_at = now
         if air.answers >= 1.0:
             air.answers -= 1.0
-            air.trickle.ask(now + self._draw(*JITTER_S))
+            if at_once:
+                air.trickle.ask_at_once(now)
+            else:
+                air.trickle.ask(now + self._draw(*JITTER_S))
 
     def _unknown(self, link: str, name: NeighbourId) -> None:
         """A new or returning id: begin anew, six times a minute in all and once in ten minutes for each."""
@@ -179,7 +182,7 @@ class Beacons:
         air.trickle.reset(now)
 
     def _bound(self, neighbour: Neighbour) -> None:
-        """It heard us; our answer tells it that we hear it.
+        """It heard us; our answer tells it that we hear it: at once, for what we offer next counts only once it knows.
 
         Who was lost for a moment only was never away: else every beacon that is lost while we carry something would
         make us look around anew, and lose it again.
@@ -190,7 +193,7 @@ class Beacons:
             if link in self._airs:
                 air = self._airs[link]
                 air.changed_at = min(air.changed_at, settled_at) if went_at > now - MOMENT_S else now
-                self._answer(air)
+                self._answer(air, at_once=True)
 
     def _lost(self, neighbour: Neighbour) -> None:
         now = self._ctx.now

@@ -52,6 +52,11 @@ class Trickle:
             self._asked = at
             self._answers.clear()
 
+    def ask_at_once(self, now: Instant) -> None:
+        """One beacon now, whatever was asked before."""
+        self._asked = now
+        self._answers.clear()
+
     def heard(self, neighbour: bytes) -> None:
         """A bound neighbour's beacon said what ours would say."""
         self._consistent.add(neighbour)
