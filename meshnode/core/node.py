@@ -149,10 +149,11 @@ class Node:
         self.gossip.wire(
             on_block=self._block_arrived,
             on_covered=lambda neighbour, log, seq: self.chat.covered(log, seq, neighbour),
-            on_own_block_ahead=self._second_copy,
+            on_own_block_ahead=lambda block: self._second_copy(),
             envelope_digest=self.forwarding.envelope_digest,
             carrying=self.forwarding.carrying,
         )
+        self.gossip.forks.on_own = self._second_copy
         self.chat.publish = self.gossip.publish
         self.outbox.on_sent = self._sent
         self.neighbours.on_bound.append(self.forwarding.neighbour_bound)
@@ -283,7 +284,7 @@ class Node:
             if block:
                 self.chat.block_on_air(block)
 
-    def _second_copy(self, block: Block) -> None:
+    def _second_copy(self) -> None:
         """A verified block of our own that we never wrote: another copy of this home, or a lost store (rule 2.6)."""
         if self._renewing:
             return

@@ -1,4 +1,4 @@
-"""Power goes at every point between two effects, while messages flow: nothing acknowledged is lost, nothing comes twice.
+"""Power goes at every point between two effects while messages flow: nothing acknowledged is lost, nothing comes twice.
 
 A commit is whole or not there, and what was not promised may be gone with the power (support/trial_disk.py). The person
 repeats what was not acknowledged, under the same request id.

@@ -133,6 +133,14 @@ class Box:
         self.off()
         self.disk.lose_power(self.world.chance)
 
+    def mute(self) -> None:
+        """The interface goes away."""
+        self.feed(LinkChanged(LINK, None))
+
+    def unmute(self) -> None:
+        """It is back."""
+        self.feed(LinkChanged(LINK, self.world.link_of(self.name)))
+
     # steps
 
     @property
@@ -285,12 +293,15 @@ class TrialWorld:
         mesh: MeshKeys = MESH,
         link: LinkSettings | None = None,
         seed: object = None,
+        date: float = 0.0,
         **settings: Any,
     ) -> Box:
-        """A box, switched on. `seed` other than the world's for its own randomness."""
+        """A box, switched on. `seed`: its own, not that of the world; `date`: in Unix seconds, if known."""
         box = Box(self, name, Settings(**{"name": name, **settings}), mesh, self.seed if seed is None else seed)
         if link is not None:
             self._links[name] = link
+        if date:
+            box.clock = WallClock(date, 0.0, 1.0, "gps")
         self.boxes[name] = box
         self.hears.setdefault(name, {})
         box.boot()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from meshnode.core.chain.block import Block, stored_block
@@ -35,6 +36,7 @@ class Forks:
         self._rings = rings
         self._reading: dict[int, Block] = {}
         self._token = FIRST_TOKEN
+        self.on_own: Callable[[], None] = _ignore  # our own log split: somebody else writes in our name
 
     def split(self, block: Block) -> None:
         """A verified block other than the held one at its seq."""
@@ -68,6 +70,8 @@ class Forks:
 
     def _tell(self, proof: ForkProof, source: bytes) -> None:
         held = self._logs.book.logs[proof.log]
+        if self._logs.is_own(proof.log):
+            self.on_own()
         self._ctx.notify(ForkFound(proof.log, proof.seq, self._rings.persona_of(log_device(proof.log))))
         self._neighbours.spread(
             fork_frame(proof),
@@ -79,3 +83,7 @@ class Forks:
             author=log_device(proof.log),
             previous=source,
         )
+
+
+def _ignore() -> None:
+    return None
