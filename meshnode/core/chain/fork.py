@@ -1,8 +1,9 @@
 """Fork proofs: two valid headers of one log at one seq. Often a restored backup, seldom malice.
 
 A proof freezes its log just below the fork, at everyone (rule 4.9). One proof is kept per log, for the lowest seq
-known; a lower one takes its place, at most three times, so that endless branches cost little. Between proofs of the
-same seq the first stays. The owner of the log may adopt one branch up to a named block, which unfreezes it to there.
+known; a lower one takes its place, at most three times, so that endless branches cost little. A proof at the very
+place of the split (both headers link to one block) is worth three times more: whatever order the blocks of an honest
+split came in, all end at that place. Between proofs of the same seq the first stays. The owner of the log may adopt one branch up to a named block, which unfreezes it to there.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class ForkProof:
 
     def replaces(self, other: ForkProof | None, replaced: int) -> bool:
         """True when this proof takes the place of `other`, which was itself put in place of `replaced` earlier ones."""
-        return other is None or (self.seq < other.seq and replaced < MAX_REPLACEMENTS)
+        limit = 2 * MAX_REPLACEMENTS if self.lowest else MAX_REPLACEMENTS
+        return other is None or (self.seq < other.seq and replaced < limit)
 
 
 def prove(one: Block, other: Block) -> ForkProof:

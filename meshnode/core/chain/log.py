@@ -154,7 +154,7 @@ class Log:
         """The stretch (first, count) in which to look for a split that must lie further down, or None."""
         top = self.suspect
         if self.proof is not None:
-            top = 0 if self.proof.lowest or self.replaced >= MAX_REPLACEMENTS else self.proof.seq
+            top = 0 if self.proof.lowest or self.replaced >= 2 * MAX_REPLACEMENTS else self.proof.seq
         first = max(self.rows.start, 1, top - _FIRST_LOOK * 4**self._looks)
         return (first, top - first) if top > first else None
 

@@ -234,14 +234,17 @@ def test_the_look_below_reaches_farther_each_time() -> None:
     assert log.below is None
 
 
-def test_a_proof_is_replaced_by_lower_ones_three_times_at_most() -> None:
+def test_a_proof_is_replaced_by_lower_ones_three_times_and_by_the_place_of_the_split() -> None:
     ann, clone = split(1, 9, 9)
     log = held_of(ann)
     for seq in (9, 8, 7, 6):
         assert log.convict(prove(ann.blocks[seq - 1], clone.blocks[seq - 1]))
     for seq in (6, 9, 5):
         assert not log.convict(prove(ann.blocks[seq - 1], clone.blocks[seq - 1]))
-    assert (log.head, log.frozen_at, log.below) == (5, 6, None)
+    assert (log.head, log.frozen_at) == (5, 6)
+    assert log.below is not None
+    assert log.convict(prove(ann.blocks[1], clone.blocks[1]))
+    assert (log.head, log.frozen_at, log.below) == (1, 2, None)
 
 
 def test_an_adopted_branch_is_taken_from_its_named_end_down() -> None:
