@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from meshnode import __version__
 from meshnode.errors import MeshnodeError, NotRunningError
@@ -57,6 +57,7 @@ def _build() -> App:
         name="meshnode",
         help=HELP,
         help_format="plaintext",
+        default_parameter=Parameter(show_default=False),
         version=__version__,
         result_action="return_value",
         suppress_keyboard_interrupt=False,

@@ -15,11 +15,9 @@ from meshnode.cli.options import COMMON, Common
 
 def demo(
     *,
-    nodes: Annotated[int, Parameter(help="How many nodes stand in the line.")] = 5,
-    serve: Annotated[
-        bool, Parameter(negative="", help="Keep the nodes up afterwards and print their homes.", show_default=False)
-    ] = False,
-    seed: Annotated[int, Parameter(help="Which frames are lost.")] = 1,
+    nodes: Annotated[int, Parameter(help="How many nodes stand in the line.", show_default=True)] = 5,
+    serve: Annotated[bool, Parameter(negative="", help="Keep the nodes up afterwards and print their homes.")] = False,
+    seed: Annotated[int, Parameter(help="Which frames are lost.", show_default=True)] = 1,
     common: Common = COMMON,
 ) -> int:
     """Watch a message cross a mesh of complete nodes on this machine. No root, no set-up, no network.

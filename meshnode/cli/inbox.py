@@ -18,7 +18,7 @@ def inbox(
     channel: Annotated[str, Parameter(help="Only this channel.")] = "",
     contact: Annotated[str, Parameter(help="Only messages from and to this contact.")] = "",
     since: Annotated[str, Parameter(help="Only what came after this cursor.")] = "",
-    limit: Annotated[int, Parameter(help="At most so many, from the oldest on. Default: all.", show_default=False)] = 0,
+    limit: Annotated[int, Parameter(help="At most so many, from the oldest on. Default: all.")] = 0,
     common: Common = COMMON,
 ) -> None:
     """Show what arrived and was sent, oldest first. What is shown counts as read.

@@ -27,9 +27,7 @@ def init(
     mesh_secret_file: Annotated[
         Path | None, Parameter(help="Take the mesh secret from this file: 64 hex digits, or a passphrase.")
     ] = None,
-    open: Annotated[
-        bool, Parameter(negative="", help="Make the mesh open: whoever knows its name is in.", show_default=False)
-    ] = False,
+    open: Annotated[bool, Parameter(negative="", help="Make the mesh open: whoever knows its name is in.")] = False,
     passphrase_file: Annotated[
         Path | None, Parameter(help="Seal the keys with the passphrase in this file. Default: a key file, mode 0600.")
     ] = None,

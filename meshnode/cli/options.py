@@ -18,8 +18,8 @@ HOME_HELP = "Home of the node. Default: $MESHNODE_HOME, else $STATE_DIRECTORY, e
 class Common:
     """The options of every command."""
 
-    home: Annotated[Path | None, Parameter(name="--home", help=HOME_HELP, show_default=False)] = None
-    json: Annotated[bool, Parameter(name="--json", negative="", help=JSON_HELP, show_default=False)] = False
+    home: Annotated[Path | None, Parameter(name="--home", help=HOME_HELP)] = None
+    json: Annotated[bool, Parameter(name="--json", negative="", help=JSON_HELP)] = False
 
     @property
     def directory(self) -> Path:

@@ -16,13 +16,12 @@ from meshnode.control import replies, requests
 
 def post(
     channel: Annotated[str, Parameter(help="Name of the channel; a public one is joined by posting.")],
-    text: Annotated[str | None, Parameter(help="The post. Default: standard input.", show_default=False)] = None,
+    text: Annotated[str | None, Parameter(help="The post. Default: standard input.")] = None,
     /,
     *,
     lines: Annotated[
         bool,
-        Parameter(negative="", help="Each line of standard input is a post; one JSON object back for each.",
-                  show_default=False),
+        Parameter(negative="", help="Each line of standard input is a post; one JSON object back for each."),
     ] = False,
     common: Common = COMMON,
 ) -> None:  # fmt: skip

@@ -25,14 +25,12 @@ def run(
     ] = "",
     overlay: Annotated[
         Backend | None,
-        Parameter(help="Yggdrasil: a system daemon, none, or auto. Default: overlay.backend.", show_default=False),
+        Parameter(help="Yggdrasil: a system daemon, none, or auto. Default: overlay.backend."),
     ] = None,
     config: Annotated[
-        Path | None, Parameter(help="Read this configuration instead of config.toml in the home.", show_default=False)
+        Path | None, Parameter(help="Read this configuration instead of config.toml in the home.")
     ] = None,
-    passphrase_file: Annotated[
-        Path | None, Parameter(help="Open the keys with the passphrase in this file.", show_default=False)
-    ] = None,
+    passphrase_file: Annotated[Path | None, Parameter(help="Open the keys with the passphrase in this file.")] = None,
     common: Common = COMMON,
 ) -> None:
     """Run the node until Ctrl-C or SIGTERM. One line says when it is ready; systemd is told, too.

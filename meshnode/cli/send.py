@@ -19,24 +19,26 @@ Wait = Literal["kept", "on_air", "carried", "delivered", "read"]
 
 def send(
     contact: Annotated[str, Parameter(help="Name of the contact, or the beginning of the persona.")],
-    text: Annotated[str | None, Parameter(help="The message. Default: standard input.", show_default=False)] = None,
+    text: Annotated[str | None, Parameter(help="The message. Default: standard input.")] = None,
     /,
     *,
-    wait: Annotated[Wait, Parameter(help="Return when the message is that far.")] = "kept",
-    timeout: Annotated[float, Parameter(help="Seconds to wait at most; then exit 4, and the message goes on.")] = 60.0,
+    wait: Annotated[Wait, Parameter(help="Return when the message is that far.", show_default=True)] = "kept",
+    timeout: Annotated[
+        float,
+        Parameter(help="Seconds to wait at most; then exit 4, and the message goes on.", show_default=True),
+    ] = 60.0,
     cls: Annotated[
         int,
-        Parameter(name="--class", help="Priority: 2 ordinary, 3 when there is time, 4 bulk.",
+        Parameter(name="--class", help="Priority: 2 ordinary, 3 when there is time, 4 bulk.", show_default=True,
                   validator=validators.Number(gte=1, lte=4)),
     ] = 2,
     lines: Annotated[
         bool,
-        Parameter(negative="", help="Each line of standard input is a message; one JSON object back for each.",
-                  show_default=False),
+        Parameter(negative="", help="Each line of standard input is a message; one JSON object back for each."),
     ] = False,
     request: Annotated[
         str,
-        Parameter(help="32 hex digits of your choice: given again, it is the same message.", show_default=False),
+        Parameter(help="32 hex digits of your choice: given again, it is the same message."),
     ] = "",
     common: Common = COMMON,
 ) -> int:  # fmt: skip

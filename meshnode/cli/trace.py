@@ -17,7 +17,7 @@ def trace(
     contact: Annotated[str, Parameter(help="Name of the contact.")],
     /,
     *,
-    timeout: Annotated[float, Parameter(help="Seconds to wait for the far end.")] = 60.0,
+    timeout: Annotated[float, Parameter(help="Seconds to wait for the far end.", show_default=True)] = 60.0,
     common: Common = COMMON,
 ) -> int:
     """Show the way a probe takes to a contact's node. Nodes may decline to tell.
