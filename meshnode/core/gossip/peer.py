@@ -31,6 +31,8 @@ class Peer:
     rounds: int = 0  # acts since the difference began, or since something new came of them
     brought: bool = False  # something new came from it since our last act
     hold_off_s: float = 0.0
+    hold_until: Instant = NEVER  # what it claims is not asked for before
+    tries: int = 0  # wants since something new came from it
     reset_at: Instant = NEVER
     delta_at: Instant = NEVER  # when we told it a delta last
     delta_for: tuple[bytes, bytes] = (b"", b"")
@@ -65,7 +67,6 @@ class Peer:
         """There is no difference, or one that nobody minds."""
         self.differs_since = self.check_at = None
         self.rounds = 0
-        self.hold_off_s = 0.0
 
     def agrees(self, ours: bytes) -> bool:
         """True when what it said last is what we have, or a settled difference."""

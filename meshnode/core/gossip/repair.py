@@ -35,6 +35,7 @@ STEADY_ITEMS: Final = 3  # new items within five seconds make traffic steady
 WANT_AFTER_S: Final = 0.3  # what a beacon names may still be on its way
 WANT_WAIT_S: Final = 3.0
 WANTS_OPEN: Final = 2
+WANT_TRIES: Final = 4  # without anything new in return
 WANT_BLOCKS: Final = 64  # answered at once: about what 32 KiB hold
 BY_DATAGRAM: Final = 64  # blocks; more go by session
 AGAIN_S: Final = 3.0
@@ -115,7 +116,8 @@ class Repair:
             return
         if peer.differs_since is None:
             peer.differs_since = self._ctx.now
-        peer.check_at = self._ctx.now
+        wanted = any(self._wishes(peer))
+        peer.check_at = self._ctx.now if wanted else max(self._ctx.now, peer.acted_at + AGAIN_S)
         if (delta.frontier, ours) != peer.delta_for or self._ctx.now > peer.delta_at + REPLY_AGAIN_S:
             self._tell(neighbour, peer, self._reply_logs(peer, delta.changes))
 
@@ -152,7 +154,8 @@ class Repair:
         self._items.append(self._ctx.now)
         if heard is not None and heard.neighbour is not None:
             peer = self.peer(heard.neighbour)
-            peer.brought, peer.rounds, peer.hold_off_s = True, 0, 0.0
+            peer.brought, peer.rounds, peer.hold_off_s, peer.hold_until = True, 0, 0.0, 0.0
+            peer.tries = 0
             self._answered(peer, log)
 
     def _answered(self, peer: Peer, log: LogId) -> None:
@@ -213,13 +216,12 @@ class Repair:
 
     def _look(self, neighbour: Neighbour, peer: Peer, link: str) -> None:
         now, ours = self._ctx.now, self._logs.digest()
-        if peer.agrees(ours) or (not peer.frontier and not peer.told):
-            peer.settled()
-            return
         wishes, handles = self._wishes(peer)
-        if wishes or handles:
+        if (wishes or handles) and now < peer.hold_until:
+            peer.check_at = peer.hold_until
+        elif wishes or handles:
             self._want(neighbour, peer, wishes, handles)
-        elif not peer.frontier:
+        elif peer.agrees(ours) or not peer.frontier:
             peer.settled()
         elif peer.open_wants(now):
             peer.check_at = min(until for until, _ in peer.wants.values())
@@ -310,6 +312,10 @@ class Repair:
         """Ask for what is known to be there; by session when it is much."""
         now = self._ctx.now
         peer.check_at = now + WANT_WAIT_S
+        peer.tries += 1
+        if peer.tries > WANT_TRIES:
+            self._give_up(peer, [log for log, _ in wishes], handles)
+            return
         if sum(wish.count for _, wish in wishes) > BY_DATAGRAM and self.want_session(neighbour, peer.rounds > 0):
             peer.rounds += 1
             return
@@ -323,6 +329,13 @@ class Repair:
                 answered = min(wish.count, WANT_BLOCKS)
                 peer.wants[log] = (now + WANT_WAIT_S, wish.first + answered - 1)
             self._neighbours.send(neighbour, Want(tuple(wish for _, wish in chosen)), 0)
+
+    def _give_up(self, peer: Peer, logs: list[LogId], handles: list[bytes]) -> None:
+        """It claims what it does not give: forget the claims, and believe no new ones for a while."""
+        peer.tries = 0
+        peer.check_at = peer.hold_until = self._ctx.now + peer.hold_off()
+        for handle in (*map(log_handle, logs), *handles):
+            peer.told.pop(handle, None)
 
     def _fitting(self, wishes: list[tuple[LogId, Wish]], payload: int) -> list[tuple[LogId, Wish]]:
         """As many as one datagram holds, and about as many blocks as are answered at once.

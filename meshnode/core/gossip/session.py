@@ -54,6 +54,7 @@ class Sync:
     rounds: dict[bytes, tuple[Round, Reconciler]] = field(default_factory=dict)
     comparing: bool = True  # there may be more to compare
     wanted: dict[LogId, int] = field(default_factory=dict)  # asked for, up to this head
+    splits: dict[LogId, int] = field(default_factory=dict)  # logs whose proof of a split is wanted: where to ask
     asked: set[LogId] = field(default_factory=set)  # those of them a WANT has named
     serving: deque[tuple[LogId, int, int]] = field(default_factory=deque)
     reading: int = 0  # token of the page that is being read
@@ -63,6 +64,7 @@ class Sync:
     done: bool = False
     heard_done: bytes = b""
     differs_at: Instant | None = None
+    ended: bool = False
 
     @property
     def settled(self) -> bool:
@@ -172,6 +174,8 @@ class Sessions:
                 continue
             if (sync.wanted or sync.comparing) and now >= sync.moved_at + STALLED_S:
                 sync.wanted.clear()
+                sync.splits.clear()
+                sync.asked.clear()
                 sync.moved_at, sync.comparing = now, False
                 self._conclude(sync)
             elif sync.differs_at is not None and now >= sync.differs_at:
@@ -275,8 +279,8 @@ class Sessions:
             return
         upto = min(element.head, held.limit) if held else element.head
         if element.forked and not (held and held.forked):
-            upto += 1  # who is asked past a split answers with the proof
-        if held is None or held.gaps(upto):
+            sync.splits[element.log] = element.head + 1  # who is asked past a split answers with the proof
+        if held is None or held.gaps(upto) or element.log in sync.splits:
             sync.wanted[element.log] = max(upto, sync.wanted.get(element.log, 0))
             sync.asked.discard(element.log)
 
@@ -289,22 +293,26 @@ class Sessions:
             held = self._logs.book.get(log)
             gaps = held.gaps(upto) if held else [(1, upto)]
             wishes += [Wish(log, first, count) for first, count in gaps if count]
+            wishes += [Wish(log, sync.splits[log], 1)] if log in sync.splits else []
         for at in range(0, len(wishes), MAX_WISHES):
             self._send(sync, Want(tuple(wishes[at : at + MAX_WISHES])))
 
     def _conclude(self, sync: Sync) -> None:
         """Strike what is here; when nothing is left, say so."""
-        for log in [log for log, upto in sync.wanted.items() if self._have(log, upto)]:
+        for log in [log for log, upto in sync.wanted.items() if self._have(sync, log, upto)]:
             del sync.wanted[log]
+            sync.splits.pop(log, None)
             sync.asked.discard(log)
         if not sync.wanted and not sync.comparing and not sync.done:
             sync.done, sync.said, sync.said_at = True, self._logs.digest(), self._ctx.now
             self._send(sync, Done(sync.said))
         self._finish(sync)
 
-    def _have(self, log: LogId, upto: int) -> bool:
+    def _have(self, sync: Sync, log: LogId, upto: int) -> bool:
         held = self._logs.book.get(log)
-        return self._logs.admission.refuses(log) or (held is not None and not held.gaps(upto))
+        if held is None or self._logs.admission.refuses(log):
+            return self._logs.admission.refuses(log)
+        return not held.gaps(upto) and (held.forked or log not in sync.splits)
 
     def _done(self, sync: Sync, frame: Done) -> None:
         sync.heard_done, sync.comparing, sync.moved_at = frame.frontier, False, self._ctx.now
@@ -314,7 +322,7 @@ class Sessions:
 
     def _finish(self, sync: Sync) -> None:
         """Both are done: equal or resolved; a session on the link ends."""
-        if not sync.settled:
+        if not sync.settled or sync.ended:
             return
         peer, ours = self._repair.peer(sync.neighbour), self._logs.digest()
         if sync.heard_done == ours:
@@ -323,6 +331,7 @@ class Sessions:
         elif ours == sync.said:
             peer.resolve(sync.heard_done, ours)
         if sync.carrier == "link" and sync.initiator:
+            sync.ended = True
             self._ctx.emit(Hangup(sync.id))
 
     # serving

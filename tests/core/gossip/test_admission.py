@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from support.gossip_node import GossipNode, keys_of
-
 from meshnode.core.chain.block import compact_of
 from meshnode.core.chain.compact import Compact
 from meshnode.core.gossip.admission import DAY_S, DEVICE_LOGS, MAX_REFUSED, NEW_PER_HOP, REFUSED_S, Admission
 from meshnode.core.ids import LogId, channel_id
 from meshnode.core.records import ContactRecord, DeviceRecord, RefusedRecord, Snapshot
+from support.gossip_node import GossipNode, keys_of
 
 
 def first(text: str = "hello", name: str = "w", channel: str = "valley") -> tuple[LogId, Compact]:

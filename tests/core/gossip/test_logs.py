@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.gossip_node import GossipNode, keys_of
-from support.world import Disk
 
 from meshnode.core.chain.block import Block, compact_of, without_body, write_block
 from meshnode.core.chain.fork import Adoption, prove
@@ -29,6 +27,8 @@ from meshnode.core.records import (
 )
 from meshnode.core.settings import Settings
 from meshnode.errors import SignatureError, WireError
+from support.gossip_node import GossipNode, keys_of
+from support.world import Disk
 
 AIR = Heard(NeighbourId(b"sender"), None, False, "halow0", "x", True, ())
 
