@@ -118,12 +118,12 @@ class _Connection:
             nursery.cancel_scope.cancel()
         if failure:
             raise failure
+        await self._write(End())  # only now: what comes after it is a request again
 
     async def _pump(self, notices: AsyncGenerator[Notice, None]) -> None:
         async with aclosing(notices):
             async for notice in notices:
                 await self._write(Event(msgspec.Raw(msgspec.json.encode(notice))))
-        await self._write(End())
 
     async def _until_gone(self, scope: trio.CancelScope) -> None:
         with suppress(trio.BrokenResourceError):

@@ -51,17 +51,19 @@ class FakeYggdrasil:
             self.path.unlink()
         await listener.bind(str(self.path))
         listener.listen()
+        self._ended = trio.Event()
         with listener:
             async with trio.open_nursery() as nursery:
                 task_status.started()
                 self._nursery = nursery
                 await trio.serve_listeners(partial(self._serve), [trio.SocketListener(listener)])
+        self._ended.set()
 
     async def restart(self, nursery: trio.Nursery) -> None:
         """A new process: connections and added peers are gone."""
         self._nursery.cancel_scope.cancel()
         self.peers = [row for row in self.peers if row["inbound"]]
-        await trio.testing.wait_all_tasks_blocked(0.01)
+        await self._ended.wait()
         await nursery.start(self.run)
 
     async def _serve(self, stream: trio.SocketStream) -> None:
