@@ -336,6 +336,7 @@ class Valley:
         self.seed = seed
         self.loss = loss
         self.imax_s = imax_s  # between beacons of settled neighbours; raise it for weeks
+        self.beacons = True
         self.chance = Random(seed)
         self.now = 1000.0
         self.boxes: dict[str, Box] = {}
@@ -426,7 +427,7 @@ class Valley:
             self.at(BEACONS_S[-1] + self.imax_s, lambda box=box, met=met: self._beacons(box, met, box.forwarding))
 
     def _beacon(self, hearer: Box, sender: Box) -> None:
-        if self.linked(hearer, sender) and self.chance.random() >= self.loss:
+        if self.beacons and self.linked(hearer, sender) and self.chance.random() >= self.loss:
             digest = sender.forwarding.envelope_digest()
             hearer.step(lambda: hearer.forwarding.digest_heard(hearer.neighbours.of(sender), digest))
 

@@ -155,11 +155,11 @@ class Outgoing:
     def read(self, messages: tuple[MessageId, ...]) -> None:
         """A person has read these: mark them, and tell their writers, if we tell such things."""
         notes: dict[PersonaKey, list[MessageId]] = {}
-        for message in messages:
-            if self._states.get(message) is not None:
-                continue  # our own, or read before
+        fresh = [m for m in messages if self._states.get(m) is None]  # the others are our own, or read before
+        writers = self._writers() if fresh else {}
+        for message in fresh:
             self._states.read_here(message)
-            writer = self._writer_of(message)
+            writer = writers.get(message)
             if writer is not None and self._people.is_known(writer):
                 notes.setdefault(writer, []).append(message)
         if self._ctx.settings.read_receipts:
@@ -237,11 +237,6 @@ class Outgoing:
             return ""
         name = self._people.name_of(pending.persona)
         return f"key of {name}" if pending.sealed_at is None else f"the box of {name} to be met"
-
-    def peer_of(self, message: MessageId) -> PersonaKey | None:
-        """To whom an undelivered message goes."""
-        pending = self._pending.get(message)
-        return pending.persona if pending else None
 
     # Time
 
@@ -466,11 +461,11 @@ class Outgoing:
         seqs = range(max(1, last - _READ_BACK + 1), last + 1)
         return frozenset(message_id(keys.device, keys.incarnation, persona, seq) for seq in seqs)
 
-    def _writer_of(self, message: MessageId) -> PersonaKey | None:
-        """Whose message this is: ids follow from conversation and seq, so no table of them is kept."""
+    def _writers(self) -> dict[MessageId, PersonaKey]:
+        """Who wrote which of the newer messages: ids follow from conversation and seq, so no table of them is kept."""
         me = self._ctx.keys.persona
-        for chain in self._chains.got():
-            for seq in range(chain.got_seq, max(0, chain.got_seq - _READ_BACK), -1):
-                if message_id(chain.device, Incarnation(chain.incarnation), me, seq) == message:
-                    return chain.persona
-        return None
+        return {
+            message_id(chain.device, Incarnation(chain.incarnation), me, seq): chain.persona
+            for chain in self._chains.got()
+            for seq in range(max(1, chain.got_seq - _READ_BACK + 1), chain.got_seq + 1)
+        }

@@ -10,6 +10,7 @@ offered in vain: two nodes may well want to hold different things. But never for
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -28,7 +29,9 @@ _YOUNG_S: Final = 1.0
 _LONGEST_S: Final = 600.0
 _PER_FRAME: Final = 50  # ids: an offer fits the smallest link
 _MAX_OFFERED: Final = 1000
-_MAX_NEEDED: Final = 200  # envelopes served for one Need: the rest at the next comparison
+_SERVED_BYTES: Final = 32 * 1024  # for one Need: the rest at the next comparison
+_SERVED_TIMES: Final = 4  # one envelope to one neighbour within ten minutes (rule 5.5)
+_SERVED_S: Final = 600.0
 _ASKED_S: Final = 4.0  # while one neighbour was asked for an envelope, others are not
 
 
@@ -46,6 +49,8 @@ class Encounters:
         self._pairs: dict[NodeKey, tuple[bytes, Instant, float]] = {}  # digests compared, when next, and the wait after
         self._offered: dict[NodeKey, dict[EnvelopeId, tuple[Instant, float]]] = {}  # when again, and the wait after
         self._asked: dict[bytes, Instant] = {}
+        self._served: Counter[tuple[NodeKey, EnvelopeId]] = Counter()
+        self._served_until: Instant = 0.0
         self.on_needed: Callable[[Carried, Neighbour], None] = _ignore
         self.on_has: Callable[[Carried, Neighbour], None] = _ignore
 
@@ -85,11 +90,13 @@ class Encounters:
 
     def need_arrived(self, shorts: Iterable[bytes], neighbour: Neighbour) -> None:
         """Send what was asked for, as far as it is held."""
-        for short in list(shorts)[:_MAX_NEEDED]:
+        room = _SERVED_BYTES
+        for short in shorts:
             carried = self._shelf.by_short(short)
             if carried is None:
                 self._ctx.count("need_not_held")
-            else:
+            elif room > 0 and self._may_serve(carried, neighbour):
+                room -= len(carried.record.data)
                 carried.has.pop(neighbour.node, None)
                 self.on_needed(carried, neighbour)
 
@@ -108,6 +115,16 @@ class Encounters:
         shorts = [envelope[:SHORT_SIZE] for envelope in due[:_MAX_OFFERED]]
         for at in range(0, len(shorts), _PER_FRAME):
             self._neighbours.send(neighbour, Offer(tuple(shorts[at : at + _PER_FRAME])), 2)
+
+    def _may_serve(self, carried: Carried, neighbour: Neighbour) -> bool:
+        if self._ctx.now >= self._served_until:
+            self._served.clear()
+            self._served_until = self._ctx.now + _SERVED_S
+        self._served[neighbour.node, carried.id] += 1
+        if self._served[neighbour.node, carried.id] > _SERVED_TIMES:
+            self._ctx.count("need_too_often")
+            return False
+        return True
 
     def _lacks(self, short: bytes, neighbour: Neighbour, arrived: list[Tag]) -> bool:
         carried = self._shelf.by_short(short)

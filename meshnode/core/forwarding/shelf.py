@@ -127,8 +127,7 @@ class Shelf:
                     self._seen[envelope] = until
                     self._seen_until.set(envelope, until)
                 case EnvelopeRecord():
-                    header = read_envelope_untrusted(record.data)
-                    self.put(Carried(record, header, self.trail(record.id, record.tag), record.held_since))
+                    self._restore_envelope(record)
         for record in snapshot.records:
             if isinstance(record, HandoverRecord) and record.envelope in self._held:
                 carried = self._held[record.envelope]
@@ -265,6 +264,13 @@ class Shelf:
         """When something expires."""
         times = [time for time in (self._expiry.next(), self._seen_until.next()) if time is not None]
         return min(times, default=None)
+
+    def _restore_envelope(self, record: EnvelopeRecord) -> None:
+        trail = self.trail(record.id, record.tag)
+        trail.message = record.message
+        if record.giver:
+            trail.came_from[NodeKey(record.giver)] = None
+        self.put(Carried(record, read_envelope_untrusted(record.data), trail, record.held_since))
 
     def _forget_trail(self, envelope: EnvelopeId) -> None:
         tag = self._trails.pop(envelope).tag

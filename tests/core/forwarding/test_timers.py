@@ -1,0 +1,41 @@
+"""Due times: one for each name, the earliest first."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshnode.core.forwarding.timers import Timers, earliest
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 20), st.sampled_from(["set", "at_latest", "cancel"]))))
+def test_it_does_what_a_table_of_due_times_does(orders: list[tuple[str, int, str]]) -> None:
+    timers: Timers[str] = Timers()
+    table: dict[str, int] = {}
+    for name, due, order in orders:
+        if order == "cancel":
+            timers.cancel(name)
+            table.pop(name, None)
+        elif order == "set":
+            timers.set(name, due)
+            table[name] = due
+        else:
+            timers.set_at_latest(name, due)
+            table[name] = min(due, table.get(name, due))
+        assert timers.next() == min(table.values(), default=None)
+        assert (name in timers) == (name in table)
+    for now in range(21):
+        assert set(timers.due(now)) == {name for name, due in table.items() if due == now}
+    assert timers.next() is None
+
+
+def test_names_due_together_come_in_the_order_they_were_set() -> None:
+    timers: Timers[str] = Timers()
+    for name in "zxy":
+        timers.set(name, 1.0)
+    assert list(timers.due(1.0)) == ["z", "x", "y"]
+
+
+def test_the_earliest_of_several() -> None:
+    assert earliest(None, 3.0, 2.0) == 2.0
+    assert earliest(None) is None
