@@ -78,7 +78,7 @@ class Witness:
             self.message = record.id
         elif node == self.reader and record.id == self.message:
             self._pass(node)
-            self._tell(node, f'opens it: "{record.text}"', "opened")
+            self._tell(node, f'opens it: "{record.text}"; reveals the receipt, which only the two can make', "opened")
             self.arrived.set()
 
     def _pass(self, node: int) -> None:
