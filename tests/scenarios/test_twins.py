@@ -142,3 +142,29 @@ def test_a_card_of_yesterday_is_put_back() -> None:
     message = a.write(b, "still you?")
     assert world.run(300, until=lambda: a.state(message) == "delivered")
     assert b.inbox() == ["still you?"]
+
+
+def test_a_card_of_last_week_is_put_back_after_many_reboots() -> None:
+    """Its epoch is one that everybody has heard already: its words look like old ones, until it goes on in a later."""
+    world = TrialWorld(6)
+    a, b, c = world.line("abc")
+    world.run(30)
+    backup = b.disk.copy()
+    for _ in range(4):
+        b.post("lost")
+        world.run(30)
+        b.cut()
+        b.boot()
+        world.run(30)
+    b.off()
+    b.disk = backup
+    b.boot()
+    for _ in range(60):
+        world.run(10)
+        _restart_renewed(world, b)
+    assert b.warnings().count("second_copy") == 1
+    b.post("after the return")
+    world.run(120)
+    for box in (a, c):
+        assert "after the return" in box.posts()
+        assert not box.told(ForkFound)

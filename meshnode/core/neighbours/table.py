@@ -22,8 +22,9 @@ from meshnode.core.neighbours.hello import START_WITHIN_S, HelloPacing, make_hel
 from meshnode.core.neighbours.neighbour import NEVER, Heard, Neighbour, Presence
 from meshnode.core.neighbours.receive import NOBODY, Receiver
 from meshnode.core.neighbours.roster import Roster
+from meshnode.core.neighbours.unheard import Unheard
 from meshnode.core.records import FactRecord
-from meshnode.core.sealing.link import LinkSeal
+from meshnode.core.sealing.link import EPOCH_END, LinkSeal
 from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
 from meshnode.core.wire.frames import Beacon, Echo, FragmentWant, Frame, Hello
 from meshnode.errors import WireError
@@ -46,6 +47,9 @@ class Neighbours(Roster):
         self._receiver = Receiver(ctx, self, self._seal, self._hellos)
         self._receiver.on_fragment_want = self._mend
         self._receiver.on_spoken_for = self._spoken_for
+        self._receiver.on_unechoed = self._unechoed
+        self._unheard = Unheard()
+        self.on_bound.append(lambda neighbour: self._unheard.heard())
         self._raised_at = NEVER
         self._beacons = self._receiver.beacons
         self._cut = CutItems()
@@ -276,10 +280,10 @@ class Neighbours(Roster):
         until = self._ctx.now + LIFE_S
         self._cut.keep(item, Cut(encoded, outgoing.cls, outgoing.ring, limit - SEAL_OVERHEAD - HEADER, until))
 
-    def _raise_epoch(self) -> None:
+    def _raise_epoch(self, by: int = 1) -> None:
         """Go on in a new epoch: on disk before the next datagram, and signed for everyone who hears us."""
         self._raised_at = self._ctx.now
-        self._seal.raise_epoch(self._seal.epoch + 1)
+        self._seal.raise_epoch(self._seal.epoch + by)
         self._ctx.persist(FactRecord(EPOCH_FACT, self._seal.epoch.to_bytes(3, "big")), promise=True)
         self._receiver.own_counter = -1
         for link in self._beacons:
@@ -289,6 +293,13 @@ class Neighbours(Roster):
         """Somebody speaks in our name, ahead of us: a new epoch, once a minute at most."""
         if self._ctx.now >= self._raised_at + RAISE_AGAIN_S:
             self._raise_epoch()
+
+    def _unechoed(self) -> None:
+        """A neighbour does not hear us; if nobody does, our words may look like old ones."""
+        by = 0 if self.bound() else self._unheard.unechoed(self._ctx.now)
+        if by and self._seal.epoch + by < EPOCH_END:
+            self._ctx.count("epoch_raised_unheard")
+            self._raise_epoch(by)
 
     def _note_beacon(self, link: str, plaintext: bytes, sealed: bytes) -> bytes:
         self._receiver.own_counter = int.from_bytes(sealed[10:13], "big")
