@@ -180,7 +180,7 @@ class Sessions:
                 self._conclude(sync)
             elif sync.differs_at is not None and now >= sync.differs_at:
                 self._look(sync)
-            elif now >= sync.said_at + TELL_EVERY_S:
+            else:
                 self._tell(sync)
 
     def _due(self, sync: Sync) -> Instant:
@@ -344,7 +344,12 @@ class Sessions:
                 if log.proof is not None and wish.first + wish.count - 1 > log.head:
                     self._send(sync, fork_frame(log.proof))
                 first, last = max(wish.first, log.start), min(wish.first + wish.count - 1, log.last, log.limit)
-                if log.last and last >= first and len(sync.serving) < MAX_SERVING:
+                if not log.last or last < first or len(sync.serving) >= MAX_SERVING:
+                    continue
+                if wish.bodies_only:
+                    held = log.held_bodies(first, min(last, first + PAGE_BLOCKS - 1))
+                    sync.serving += [(log.id, start, count) for start, count in held]
+                else:
                     sync.serving.append((log.id, first, last - first + 1))
         self._serve(sync)
 

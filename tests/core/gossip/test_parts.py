@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.gossip_node import GossipNode, agree, node_of, post, restart, village
-from support.world import LINK, World
 
 from meshnode.core.chain.block import Block, compact_of, without_body, write_block
 from meshnode.core.chain.fork import Adoption, prove
@@ -24,7 +22,7 @@ from meshnode.core.gossip.flood import block_named, class_of
 from meshnode.core.gossip.peer import HOLD_OFF_MAX_S, MAX_RESOLVED, Peer
 from meshnode.core.gossip.serve import MAX_BYTES, fork_frame, runs
 from meshnode.core.gossip.session import STALLED_S
-from meshnode.core.ids import LogId, NeighbourId, log_handle
+from meshnode.core.ids import PERSON_CHANNEL, LogId, NeighbourId, channel_id, log_handle
 from meshnode.core.inputs import (
     DialFailed,
     EncounterBegan,
@@ -60,6 +58,8 @@ from meshnode.core.wire.frames import (
     Want,
     Wish,
 )
+from support.gossip_node import GossipNode, agree, node_of, post, restart, village
+from support.world import LINK, World
 
 
 def pair(seed: int = 1, *, sessions: bool = True, settings: LinkSettings | None = None) -> World:
@@ -77,7 +77,9 @@ def far(world: World, one: str, other: str) -> Neighbour:
     return neighbour
 
 
-def hear(world: World, name: str, source: str, *frames: Frame, pairwise: bool = True, bound: bool = True) -> list[Effect]:
+def hear(
+    world: World, name: str, source: str, *frames: Frame, pairwise: bool = True, bound: bool = True
+) -> list[Effect]:
     """Give a node frames as if a neighbour had sent them; what it does at once."""
     node = node_of(world, name)
     node.ctx.now, node.ctx.out = world.now, []
@@ -111,8 +113,8 @@ def blocks_of(name: str, count: int, text: str = "post") -> list[Block]:
             write_block(
                 node.log(), index + 1, prev, POST, f"{text} {index}".encode(), time=0,
                 secret=node.keys.device_secret, sealer=node.ctx.sealer,
-            )  # fmt: skip
-        )
+            )
+        )  # fmt: skip
     return blocks
 
 
@@ -285,8 +287,8 @@ def test_bodies_are_asked_for_after_a_restart_a_few_at_a_time(monkeypatch: pytes
     monkeypatch.setattr(bodies_module, "AT_ONCE", 4)
     monkeypatch.setattr(bodies_module, "MAX_WANTED", 8)
     world = pair()
-    for block in blocks_of("w", 10):
-        hear(world, "a", "b", frame_of(without_body(block)))
+    for writer in range(10):
+        hear(world, "a", "b", frame_of(without_body(blocks_of(f"w{writer}", 1)[0])))
     node = restart(world, "a", epoch=2)
     assert len(node.gossip.bodies._wanted) == 8
     assert node.gossip.bodies.wakeup() is None, "nobody is there yet"
@@ -294,10 +296,10 @@ def test_bodies_are_asked_for_after_a_restart_a_few_at_a_time(monkeypatch: pytes
     assert len(node.gossip.bodies._wanted) == 8
     wants = [want for want in frames_sent(world, "a", Want) if want.wishes[0].bodies_only]  # type: ignore[attr-defined]
     assert max(len(want.wishes) for want in wants) == 4  # type: ignore[attr-defined]
-    node.gossip.bodies._wanted[(LogId(bytes(52)), 1)] = (0.0, 1.0)
+    node.gossip.bodies._wanted[LogId(bytes(52))] = bodies_module.Wanted(0.0)
     node.ctx.now = world.now
     node.gossip.bodies.tick()
-    assert (LogId(bytes(52)), 1) not in node.gossip.bodies._wanted
+    assert LogId(bytes(52)) not in node.gossip.bodies._wanted
     monkeypatch.setattr(node.neighbours, "reachable", list)
     node.gossip.bodies.tick()
 
@@ -432,7 +434,7 @@ def test_a_want_is_answered_in_runs_within_the_limits() -> None:
     before = len(frames_sent(world, "a", Run)) + len(frames_sent(world, "a", BlockFrame))
     hear(world, "a", "b", Want((Wish(log, 1, 64),)))
     world.run(3)
-    served = [frame for frame in (*frames_sent(world, "a", Run), *frames_sent(world, "a", BlockFrame))][before:]
+    served = [*frames_sent(world, "a", Run), *frames_sent(world, "a", BlockFrame)][before:]
     sizes = sum(len(encode_frame(frame)) for frame in served)
     assert 20_000 < sizes <= MAX_BYTES
 
@@ -738,7 +740,8 @@ def test_parcels_bring_blocks_and_nothing_else() -> None:
     blocks = blocks_of("w", 3)
     world.feed("a", EncounterBegan(5, node_of(world, "b").node, "parcel", "", False))
     run = Run(blocks[0].log, 1, build_run(blocks))
-    assert record(world, "a", run, Want((Wish(blocks[0].log, 1, 3),)), Done(bytes(8)), SessionBeacon(bytes(8), bytes(4))) == []
+    others = (Want((Wish(blocks[0].log, 1, 3),)), Done(bytes(8)), SessionBeacon(bytes(8), bytes(4)))
+    assert record(world, "a", run, *others) == []
     assert len(node_of(world, "a").blocks) == 3
 
 
@@ -793,8 +796,9 @@ def test_a_slow_peer_is_not_flooded() -> None:
 
     todo = step(RecordReceived(5, encode_frame(Want((Wish(node.log(), 1, 1200),)))))
     while reads := [effect for effect in todo if isinstance(effect, ReadStored)]:
-        rows = [world.seats["a"].disk.rows[(BlockRecord, (log, seq))] for read in reads for log, first, count in read.blocks for seq in range(first, first + count)]
-        todo = step(Stored(reads[0].token, tuple(rows)))  # type: ignore[arg-type]
+        wanted = [(log, seq) for log, first, count in reads[0].blocks for seq in range(first, first + count)]
+        rows = tuple(world.seats["a"].disk.rows[(BlockRecord, key)] for key in wanted)
+        todo = step(Stored(reads[0].token, rows))  # type: ignore[arg-type]
     assert 100_000 < sent < 200_000
     assert any(isinstance(effect, ReadStored) for effect in step(SessionWritable(5, 0)))
     step(SessionWritable(77, 0))
@@ -920,8 +924,113 @@ def test_a_gossip_without_listeners_still_takes_blocks() -> None:
     block = blocks_of("w", 1)[0]
     heard = Heard(NeighbourId(b"zzzzzz"), None, False, LINK, "z", True, (frame_of(block),))
     gossip.heard(heard)
-    gossip.logs.take_untrusted(GossipNode("a").write("mine").log, compact_of(GossipNode("a").write("mine"), elide=False), heard)
+    mine = GossipNode("a").write("mine")
+    gossip.logs.take_untrusted(mine.log, compact_of(mine, elide=False), heard)
     gossip.repair.on_covered(Neighbour(NeighbourId(b"zzzzzz"), node.node), block.log, 1)
     assert gossip.beacons.envelope_digest() == gossip.sessions.envelope_digest() == bytes(4)
     assert not gossip.beacons.carrying()
     assert block.log in gossip.logs.book
+
+
+# corners
+
+
+def test_a_later_large_block_is_asked_for_in_order_and_a_person_log_has_its_place() -> None:
+    world = pair(41)
+    gate = node_of(world, "a").gossip.logs.admission
+    later = blocks_of("w", 2, "x" * 1200)[1]
+    assert not gate.admits(later.log, compact_of(later, elide=False), b"hop")
+    assert not gate.refuses(later.log), "no fault of its log"
+    device = GossipNode("w")
+    for name in ("one", "two"):
+        gate.opened(device.log(channel_id(name)), world.now)
+    third, person = device.log(channel_id("three")), device.log(PERSON_CHANNEL)
+    small = compact_of(blocks_of("w", 1)[0], elide=False)
+    assert gate.admits(person, small, b"hop")
+    gate.opened(person, world.now)
+    assert not gate.admits(third, small, b"hop")
+
+
+def test_our_own_log_split_is_told_to_us() -> None:
+    world = pair(42)
+    node, told = node_of(world, "a"), list[bool]()
+    post(world, "a", "one")
+    node.gossip.forks.on_own()
+    node.gossip.forks.on_own = lambda: told.append(True)
+    ours = node.write("two")
+    post(world, "a", "another two")
+    hear(world, "a", "b", frame_of(ours))
+    world.run(1)
+    assert told == [True]
+
+
+def test_a_refused_block_is_neither_new_nor_asked_for() -> None:
+    world = pair(43)
+    block = blocks_of("w", 1)[0]
+    node = node_of(world, "a")
+    node.gossip.logs.admission.refuse(block.log)
+    hear(world, "a", "b", frame_of(block), Run(block.log, 1, build_run([block])))
+    assert node.blocks == []
+    assert node.gossip.repair.peer(far(world, "a", "b")).told == {}
+
+
+def test_blocking_a_contact_drops_what_it_wrote() -> None:
+    node, keys, block = GossipNode("a"), GossipNode("w").keys, blocks_of("w", 1)[0]
+    node.rings.device_known(keys.device, keys.persona)
+    node.rings.contact_set(keys.persona, False)
+    node.gossip.logs._offer(block, promise=False)
+    assert node.gossip.logs.book.logs[block.log].ring == 1
+    node.rings.contact_set(keys.persona, True)
+    assert block.log not in node.gossip.logs.book
+
+
+def test_deltas_for_all_vouch_for_nothing_and_settled_ones_are_not_answered() -> None:
+    world = pair(44)
+    post(world, "a", "hello")
+    world.run(30)
+    node, log = node_of(world, "a"), node_of(world, "a").gossip.logs.book.logs[node_of(world, "a").log()]
+    repair, peer = node.gossip.repair, node.gossip.repair.peer(far(world, "a", "b"))
+    covered = len(node.covered)
+    hear(world, "a", "b", Delta(node.gossip.logs.digest(), (Change(log.handle, 1),)), pairwise=False)
+    assert len(node.covered) == covered
+    peer.delta_at = -100.0
+    before = len(frames_sent(world, "a", Delta))
+    hear(world, "a", "b", Delta(node.gossip.logs.digest(), (Change(b"none", 1),)))
+    peer.resolve(b"theirs..", node.gossip.logs.digest())
+    hear(world, "a", "b", Delta(b"theirs..", ()))
+    world.run(1)
+    assert len(frames_sent(world, "a", Delta)) == before
+    assert peer.check_at is None
+    peer.check_at = world.now
+    node.neighbours.lose(far(world, "a", "b"), LINK)
+    node.ctx.now = world.now
+    repair.tick()
+    assert peer.check_at is None
+    alone = repair_module.Repair(node.ctx, node.neighbours, node.gossip.logs, node.gossip.beacons)
+    assert not alone.want_session(far(world, "a", "b"), True)
+    alone.on_covered(far(world, "a", "b"), log.id, 1)
+
+
+def test_a_difference_that_passes_in_time_begins_no_round() -> None:
+    world = session(45, posts=1)
+    world.run(5)
+    node = node_of(world, "a")
+    world.feed("a", EncounterBegan(99, GossipNode("c").node, "overlay", "200::c", False))
+    assert node.gossip.sessions.compare(node.neighbours.session_peers()[1])
+    sync = next(iter(node.gossip.sessions._open.values()))
+    log = blocks_of("w", 2)[0].log
+    number = sync.id
+    for _ in range(2):
+        node.step(RecordReceived(number, encode_frame(SessionBeacon(b"another!", bytes(4)))), world.now)
+    due = sync.differs_at
+    assert due is not None
+    node.gossip.repair.peer(sync.neighbour).resolve(b"another!", node.gossip.logs.digest())
+    world.run(10)
+    assert sync.differs_at is None
+    assert not sync.comparing
+    for _ in range(2):
+        node.step(RecordReceived(number, encode_frame(Heads((Element(log, 2, False),)))), world.now)
+    other = blocks_of("v", 1)[0].log
+    out = node.step(RecordReceived(number, encode_frame(Heads((Element(other, 1, False),)))), world.now)
+    wants = [decode_frames_untrusted(effect.data)[0] for effect in out if isinstance(effect, SendRecord)]
+    assert wants == [Want((Wish(other, 1, 1),))], "what was asked for is not asked for again"

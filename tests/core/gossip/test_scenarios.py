@@ -234,7 +234,8 @@ def test_forged_echoes_bind_nobody() -> None:
     from meshnode.core.neighbours.hello import make_hello
 
     seal = LinkSeal(SeededSealer("z"), MESH, absent.neighbours.me, 1)
-    world.feed("a", FrameReceived(LINK, "z", True, seal.seal_multicast(encode_frames([make_hello(absent.ctx, 1)], 1000))))
+    hello = encode_frames([make_hello(absent.ctx, 1)], 1000)
+    world.feed("a", FrameReceived(LINK, "z", True, seal.seal_multicast(hello)))
     for index in range(300):
         echo = Echo(victim.neighbours.me[:2], echo_hash(index.to_bytes(12, "big")))
         beacon = Beacon(1, 1, 0, bytes(8), bytes(4), (echo,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +40,7 @@ def test_intervals_double_up_to_the_longest() -> None:
 @given(st.integers(0, 1000))
 def test_two_who_agree_silence_us_but_never_for_two_longest_intervals(seed: int) -> None:
     sent = run(trickle(seed), 0.0, 3600.0, heard=2)
-    gaps = [later - earlier for earlier, later in zip(sent, sent[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
     assert max(gaps) < 2 * I_MAX + 1e-6
     assert len(sent) < 80
 

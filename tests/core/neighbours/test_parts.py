@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.gossip_node import MESH, GossipNode
 
 from meshnode.core.ids import NeighbourId, NodeKey, neighbour_id
 from meshnode.core.neighbours.buckets import BURST_S, FLOOR, UNBOUND_SHARE, Bucket, Buckets
@@ -27,6 +26,7 @@ from meshnode.core.sealing.link import LinkHeader
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.frames import Echo
 from meshnode.errors import SignatureError, WireError
+from support.gossip_node import MESH, GossipNode
 
 ME = NeighbourId(b"me....")
 

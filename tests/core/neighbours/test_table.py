@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.gossip_node import MESH, GossipNode, agree, keys_of, node_of, post, restart, village
-from support.world import LINK, World
 
 from meshnode.core.airtime.outbox import Outgoing
 from meshnode.core.effects import Send, SendRecord
@@ -28,6 +26,8 @@ from meshnode.core.sealing.seeded import SeededSealer
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.codec import encode_frame, encode_frames
 from meshnode.core.wire.frames import Beacon, BlockFrame, Delta, Done, Fragment, Frame, RefWant, Unknown, Want, Wish
+from support.gossip_node import MESH, GossipNode, agree, keys_of, node_of, post, restart, village
+from support.world import LINK, World
 
 SILENT_FRAME = Unknown(0x70, b"nothing")
 
@@ -312,7 +312,9 @@ def test_fines_are_paid_by_who_sent_it() -> None:
     assert node.ctx.counters["datagram_over_budget"] == 2
 
 
-@pytest.mark.parametrize("frame", [Want((Wish(b"hand", 1, 1),)), RefWant((b"hand",)), Delta(bytes(8), ()), Done(bytes(8))])
+@pytest.mark.parametrize(
+    "frame", [Want((Wish(b"hand", 1, 1),)), RefWant((b"hand",)), Delta(bytes(8), ()), Done(bytes(8))]
+)
 def test_what_only_neighbours_may_ask_is_not_heard_from_others(frame: Frame) -> None:
     world = pair()
     world.feed("a", FrameReceived(LINK, "x", True, sealed("zed", [frame, SILENT_FRAME])))

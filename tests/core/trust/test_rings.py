@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from support.gossip_node import keys_of
-
 from meshnode.core.ids import DeviceKey, Incarnation, PersonaKey, channel_id, log_id
 from meshnode.core.records import ContactRecord, DeviceRecord, Snapshot
 from meshnode.core.trust.rings import CONTACTS, OWN, STRANGERS, Rings
+from support.gossip_node import keys_of
 
 ME, BO = keys_of("me"), keys_of("bo")
 

@@ -1,0 +1,112 @@
+"""A store that makes room: the node knows which bodies went, keeps the headers, and its neighbours do not mind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from meshnode.core.ids import LogId
+from meshnode.core.inputs import BodiesDropped
+from meshnode.core.records import BODY_DROPPED, BODY_HELD, BODY_MISSING, BlockRecord, LogRecord
+from support.trial_world import Box, TrialWorld
+
+IDLE_BYTES = 300
+
+
+def make_room(box: Box, log: LogId, *seqs: int) -> None:
+    """As the daemon's store does it."""
+    for seq in seqs:
+        row = box.disk.get(BlockRecord, log, seq)
+        box.disk.rows[BlockRecord, (log, seq)] = replace(row, body=b"", body_state=BODY_DROPPED)
+    box.feed(BodiesDropped(tuple((log, seq) for seq in seqs)))
+
+
+def square_log(box: Box) -> LogId:
+    (log,) = {row.log for row in box.disk.every(BlockRecord) if row.log[:32] == box.keys.device and row.kind == 1}
+    return log
+
+
+def states(box: Box, log: LogId) -> list[int]:
+    held = box.node.gossip.logs.book.logs[log]
+    return [held.state_at(seq) for seq in range(1, held.last + 1)]
+
+
+def agreed(*boxes: Box) -> bool:
+    return len({box.node.gossip.logs.digest() for box in boxes}) == 1
+
+
+def a_square(seed: int, posts: int) -> tuple[TrialWorld, Box, Box, Box, LogId]:
+    """a posts, b is next to it and no friend; c comes later, from the other side of b."""
+    world = TrialWorld(seed)
+    a, b, c = world.add("a"), world.add("b"), world.add("c")
+    world.join("a", "b")
+    world.run(20)
+    for number in range(posts):
+        a.post(f"post {number}")
+        world.run(2)
+    world.run(60)
+    log = square_log(a)
+    assert states(b, log) == [BODY_HELD] * posts
+    world.part("a", "b")
+    return world, a, b, c, log
+
+
+def test_what_went_is_not_wanted_again_and_changes_no_frontier() -> None:
+    world, a, b, _, log = a_square(1, 10)
+    before, size = b.node.gossip.logs.digest(), b.disk.get(LogRecord, log).bytes
+    make_room(b, log, *range(1, 9))
+    assert states(b, log) == [BODY_DROPPED] * 8 + [BODY_HELD] * 2
+    assert b.node.gossip.logs.digest() == before
+    assert b.disk.get(LogRecord, log).bytes == size - 8 * len("post 0")
+    b.off()
+    b.boot()
+    assert states(b, log) == [BODY_DROPPED] * 8 + [BODY_HELD] * 2
+    world.join("a", "b")
+    world.run(300)
+    assert states(b, log)[:8] == [BODY_DROPPED] * 8
+    assert agreed(a, b)
+
+
+def test_neighbours_that_keep_different_bodies_are_quiet() -> None:
+    world, _, b, c, log = a_square(2, 30)
+    make_room(b, log, *range(1, 31, 3))
+    world.join("b", "c")
+    world.run(3 * 3600)
+    assert agreed(b, c)
+    assert states(c, log) == [BODY_MISSING, BODY_HELD, BODY_HELD] * 10
+    before = {box: box.sent_bytes for box in (b, c)}
+    world.run(3600)
+    assert max((box.sent_bytes - before[box]) / 60 for box in (b, c)) <= IDLE_BYTES
+    assert not c.node.gossip.bodies._wanted, "a stranger's: asked for long enough"
+
+
+def test_a_contacts_bodies_are_wanted_until_they_come() -> None:
+    world, a, b, c, log = a_square(3, 30)
+    c.knows(a)
+    make_room(b, log, *range(1, 31, 3))
+    world.join("b", "c")
+    world.run(4 * 3600)
+    before = {box: box.sent_bytes for box in (b, c)}
+    world.run(3600)
+    assert max((box.sent_bytes - before[box]) / 60 for box in (b, c)) <= IDLE_BYTES
+    assert states(c, log)[0] == BODY_MISSING
+    world.join("a", "c")
+    assert world.run(3700 * 2, until=lambda: states(c, log) == [BODY_HELD] * 30)
+
+
+def test_who_becomes_a_contact_gets_the_bodies_back() -> None:
+    world, a, b, _, log = a_square(4, 40)
+    make_room(b, log, *range(1, 41))
+    b.off()
+    b.boot()
+    b.knows(a)
+    assert states(b, log) == [BODY_MISSING] * 40
+    world.join("a", "b")
+    world.run(120)
+    assert states(b, log) == [BODY_HELD] * 40
+
+
+def test_what_is_told_of_unknown_blocks_is_nothing() -> None:
+    world, _, b, _, log = a_square(5, 2)
+    b.feed(BodiesDropped(((LogId(bytes(52)), 1), (log, 99))))
+    assert states(b, log) == [BODY_HELD] * 2
+    world.run(1)
