@@ -46,11 +46,12 @@ class FakeYggdrasil:
 
     async def run(self, *, task_status=trio.TASK_STATUS_IGNORED) -> None:
         self.died = ""
-        listener = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with suppress(FileNotFoundError):
             self.path.unlink()
-        await listener.bind(str(self.path))
-        listener.listen()
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.bind(str(self.path))  # trio's would use a thread, and a jumping clock jump meanwhile
+        made.listen()
+        listener = trio.socket.from_stdlib_socket(made)
         self._ended = trio.Event()
         with listener:
             async with trio.open_nursery() as nursery:
