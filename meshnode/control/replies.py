@@ -42,6 +42,7 @@ class InterfaceInfo(Reply, frozen=True):
     unicast_bps: int = 0
     multicast_bps: int = 0
     multicast: bool = True
+    counters: dict[str, int] = {}  # datagrams sent, received, and dropped by reason
 
 
 class OverlayPeerInfo(Reply, frozen=True):
