@@ -47,7 +47,7 @@ async def running(*parts, room=100):
 
 async def until(channel, kind):
     """The next input of that kind; others are passed over."""
-    with trio.fail_after(60):
+    with trio.fail_after(100):
         while True:
             said = await channel.receive()
             if isinstance(said, kind):
