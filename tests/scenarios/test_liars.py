@@ -59,7 +59,7 @@ def _arrives(world: TrialWorld, a: Box, c: Box, message: bytes) -> None:
 
 
 def test_a_forged_receipt_purges_nothing() -> None:
-    world, a, b, c, m = _valley(1)
+    world, a, _, c, m = _valley(1)
     message, envelope = _waiting(world, a, c)
     for number in range(300):
         say(m, Receipts(tuple(Receipt(bytes([number % 256, n]) * 8) for n in range(8))))
@@ -72,7 +72,7 @@ def test_a_forged_receipt_purges_nothing() -> None:
 
 
 def test_false_custody_claims_move_no_copy() -> None:
-    world, a, b, c, m = _valley(2)
+    world, a, _, c, m = _valley(2)
     message, envelope = _waiting(world, a, c)
     copies = _own(a).copies
     proved = len(a.disk.every(HandoverRecord))
@@ -94,11 +94,11 @@ def test_false_custody_claims_move_no_copy() -> None:
 
 def test_an_overheard_copy_delays_and_no_more() -> None:
     """The liar repeats every envelope it hears, to silence those who would send it on."""
-    world, a, b, c, m = _valley(3)
+    world, a, _, c, m = _valley(3)
     heard: list[EnvelopeFrame] = []
     m.settings = replace(m.settings, carry_for_others=False)
     arrived = m.node.forwarding.envelope_arrived
-    m.node.forwarding.envelope_arrived = lambda frame, came: (heard.append(frame), arrived(frame, came))[1]  # type: ignore
+    m.node.forwarding.envelope_arrived = lambda frame, came: (heard.append(frame), arrived(frame, came))[1]  # type: ignore[method-assign,func-returns-value]
     messages = []
     for number in range(10):
         messages.append(a.write(c, f"number {number}"))
@@ -127,7 +127,7 @@ def test_a_right_tag_with_a_wrong_seal_burns_nothing() -> None:
 
 
 def test_a_replayed_beacon_makes_no_neighbour() -> None:
-    world, a, b, c, m = _valley(5)
+    world, a, b, c, _ = _valley(5)
     world.captured = []
     world.run(300)
     old = [received for _, source, target, received in world.captured if (source, target) == ("c", "b")]
@@ -166,7 +166,7 @@ def test_forged_echoes_and_digests_keep_nobody_busy() -> None:
 
 def test_a_forged_link_id_silences_nobody_for_good() -> None:
     """With the mesh key anybody can seal under any id, far ahead of its owner's counters."""
-    world, a, b, c, m = _valley(7)
+    world, a, b, c, _ = _valley(7)
     world.part("m", "a")
     me = NeighbourId(a.node.neighbours.me)
     for epoch, counter in ((1, (1 << 24) - 1), (9, 0), ((1 << 24) - 1, (1 << 24) - 1)):
@@ -181,7 +181,7 @@ def test_a_forged_link_id_silences_nobody_for_good() -> None:
 
 
 def test_offers_and_needs_of_nothing() -> None:
-    world, a, b, c, m = _valley(8)
+    world, a, _, c, m = _valley(8)
     message, envelope = _waiting(world, a, c)
     for number in range(100):
         shorts = tuple(bytes([number, n, 0, 0, 0, 0]) for n in range(50))
@@ -195,7 +195,7 @@ def test_offers_and_needs_of_nothing() -> None:
 
 def test_a_liar_that_takes_every_copy_and_drops_it() -> None:
     """It proves custody and forgets: the author keeps its own, and the flood goes past it."""
-    world, a, b, c, m = _valley(9)
+    world, a, _, c, m = _valley(9)
     message, _ = _waiting(world, a, c)
     m.disk.drop(EnvelopeRecord)
     m.cut()

@@ -94,7 +94,9 @@ class TrialDisk:
         blocks = sorted(self.every(BlockRecord), key=lambda row: (row.log, row.seq))
         return Snapshot(
             now=self.now,
-            blocks=tuple(BlockIndex(b.log, b.seq, b.id, b.kind, b.body_state, len(b.body)) for b in blocks),
+            blocks=tuple(
+                BlockIndex(b.log, b.seq, b.id, b.kind, b.body_state, len(b.body), b.content[64:84]) for b in blocks
+            ),
             records=tuple(r for (kind, _), r in self.rows.items() if kind not in (BlockRecord, MessageRecord)),
             pending=tuple(sorted(mine, key=lambda message: message.cursor)),
         )

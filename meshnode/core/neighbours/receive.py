@@ -214,6 +214,8 @@ class Receiver:
 
     def _beacon(self, neighbour: Neighbour, presence: Presence, link: str, nonce: bytes, beacon: Beacon) -> None:
         now = self._ctx.now
+        if nonce <= presence.last_beacon_nonce:
+            return  # late, or kept back by somebody: what it says was true once
         presence.last_beacon_nonce, presence.last_beacon_at = nonce, now
         if presence.is_bound(now) and _has_lost(beacon, self._roster.me):
             self._roster.lose(neighbour, link)  # it was away, or started anew: what we sent meanwhile is lost
