@@ -18,13 +18,13 @@ from meshnode.core.neighbours.echoes import (
     echoes_us,
     note_echoes,
 )
-from meshnode.core.neighbours.hello import GAP_S, HelloPacing, check_hello_untrusted, make_hello
+from meshnode.core.neighbours.hello import GAP_S, LABEL, HelloPacing, check_hello_untrusted, make_hello
 from meshnode.core.neighbours.neighbour import Neighbour, Presence
 from meshnode.core.neighbours.windows import MAX_STRANGERS, PERSIST_EVERY, Windows
 from meshnode.core.records import NeighbourRecord
 from meshnode.core.sealing.link import LinkHeader
 from meshnode.core.settings import LinkSettings
-from meshnode.core.wire.frames import Echo
+from meshnode.core.wire.frames import Echo, Hello
 from meshnode.errors import SignatureError, WireError
 from support.gossip_node import MESH, GossipNode
 
@@ -87,6 +87,16 @@ def test_a_hello_names_its_sender() -> None:
     for wrong in (replace(hello, epoch=8), replace(hello, exchange=bytes(32)), replace(hello, signature=bytes(64))):
         with pytest.raises(SignatureError):
             check_hello_untrusted(other.ctx, wrong, sender)
+
+
+def test_nobody_takes_anothers_id_with_a_key_of_its_own() -> None:
+    liar, victim = GossipNode("a"), GossipNode("b")
+    claimed = victim.neighbours.me
+    keys = liar.keys
+    signed = LABEL + MESH.id + claimed + keys.node + keys.exchange + (1).to_bytes(3, "big")
+    hello = Hello(keys.node, keys.exchange, 1, liar.ctx.sealer.sign(keys.node_secret, signed))
+    with pytest.raises(WireError):
+        check_hello_untrusted(GossipNode("c").ctx, hello, claimed)
 
 
 def test_hellos_are_few() -> None:
