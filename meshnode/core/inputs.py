@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from meshnode.core.clock import WallClock
-from meshnode.core.ids import ChannelId, MessageId, NodeKey, PersonaKey
+from meshnode.core.ids import ChannelId, LogId, MessageId, NodeKey, PersonaKey
 from meshnode.core.records import BlockRecord, EnvelopeRecord
 from meshnode.core.settings import LinkSettings
 
@@ -103,6 +103,13 @@ class StoreState:
 
 
 @dataclass(frozen=True, slots=True)
+class BodiesDropped:
+    """The store made room: the bodies of these blocks (log, seq) are gone, their headers stay."""
+
+    blocks: tuple[tuple[LogId, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ClockSet:
     """The host learnt (or lost) the date."""
 
@@ -186,6 +193,7 @@ Input = (
     | PeerSeen
     | Stored
     | StoreState
+    | BodiesDropped
     | ClockSet
     | Compose
     | MarkRead

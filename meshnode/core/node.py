@@ -29,6 +29,7 @@ from meshnode.core.identity.keys import Keys
 from meshnode.core.ids import PERSON_CHANNEL, LogId, MessageId, log_channel, log_device
 from meshnode.core.inputs import (
     BeginExport,
+    BodiesDropped,
     ClockSet,
     Compose,
     DialFailed,
@@ -189,6 +190,8 @@ class Node:
                 self._encounter(given)
             case StoreState(refusing=refusing):
                 self.ctx.store_refusing = refusing
+            case BodiesDropped():
+                self.gossip.bodies_dropped(given)
             case ClockSet(clock):
                 self.ctx.clock = clock
                 self.forwarding.clock_changed()

@@ -11,7 +11,7 @@ from typing import TypeVar
 import trio
 
 from meshnode.core.effects import Forget, Persist, ReadStored
-from meshnode.core.inputs import Stored, StoreState
+from meshnode.core.inputs import BodiesDropped, Stored, StoreState
 from meshnode.core.records import FactRecord, Snapshot
 from meshnode.store.reads import Reads
 from meshnode.store.store import Store
@@ -40,6 +40,10 @@ class Disk:
     async def tend(self, now: float) -> StoreState:
         """Make room if the store nears its limit, and say how full it is."""
         return await self._call(lambda: self._store.make_room(now))
+
+    async def dropped(self) -> BodiesDropped:
+        """The blocks that lost their bodies when room was made, each told once."""
+        return await self._call(self._store.take_dropped)
 
     async def read(self, question: Callable[[Reads], T]) -> T:
         """Anything else that is read."""

@@ -281,6 +281,8 @@ class Loop:
         if now >= self._kept_at + KEEP_NOW_S:
             await self._commit([], promise=False)
         before, self.store = self.store, await self._disk.tend(now)
+        if (dropped := await self._disk.dropped()).blocks:
+            self._own.append(dropped)
         if before.refusing != self.store.refusing or before.limit != self.store.limit:
             self._own.append(self.store)
         if self.store.refusing and not before.refusing:

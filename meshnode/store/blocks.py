@@ -20,7 +20,8 @@ RETURNING n
 """
 
 _INDEX = """
-SELECT log, seq, id, kind, body_state, coalesce(length(body), 0) FROM block LEFT JOIN body USING (n) ORDER BY log, seq
+SELECT log, seq, id, kind, body_state, coalesce(length(body), 0), substr(content, 65, 20)
+FROM block LEFT JOIN body USING (n) ORDER BY log, seq
 """
 
 
@@ -58,5 +59,5 @@ def index(database: apsw.Connection) -> Iterator[BlockIndex]:
         yield _entry(shared.setdefault(log, LogId(log)), *rest)
 
 
-def _entry(log: LogId, seq: Any, block: Any, kind: Any, body_state: Any, body_len: Any) -> BlockIndex:
-    return BlockIndex(log, seq, block, kind, body_state, body_len)
+def _entry(log: LogId, seq: Any, block: Any, kind: Any, body_state: Any, body_len: Any, prev: Any) -> BlockIndex:
+    return BlockIndex(log, seq, block, kind, body_state, body_len, prev)

@@ -2,7 +2,8 @@
 
 1. what has expired: envelopes, tombstones, marks
 2. envelopes that were delivered (a receipt opened their tag), then those only passing through, oldest first
-3. bodies of blocks of people who are neither me nor a contact, the farthest ring first, then the oldest
+3. bodies of blocks of people who are neither me nor a contact, the farthest ring first, then the oldest; not of
+   those by which others judge the writer (person logs, prekeys, checkpoints: chain/prune.py)
 4. posts in the inbox written by such people, oldest first
 
 Never: what I wrote, what a contact wrote, an envelope whose custody we took and that may still arrive. When these alone
@@ -16,19 +17,25 @@ from typing import Any
 
 import apsw
 
+from meshnode.core.chain.prune import UNTOUCHABLE
+from meshnode.core.ids import PERSON_CHANNEL, LogId
 from meshnode.core.records import BODY_DROPPED, BODY_HELD, ROLE_TRANSIT
 
 STRANGERS = 2  # rings from here on are neither mine (0) nor a contact's (1)
 
-_Step = Callable[[apsw.Connection, float, int], int]
+Dropped = list[tuple[LogId, int]]
+_Step = Callable[[apsw.Connection, float, int, Dropped], int]
 
 
-def evict_once(database: apsw.Connection, now: float, wanted: int) -> bool:
-    """Of the first kind that has any, take about `wanted` bytes; False when nothing is left that may go."""
-    return any(step(database, now, wanted) for step in _STEPS)
+def evict_once(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> bool:
+    """Of the first kind that has any, take about `wanted` bytes; False when nothing is left that may go.
+
+    Blocks (log, seq) that lost their bodies are added to `dropped`.
+    """
+    return any(step(database, now, wanted, dropped) for step in _STEPS)
 
 
-def _expired(database: apsw.Connection, now: float, wanted: int) -> int:
+def _expired(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> int:
     before = database.total_changes()
     database.execute("DELETE FROM envelope WHERE expires_at <= ?", (now,))
     for table in ("tombstone", "seen", "refused"):
@@ -36,30 +43,33 @@ def _expired(database: apsw.Connection, now: float, wanted: int) -> int:
     return database.total_changes() - before
 
 
-def _delivered(database: apsw.Connection, now: float, wanted: int) -> int:
+def _delivered(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> int:
     database.execute("DELETE FROM envelope WHERE tag IN (SELECT tag FROM tombstone)")
     return database.changes()
 
 
-def _transit(database: apsw.Connection, now: float, wanted: int) -> int:
+def _transit(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> int:
     oldest = "SELECT id, length(data) FROM envelope WHERE role = ? ORDER BY held_since"
     ids = _portion(database.execute(oldest, (ROLE_TRANSIT,)), wanted)
     database.executemany("DELETE FROM envelope WHERE id = ?", ids)
     return len(ids)
 
 
-def _strangers_bodies(database: apsw.Connection, now: float, wanted: int) -> int:
+def _strangers_bodies(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> int:
     oldest = (
         "SELECT n, length(body) FROM block JOIN log USING (log) JOIN body USING (n)"
-        " WHERE ring >= ? AND body_state = ? ORDER BY ring DESC, n"
+        f" WHERE ring >= ? AND body_state = ? AND substr(log, -{len(PERSON_CHANNEL)}) <> ?"
+        f" AND kind NOT IN ({', '.join(map(str, sorted(UNTOUCHABLE)))}) ORDER BY ring DESC, n"
     )
-    numbers = _portion(database.execute(oldest, (STRANGERS, BODY_HELD)), wanted)
-    database.executemany("UPDATE block SET body_state = ? WHERE n = ?", [(BODY_DROPPED, n) for (n,) in numbers])
+    numbers = _portion(database.execute(oldest, (STRANGERS, BODY_HELD, PERSON_CHANNEL)), wanted)
+    marked = "UPDATE block SET body_state = ? WHERE n = ? RETURNING log, seq"
+    rows = database.executemany(marked, [(BODY_DROPPED, n) for (n,) in numbers])
+    dropped += [(LogId(log), seq) for log, seq in rows]
     database.executemany("DELETE FROM body WHERE n = ?", numbers)
     return len(numbers)
 
 
-def _strangers_posts(database: apsw.Connection, now: float, wanted: int) -> int:
+def _strangers_posts(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> int:
     oldest = (
         "SELECT id, length(text) FROM message WHERE channel <> x'' AND NOT outgoing"
         " AND peer NOT IN (SELECT persona FROM contact) ORDER BY cursor"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import get_args
 
 from meshnode.core.effects import Forget, Persist
-from meshnode.core.inputs import StoreState
+from meshnode.core.inputs import BodiesDropped, StoreState
 from meshnode.core.records import BlockRecord, Keyed, MessageRecord, Record, Snapshot
 from meshnode.errors import SignatureError, StoreError, StoreFullError
 from meshnode.store import blocks, room
@@ -45,6 +45,7 @@ class Store:
         self._ballast = Ballast(path.with_suffix(".reserve")) if reserve else None
         self._full_sync = True
         self._refusing = False
+        self._dropped: room.Dropped = []
         self.reads = Reads(self._database, key)
         try:
             self.now = self._begin()
@@ -135,10 +136,17 @@ class Store:
             target = self._limit - RESERVE - self._margin
             going = True
             while going and (over := self.used - target) > 0:
+                dropped: room.Dropped = []
                 with self._database:
-                    going = room.evict_once(self._database, now, over)
+                    going = room.evict_once(self._database, now, over, dropped)
+                self._dropped += dropped
         self._refusing = self._disk_scarce() or self.used > self._limit - RESERVE
         return self.state()
+
+    def take_dropped(self) -> BodiesDropped:
+        """The blocks that lost their bodies to `make_room` since this was asked last."""
+        dropped, self._dropped = self._dropped, []
+        return BodiesDropped(tuple(dropped))
 
     def _disk_scarce(self) -> bool:
         if self._ballast is None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from meshnode.core.clock import WallClock
 from meshnode.core.inputs import (
     BeginExport,
+    BodiesDropped,
     ClockSet,
     Compose,
     DialFailed,
@@ -51,6 +52,7 @@ ALL: list[Input] = [
     PeerSeen("200::1", "overlay", False),
     Stored(3, (block(1, 1),), (envelope(1, 1),)),
     StoreState(1, 2, True),
+    BodiesDropped(((b"l" * 52, 7),)),
     ClockSet(WallClock(1.5, 2.5, float("inf"), "unknown")),
     Compose("soup is ready", to=b"p" * 32, request=b"r" * 16),
     MarkRead((b"m" * 16,)),

@@ -22,7 +22,9 @@ from meshnode.core.effects import (
     Send,
     SendRecord,
 )
+from meshnode.core.ids import LogId
 from meshnode.core.inputs import (
+    BodiesDropped,
     Compose,
     EncounterBegan,
     FrameReceived,
@@ -261,6 +263,18 @@ async def test_the_node_learns_how_full_the_store_is(
         await trio.sleep(TEND_S * 2)
         assert [state.refusing for state in node.inputs(StoreState)] == [False, True]
     assert [notice.code for notice in rig.told if isinstance(notice, Warned)] == ["store_full"]
+
+
+async def test_the_node_learns_which_bodies_made_room(
+    tmp_path: Path, autojump_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went = [BodiesDropped(((LogId(bytes(52)), 7),)), BodiesDropped(())]
+    async with running(tmp_path, lambda given, now: []) as (rig, node):
+        await trio.sleep(TEND_S * 2)
+        assert node.inputs(BodiesDropped) == []
+        monkeypatch.setattr(rig.store, "take_dropped", lambda: went.pop(0) if went else BodiesDropped(()))
+        await trio.sleep(TEND_S * 3)
+        assert node.inputs(BodiesDropped) == [BodiesDropped(((LogId(bytes(52)), 7),))]
 
 
 async def test_the_powered_on_clock_is_kept_even_when_nothing_happens(tmp_path: Path, autojump_clock: Any) -> None:

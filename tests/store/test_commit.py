@@ -31,8 +31,8 @@ def test_a_restarted_node_gets_everything_but_texts_and_bodies(tmp_path: Path) -
     snapshot = open_store(tmp_path).snapshot()
     assert snapshot.now == 12.5
     assert snapshot.blocks == (
-        BlockIndex(b"\1" * 52, 1, kept[1].id, 1, BODY_HELD, 4),
-        BlockIndex(b"\1" * 52, 2, kept[0].id, 1, BODY_HELD, 0),
+        BlockIndex(b"\1" * 52, 1, kept[1].id, 1, BODY_HELD, 4, kept[1].content[64:84]),
+        BlockIndex(b"\1" * 52, 2, kept[0].id, 1, BODY_HELD, 0, kept[0].content[64:84]),
     )
     assert set(snapshot.records) == {*kept[2:], state(1, "delivered")}
     assert snapshot.pending == ()
@@ -108,5 +108,5 @@ def test_dropping_a_body_is_an_update(tmp_path: Path) -> None:
     store.commit([Persist((kept,))], 1.0, False)
     bare = BlockRecord(kept.log, 1, kept.id, kept.content, kept.signature, b"", BODY_DROPPED, 1, 1.0)
     store.commit([Persist((bare,))], 1.0, False)
-    assert store.snapshot().blocks == (BlockIndex(kept.log, 1, kept.id, 1, BODY_DROPPED, 0),)
+    assert store.snapshot().blocks == (BlockIndex(kept.log, 1, kept.id, 1, BODY_DROPPED, 0, kept.content[64:84]),)
     store.close()

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from meshnode.core.chain.kinds import POST
+from meshnode.core.chain.prune import UNTOUCHABLE
 from meshnode.core.effects import Persist
+from meshnode.core.ids import PERSON_CHANNEL
 from meshnode.core.records import (
     BODY_DROPPED,
     BODY_HELD,
@@ -36,7 +39,7 @@ def evict_all(store: Store, now: float = 100.0) -> list[str]:
     order = []
     while True:
         before = census(store)
-        if not room.evict_once(store._database, now, 10**9):
+        if not room.evict_once(store._database, now, 10**9, []):
             return order
         after = census(store)
         order.append("+".join(sorted(name for name in before if after[name] < before[name])))
@@ -55,6 +58,7 @@ def census(store: Store) -> dict[str, int]:
 
 
 LOG = log(0, 0)
+LOG3 = log(3, 3).log
 
 
 def test_strangers_go_before_contacts_and_what_is_mine_stays(tmp_path: Path) -> None:
@@ -92,10 +96,40 @@ def test_strangers_go_before_contacts_and_what_is_mine_stays(tmp_path: Path) -> 
 def test_the_farthest_and_oldest_bodies_go_first(tmp_path: Path) -> None:
     store = open_store(tmp_path, LIMIT, reserve=False)
     store.commit([Persist((log(2, 2), log(3, 3), block(2, 1), block(3, 1), block(3, 2), block(3, 3)))], 1.0, False)
-    assert room.evict_once(store._database, 1.0, 5)
+    told: room.Dropped = []
+    assert room.evict_once(store._database, 1.0, 5, told)
+    assert told == [(LOG3, 1), (LOG3, 2)]
     dropped = [(i.log[0], i.seq) for i in store.snapshot().blocks if i.body_state == BODY_DROPPED]
     assert dropped == [(3, 1), (3, 2)]
     assert isinstance(store.snapshot().blocks[0], BlockIndex)
+    store.close()
+
+
+def test_what_a_writer_is_judged_by_keeps_its_body(tmp_path: Path) -> None:
+    store = open_store(tmp_path, LIMIT, reserve=False)
+    statements = [replace(block(3, seq), kind=kind) for seq, kind in enumerate(sorted(UNTOUCHABLE), 1)]
+    person = LOG3[:36] + PERSON_CHANNEL
+    in_person_log = [replace(block(3, 1), log=person), replace(log(3, 3), log=person)]
+    post = replace(block(3, 90), kind=POST)
+    store.commit([Persist((log(3, 3), *statements, *in_person_log, post))], 1.0, False)
+    dropped: room.Dropped = []
+    assert room.evict_once(store._database, 1.0, 10**9, dropped)
+    assert dropped == [(LOG3, 90)]
+    assert not room.evict_once(store._database, 1.0, 10**9, dropped)
+    store.close()
+
+
+def test_the_node_is_told_once_which_bodies_went(tmp_path: Path) -> None:
+    store = open_store(tmp_path, LIMIT, reserve=False)
+    store.commit([Persist((log(3, 3), *(block(3, seq, BODY) for seq in range(1, 201))))], 1.0, False)
+    store.make_room(2.0)
+    told = store.take_dropped().blocks
+    assert [seq for _, seq in told] == list(range(1, len(told) + 1))
+    assert told
+    gone = [(i.log, i.seq) for i in store.snapshot().blocks if i.body_state == BODY_DROPPED]
+    assert gone == list(told)
+    assert store.take_dropped().blocks == ()
+    assert store.snapshot().blocks[0].prev == block(3, 1).content[64:84]
     store.close()
 
 

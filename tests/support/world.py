@@ -59,7 +59,10 @@ class Disk:
 
     def snapshot(self, now: float) -> Snapshot:
         blocks = tuple(
-            BlockIndex(row.log, row.seq, row.id, row.kind, row.body_state, int.from_bytes(row.content[-36:-32], "big"))
+            BlockIndex(
+                row.log, row.seq, row.id, row.kind, row.body_state, int.from_bytes(row.content[-36:-32], "big"),
+                row.content[64:84],
+            )  # fmt: skip
             for row in sorted(self.of(BlockRecord), key=lambda row: (row.log, row.seq))
         )
         others = tuple(

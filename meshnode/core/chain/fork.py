@@ -3,7 +3,8 @@
 A proof freezes its log just below the fork, at everyone (rule 4.9). One proof is kept per log, for the lowest seq
 known; a lower one takes its place, at most three times, so that endless branches cost little. A proof at the very
 place of the split (both headers link to one block) is worth three times more: whatever order the blocks of an honest
-split came in, all end at that place. Between proofs of the same seq the first stays. The owner of the log may adopt one branch up to a named block, which unfreezes it to there.
+split came in, all end at that place. Between proofs of the same seq the first stays. The owner of the log may adopt one
+branch up to a named block, which unfreezes it to there.
 """
 
 from __future__ import annotations

@@ -162,6 +162,17 @@ class Log:
         """Seqs within the row whose bodies are wanted, lowest first."""
         return (seq for seq in self.rows.in_state(BODY_MISSING) if seq <= self.limit)
 
+    def held_bodies(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Stretches (first, count) within these seqs whose bodies are here."""
+        begun = 0
+        for seq in range(first, last + 2):
+            here = seq <= last and self.state_at(seq) == BODY_HELD
+            if here and not begun:
+                begun = seq
+            elif begun and not here:
+                yield begun, seq - begun
+                begun = 0
+
     def droppable(self) -> Iterator[int]:
         """Seqs whose bodies the author allowed to drop."""
         return (seq for seq in self.rows.in_state(BODY_HELD) if seq < self.floor and self.touchable(seq))
@@ -183,10 +194,24 @@ class Log:
             return Verdict.FORK
         return self._place(block)
 
-    def drop_body(self, seq: int) -> None:
-        """The body at `seq` is gone from here: by its author below the floor, else by quota."""
-        if seq in self.rows and self.rows.state_at(seq) == BODY_HELD:
+    def drop_body(self, seq: int) -> int:
+        """The body at `seq` is gone from here: by its author below the floor, else by quota. How long it was."""
+        if self.state_at(seq) != BODY_HELD:
+            return 0
+        if seq in self.rows:
             self.rows.set_state(seq, BODY_REMOVED if seq < self.floor and self.touchable(seq) else BODY_DROPPED)
+            return self.rows.body_len_at(seq)
+        held = self.beyond.get(seq)
+        if held is None:
+            return 0
+        self.beyond[seq] = held._replace(state=BODY_DROPPED)
+        return held.body_len
+
+    def want_dropped(self) -> None:
+        """Its writer came nearer: bodies that went to make room are wanted again."""
+        for seq in list(self.rows.in_state(BODY_DROPPED)):
+            self.rows.set_state(seq, BODY_MISSING)
+        self._raise_floor(self.floor)
 
     def convict(self, proof: ForkProof) -> bool:
         """Freeze the log below a proven split. False when a proof we have stands."""
@@ -241,6 +266,8 @@ class Log:
             self.rows.append(seq, held.id, held.kind, held.state, held.body_len)
         elif held.prev and held.kind not in _READ:
             self.beyond[seq] = held
+            if last and seq == last + 1:
+                self.suspect = seq
 
     @property
     def adopted(self) -> bytes:

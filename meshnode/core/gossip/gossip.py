@@ -30,6 +30,7 @@ from meshnode.core.gossip.serve import Serve
 from meshnode.core.gossip.session import Sessions
 from meshnode.core.ids import LogId
 from meshnode.core.inputs import (
+    BodiesDropped,
     DialFailed,
     EncounterBegan,
     EncounterEnded,
@@ -78,6 +79,7 @@ class Gossip:
         self.forks = Forks(ctx, neighbours, self.logs, rings)
         self.on_block: Callable[[Block, Heard], None] = _ignore_block
         self.repair.want_session = self._want_session
+        self.logs.on_wanted = self.bodies.missing
         self._timed: tuple[Timed, ...] = (
             self.beacons,
             self.repair,
@@ -157,6 +159,11 @@ class Gossip:
         if neighbour is not None:
             peer = self.repair.peer(neighbour)
             peer.check_at = self._ctx.now + WITNESS_S
+
+    def bodies_dropped(self, dropped: BodiesDropped) -> None:
+        """The store made room."""
+        self.logs.bodies_dropped(dropped.blocks)
+        self.logs.flush()
 
     def session_writable(self, writable: SessionWritable) -> None:
         """A session may take more."""
@@ -249,7 +256,9 @@ class Gossip:
         if not taken.new:
             return
         if block.body is None:
-            self.bodies.missing(block.log, block.seq)
+            self.bodies.missing(block.log)
+        elif taken.verdict is Verdict.BODY:
+            self.bodies.came(block.log)
         self.repair.new_item(heard, block.log)
         self._pass_on(heard, block)
         self.on_block(block, heard)

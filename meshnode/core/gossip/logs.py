@@ -61,6 +61,7 @@ class Logs:
         self.book = Logbook()
         self.admission = Admission(ctx, rings)
         self.on_own_ahead: Callable[[Block], None] = _ignore
+        self.on_wanted: Callable[[LogId], None] = _ignore_log  # bodies of a log are missing
         self._bytes: dict[LogId, int] = {}
         self._used: dict[LogId, float] = {}  # least recently used first
         self._dirty: dict[LogId, None] = {}
@@ -83,14 +84,17 @@ class Logs:
             self.admission.opened(record.log, record.used_at)
         proofs = [record for record in snapshot.records if isinstance(record, ForkProofRecord)]
         for index in sorted(snapshot.blocks, key=lambda index: (index.log, index.seq)):
-            held = Held(index.id, b"", index.kind, index.body_state, index.body_len, b"")
+            held = Held(index.id, index.prev, index.kind, index.body_state, index.body_len, b"")
             self.book.open(index.log, STRANGERS).restore_block(index.seq, held)
         for proof in proofs:
             self._restore_proof(proof)
         for log_id in self._used:
             self._counter += 1
             self._changed[log_id] = (self._counter, float("-inf"))
-            self.book.logs[log_id].ring = self.admission.ring_of(log_id)
+            log = self.book.logs[log_id]
+            log.ring = self.admission.ring_of(log_id)
+            if log.ring < STRANGERS:
+                log.want_dropped()
         self._strangers_bytes = sum(self._bytes[log] for log in self._used if self.book.logs[log].ring == STRANGERS)
 
     # what there is
@@ -224,6 +228,15 @@ class Logs:
         self._note_change(log)
         self._dirty[log] = None
 
+    def bodies_dropped(self, blocks: Iterable[tuple[LogId, int]]) -> None:
+        """The store made room: these bodies are gone, and not wanted again while their writer is no nearer."""
+        for log_id, seq in blocks:
+            log = self.book.get(log_id)
+            size = log.drop_body(seq) if log is not None else 0
+            if log is not None and size:
+                self._weigh(log, -size)
+                self._dirty[log_id] = None
+
     def use(self, log: LogId) -> None:
         """Somebody wanted it, or it grew."""
         self._used.pop(log, None)
@@ -288,9 +301,7 @@ class Logs:
 
     def _wrote(self, log: Log, block: Block, promise: bool) -> None:
         size = len(block.content) + len(block.signature) + len(block.body or b"")
-        self._bytes[log.id] = self._bytes.get(log.id, 0) + size
-        if log.ring == STRANGERS:
-            self._strangers_bytes += size
+        self._weigh(log, size)
         row = BlockRecord(
             block.log,
             block.seq,
@@ -307,6 +318,12 @@ class Logs:
         else:
             self._ctx.persist(row)
             self._dirty[log.id] = None
+
+    def _weigh(self, log: Log, by: int) -> None:
+        before = self._bytes.get(log.id, 0)
+        self._bytes[log.id] = max(0, before + by)
+        if log.ring == STRANGERS:
+            self._strangers_bytes += self._bytes[log.id] - before
 
     def _row(self, log: Log) -> LogRecord:
         size, used = self._bytes.get(log.id, 0), self._used.get(log.id, self._ctx.now)
@@ -385,6 +402,9 @@ class Logs:
                 self._strangers_bytes += size * ((ring == STRANGERS) - (held.ring == STRANGERS))
                 held.ring = ring
                 self._dirty[log] = None
+                if ring < STRANGERS:
+                    held.want_dropped()
+                    self.on_wanted(log)
         for log in self.admission.refused():
             if log_device(log) in devices and not self._rings.blocked(log):
                 self.admission.pardon(log)
@@ -396,4 +416,8 @@ def change_of(log: Log) -> Change:
 
 
 def _ignore(block: Block) -> None:
+    return None
+
+
+def _ignore_log(log: LogId) -> None:
     return None

@@ -128,7 +128,10 @@ class Serve:
                 last = min(wish.first + wish.count - 1, log.limit, first + room - 1, log.highest)
                 if log.rows.last and last >= first:
                     self._logs.use(log.id)
-                    found.append((log.id, first, last - first + 1, len(wish.log) == LOG_ID_SIZE))
+                    full = len(wish.log) == LOG_ID_SIZE
+                    whole = [(first, last - first + 1)]
+                    stretches = log.held_bodies(first, last) if wish.bodies_only else whole
+                    found += [(log.id, start, count, full) for start, count in stretches]
                     room -= last - first + 1
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from meshnode.core.gossip.serve import BLOCK_CLASS
 from meshnode.core.ids import LogId
 from meshnode.core.inputs import BodiesDropped
 from meshnode.core.records import BODY_DROPPED, BODY_HELD, BODY_MISSING, BlockRecord, LogRecord
@@ -85,9 +86,10 @@ def test_a_contacts_bodies_are_wanted_until_they_come() -> None:
     make_room(b, log, *range(1, 31, 3))
     world.join("b", "c")
     world.run(4 * 3600)
-    before = {box: box.sent_bytes for box in (b, c)}
+    before, sent = {box: box.sent_bytes for box in (b, c)}, len(b.sent_datagrams)
     world.run(3600)
     assert max((box.sent_bytes - before[box]) / 60 for box in (b, c)) <= IDLE_BYTES
+    assert all(send.cls < BLOCK_CLASS for send in b.sent_datagrams[sent:]), "no headers for those who want bodies"
     assert states(c, log)[0] == BODY_MISSING
     world.join("a", "c")
     assert world.run(3700 * 2, until=lambda: states(c, log) == [BODY_HELD] * 30)
