@@ -48,6 +48,7 @@ class Neighbour:
     session: int | None = None
     session_carrier: str = ""
     session_address: str = ""
+    foreign: bool = False  # it was shown that it speaks no version of ours
 
     @property
     def short(self) -> str:

@@ -18,11 +18,13 @@ from meshnode.core.neighbours.fragments import Reassembly
 from meshnode.core.neighbours.hello import JITTER, HelloPacing, check_hello_untrusted
 from meshnode.core.neighbours.neighbour import Heard, Neighbour, Presence
 from meshnode.core.neighbours.roster import MAX_BOUND, Roster
-from meshnode.core.notices import NeighbourChanged
+from meshnode.core.notices import NeighbourChanged, SessionMet
 from meshnode.core.sealing.link import LinkHeader, LinkSeal, peek_untrusted
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.codec import decode_frames_untrusted
 from meshnode.core.wire.frames import (
+    OLDEST_VERSION,
+    VERSION,
     Beacon,
     Delta,
     Done,
@@ -42,6 +44,7 @@ from meshnode.core.wire.frames import (
     Took,
     Want,
 )
+from meshnode.core.wire.versions import speaks
 from meshnode.errors import WireError
 
 NOBODY: Final = NeighbourId(bytes(6))  # the hop of all who are not bound: they share what may be open
@@ -113,6 +116,7 @@ class Receiver:
             if isinstance(frame, Hello):
                 self._hello_untrusted(received, header, frame)
         neighbour = self._roster.table.get(header.sender)
+        frames = self._understood(neighbour, frames)
         if neighbour is None or not self._roster.windows.knows(header):
             neighbour = None
             self._stranger(received.link, header, frames)
@@ -136,6 +140,19 @@ class Receiver:
             pairwise=header.pairwise,
             size=len(received.data),
         )
+
+    def _understood(self, neighbour: Neighbour | None, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        """Without the beacons of those who speak no version of ours: they bind nobody, and are shown once.
+
+        They end no binding either: any member can seal a beacon in another's name.
+        """
+        foreign = [frame for frame in frames if isinstance(frame, Beacon) and not speaks(frame)]
+        if foreign:
+            self._ctx.count("beacon_of_other_version")
+            if neighbour is not None and not neighbour.foreign:
+                neighbour.foreign = True
+                self._ctx.notify(SessionMet(neighbour.node, _versions(foreign[0])))
+        return tuple(frame for frame in frames if frame not in foreign)
 
     def _own_id_untrusted(self, received: FrameReceived, header: LinkHeader) -> None:
         """Dropped and counted. What a member sealed under a later start than ours is worth one warning (rule 2.6).
@@ -168,7 +185,7 @@ class Receiver:
         elif not self._roster.windows.knows(header) and header.epoch <= hello.epoch:
             check_hello_untrusted(self._ctx, hello, header.sender)
             self._meet(known, received, hello.epoch)
-        if not known.bound_on(received.link, self._ctx.now):
+        if not known.foreign and not known.bound_on(received.link, self._ctx.now):
             self._ask_hello(received.link)
 
     def _meet(self, neighbour: Neighbour, received: FrameReceived, epoch: int) -> None:
@@ -248,6 +265,13 @@ class Receiver:
 
     def _ask_hello(self, link: str) -> None:
         self._hellos.ask(link, self._ctx.now + self._ctx.entropy.between("hello", *JITTER))
+
+
+def _versions(beacon: Beacon) -> str:
+    return (
+        f"it speaks versions {beacon.oldest} to {beacon.newest} of the protocol,"
+        f" this node {OLDEST_VERSION} to {VERSION}"
+    )
 
 
 def _has_lost(beacon: Beacon, me: NeighbourId) -> bool:
