@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -29,9 +30,19 @@ def demo(
     """
     import trio
 
-    from meshnode.demo.play import play
+    from meshnode.demo.play import Outcome, play
 
-    outcome = trio.run(partial(play, nodes, seed, serve=serve, silent=common.json))
-    if common.json:
-        say.line({**asdict(outcome), "nodes": nodes, "seed": seed})
-    return DONE if outcome.delivered else FAILED
+    outcomes: list[Outcome] = []
+
+    def tell(outcome: Outcome, homes: list[Path]) -> None:
+        outcomes.append(outcome)
+        if common.json:
+            served = {"homes": [str(home) for home in homes]} if serve else {}
+            say.line({**asdict(outcome), "nodes": nodes, "seed": seed, **served})
+
+    try:
+        trio.run(partial(play, nodes, seed, tell, serve=serve, silent=common.json))
+    except* KeyboardInterrupt:
+        if not (serve and outcomes):
+            raise
+    return DONE if outcomes and outcomes[0].delivered else FAILED

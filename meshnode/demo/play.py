@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,9 @@ class Outcome:
     bytes_on_air: int
 
 
+Tell = Callable[[Outcome, list[Path]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """Everything the scenes need."""
@@ -49,8 +53,8 @@ class Stage:
     names: tuple[str, ...]
 
 
-async def play(nodes: int, seed: int, *, serve: bool = False, silent: bool = False) -> Outcome:
-    """Run the story; with `serve`, go on until cancelled."""
+async def play(nodes: int, seed: int, tell: Tell, *, serve: bool = False, silent: bool = False) -> None:
+    """Run the story and tell what came of it; with `serve`, go on until cancelled."""
     if not 2 <= nodes <= len(NAMES):
         raise UsageError(f"the demo has 2 to {len(NAMES)} nodes, not {nodes}")
     logs.set_up(LogSection(level="error"))
@@ -62,13 +66,12 @@ async def play(nodes: int, seed: int, *, serve: bool = False, silent: bool = Fal
             sky, witness = Sky(nodes, seed, LOSS), Witness(voice, names)
             village = Village(root, nodes, sky, witness.see, nursery)
             nursery.start_soon(sky.run)
-            outcome = await _acts(Stage(village, sky, witness, voice, names))
+            tell(await _acts(Stage(village, sky, witness, voice, names)), village.homes)
             if serve:
                 await _serve(village, voice)
             nursery.cancel_scope.cancel()
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    return outcome
 
 
 async def _acts(stage: Stage) -> Outcome:

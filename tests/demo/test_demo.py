@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
@@ -49,13 +54,34 @@ def test_served_homes_answer_until_the_end(meshnode: Commands, monkeypatch: pyte
             answered.append(await trio.to_thread.run_sync(app.run, words))
 
     monkeypatch.setattr(play, "_serve", visit)
-    ran = meshnode("demo", "--nodes", "2", "--serve")
+    ran = meshnode("demo", "--nodes", "2", "--serve", "--json")
     assert ran.code == 0
     assert answered == [0, 0]
+    assert len(msgspec.json.decode(ran.out.splitlines()[0])["homes"]) == 2
     assert list(meshnode.home.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("nodes", [0, 1, 13])
 def test_too_few_and_too_many_nodes(nodes: int) -> None:
     with pytest.raises(UsageError, match="2 to 12"):
-        trio.run(play.play, nodes, 1)
+        trio.run(play.play, nodes, 1, lambda outcome, homes: None)
+
+
+def test_ctrl_c_ends_a_served_demo_cleanly(tmp_path: Path) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "meshnode", "demo", "--nodes", "2", "--serve"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    with demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        for line in demo.stdout:
+            if "meshnode status --home" in line:
+                break
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 0
+        assert demo.stderr.read() == ""
+    assert list(tmp_path.iterdir()) == []
