@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support.valley_lab import deliver, received, story, valley
+import trio
+from support.valley_lab import PATIENCE_S, deliver, received, story, valley
 
+from meshnode.peering.places import OVERLAY_PORT
 from meshnode_sim.lab import Lab, open_lab
+from meshnode_sim.node import Node, Running
 from meshnode_sim.scenario import parse
 
 pytestmark = pytest.mark.netns
@@ -75,3 +80,61 @@ async def test_a_found_parcel_says_nothing_and_a_strangers_parcel_changes_nothin
         assert (await lab["A"].cli("import", str(foreign), may_fail=True)).status == 1
         assert (await lab["A"].cli("status", "--json")).json["counts"] == before
         assert "let me in" not in await received(lab["A"])
+
+
+DIAL = """
+import socket, sys
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60)
+s.settimeout(20)
+got, sent = b"", 0
+try:
+    s.sendall(bytes.fromhex(sys.argv[3]))
+    while data := s.recv(4096):
+        got += data
+except OSError:
+    pass
+print(got.hex(), flush=True)
+"""
+YGGDRASIL = '{"Listen": ["tls://[::]:9001"], "IfName": "auto", "MulticastInterfaces": [], "AdminListen": "none"}'
+
+
+@pytest.mark.ygg
+async def test_on_the_overlay_a_stranger_gets_a_nonce_and_no_answer() -> None:
+    text = story('shape = "line"\nnames = ["A", "X"]', overlay="system", pairs="[]")
+    text += '[node.X]\noverlay = "none"\nprogram = ["sleep", "1000"]\n'
+    async with valley(text) as lab:
+        a, x = lab["A"], lab["X"]
+        (x.folder / "yggdrasil.json").write_text(YGGDRASIL)
+        yggdrasil = await x.open(["yggdrasil", "-useconffile", str(x.folder / "yggdrasil.json")])
+        await said(yggdrasil, "Interface MTU")
+        await a.cli("peer", "add", f"tls://[{x.link_local}%25halow0]:9001")
+        status = await peered(a)
+        before = status["counts"]
+        for words in ("", "00" * 16, "ff" * 700):
+            dialler = await x.open(
+                [sys.executable, "-c", DIAL, str(status["overlay"]["address"]), str(OVERLAY_PORT), words]
+            )
+            heard = [bytes.fromhex(line) async for line in dialler]
+            assert len(heard) == 1
+            assert len(heard[0]) <= 256
+        after = (await a.cli("status", "--json")).json
+        assert after["counts"] == before
+        assert after["neighbours"] == []
+
+
+async def said(program: Running, words: str) -> None:
+    """Return once a program printed these words."""
+    with trio.fail_after(PATIENCE_S):
+        async for line in program:
+            if words in line:
+                return
+
+
+async def peered(node: Node) -> dict[str, Any]:
+    """The status once the node has an overlay peer; the command itself is the pace."""
+    with trio.fail_after(PATIENCE_S):
+        while True:
+            status = (await node.cli("status", "--json")).json
+            assert isinstance(status, dict)
+            if any(peer["up"] for peer in status["overlay"]["peers"]):
+                return status
