@@ -28,7 +28,7 @@ from meshnode.core.wire.frames import Handover, Proof, Proofs, TookProof
 
 SOON, LATER = 0, 1  # reply times of a handover
 REPLY_S: Final = (1.0, 10.0)
-_PROVE_AFTER_S: Final = (0.3, 9.0)  # when the taker does, so that the proof is there in time, in company if possible
+_PROVE_AFTER_S: Final = (0.3, 9.7)  # when the taker does, so that the proof is there in time, in company if possible
 _LATE: Final = 1.5
 _LONGEST_WAIT_S: Final = 300.0
 _MAX_TRIES: Final = 6
@@ -52,7 +52,9 @@ class _Try:
 class Custody:
     """Both ends of handing over, at one node."""
 
-    def __init__(self, ctx: Context, me: NeighbourId, shelf: Shelf) -> None:
+    def __init__(
+        self, ctx: Context, me: NeighbourId, shelf: Shelf, on_carried: Callable[[Carried, NodeKey], None]
+    ) -> None:
         self._ctx = ctx
         self._me = me
         self._shelf = shelf
@@ -61,9 +63,10 @@ class Custody:
         self._by_prefix: dict[tuple[NodeKey, bytes], EnvelopeId] = {}
         self._due: Timers[TryKey] = Timers()
         self._outcomes: dict[NodeKey, deque[bool]] = {}
+        self._hopeful_until: Instant = 0.0
         self._owed: dict[NodeKey, dict[EnvelopeId, Instant]] = {}
         self._prove: Timers[NodeKey] = Timers()
-        self.on_carried: Callable[[Carried, NodeKey], None] = _ignore
+        self._on_carried = on_carried
 
     # The giver's part
 
@@ -89,7 +92,14 @@ class Custody:
         self._by_envelope.setdefault(carried.id, {})[taker.node] = None
         self._by_prefix[taker.node, carried.id[:4]] = carried.id
         self._due.set((carried.id, taker.node), self._ctx.now + entry.wait_s)
+        if reply == LATER:
+            self._hopeful_until = self._ctx.now + entry.wait_s
         return Handover(taker.id[:2], copies, reply)
+
+    @property
+    def hopeful(self) -> bool:
+        """A reliable neighbour was handed something, and has time left to answer."""
+        return self._ctx.now < self._hopeful_until
 
     def expects(self, envelope: EnvelopeId, taker: NodeKey) -> bool:
         """True while a proof of this node may still come."""
@@ -127,15 +137,13 @@ class Custody:
         """It is certain that `taker` has it (a valid proof, or its word in a session): the copies are its own now."""
         entry = self._forget_try(carried.id, taker)
         carried.has[taker] = None
-        if entry is None:
-            return
         self._judge(taker, True)
         if entry.copies == 0:
             return
         carried.proved[taker] = carried.trail.given_to[taker] = None
         self._ctx.persist(HandoverRecord(carried.id, taker, self._ctx.now))
         self._give(carried, entry.copies)
-        self.on_carried(carried, taker)
+        self._on_carried(carried, taker)
 
     def answered(self, envelope: EnvelopeId, taker: NodeKey) -> None:
         """A receipt came from whom it was handed to: better than a proof, and counts as one for the next reply time."""
@@ -173,6 +181,7 @@ class Custody:
         for envelope, taker in self._due.due(self._ctx.now):
             entry, carried = self._tries[envelope, taker], self._shelf.get(envelope)
             self._judge(taker, False)
+            self._hopeful_until = self._ctx.now
             if carried is None or entry.count >= _MAX_TRIES:
                 self.rest(envelope, taker)
             else:
@@ -261,17 +270,11 @@ class Custody:
     def _judge(self, taker: NodeKey, proved: bool) -> None:
         self._outcomes.setdefault(taker, deque(maxlen=_RECENT)).append(proved)
 
-    def _forget_try(self, envelope: EnvelopeId, taker: NodeKey) -> _Try | None:
-        entry = self._tries.pop((envelope, taker), None)
-        if entry is not None:
-            self._due.cancel((envelope, taker))
-            self._by_prefix.pop((taker, envelope[:4]), None)
-            takers = self._by_envelope[envelope]
-            del takers[taker]
-            if not takers:
-                del self._by_envelope[envelope]
-        return entry
-
-
-def _ignore(carried: Carried, taker: NodeKey) -> None:
-    return None
+    def _forget_try(self, envelope: EnvelopeId, taker: NodeKey) -> _Try:
+        self._due.cancel((envelope, taker))
+        self._by_prefix.pop((taker, envelope[:4]), None)
+        takers = self._by_envelope[envelope]
+        del takers[taker]
+        if not takers:
+            del self._by_envelope[envelope]
+        return self._tries.pop((envelope, taker))

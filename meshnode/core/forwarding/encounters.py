@@ -39,7 +39,14 @@ class Encounters:
     """Offers made and answered by one node."""
 
     def __init__(
-        self, ctx: Context, neighbours: Neighbours, shelf: Shelf, receipts: Receipts, custody: Custody
+        self,
+        ctx: Context,
+        neighbours: Neighbours,
+        shelf: Shelf,
+        receipts: Receipts,
+        custody: Custody,
+        on_needed: Callable[[Carried, Neighbour], None],
+        on_has: Callable[[Carried, Neighbour], None],
     ) -> None:
         self._ctx = ctx
         self._neighbours = neighbours
@@ -51,8 +58,8 @@ class Encounters:
         self._asked: dict[bytes, Instant] = {}
         self._served: Counter[tuple[NodeKey, EnvelopeId]] = Counter()
         self._served_until: Instant = 0.0
-        self.on_needed: Callable[[Carried, Neighbour], None] = _ignore
-        self.on_has: Callable[[Carried, Neighbour], None] = _ignore
+        self._on_needed = on_needed
+        self._on_has = on_has
 
     def began(self, neighbour: Neighbour) -> None:
         """A neighbour is bound, is back, or has a session with us: compare afresh."""
@@ -98,7 +105,7 @@ class Encounters:
             elif room > 0 and self._may_serve(carried, neighbour):
                 room -= len(carried.record.data)
                 carried.has.pop(neighbour.node, None)
-                self.on_needed(carried, neighbour)
+                self._on_needed(carried, neighbour)
 
     def lost(self, node: NodeKey) -> None:
         """The encounter is over."""
@@ -129,7 +136,7 @@ class Encounters:
     def _lacks(self, short: bytes, neighbour: Neighbour, arrived: list[Tag]) -> bool:
         carried = self._shelf.by_short(short)
         if carried is not None:
-            self.on_has(carried, neighbour)
+            self._on_has(carried, neighbour)
             return False
         known = self._shelf.known_short(short)
         trail = self._shelf.known_trail(known) if known is not None else None
@@ -139,7 +146,3 @@ class Encounters:
         if known is not None and (self._shelf.seen(known) or self._shelf.passed(known)):
             return False
         return self._asked.get(short, 0.0) <= self._ctx.now
-
-
-def _ignore(carried: Carried, neighbour: Neighbour) -> None:
-    return None

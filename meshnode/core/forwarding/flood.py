@@ -31,15 +31,22 @@ class Flood:
     """Sends envelopes: to all who need them, or to one."""
 
     def __init__(
-        self, ctx: Context, neighbours: Neighbours, outbox: Outbox, custody: Custody, strategy: SprayAndFocus
+        self,
+        ctx: Context,
+        neighbours: Neighbours,
+        outbox: Outbox,
+        custody: Custody,
+        strategy: SprayAndFocus,
+        before_unicast: Callable[[Neighbour], None],
+        on_session_sent: Callable[[Carried], None],
     ) -> None:
         self._ctx = ctx
         self._neighbours = neighbours
         self._outbox = outbox
         self._custody = custody
         self._strategy = strategy
-        self.before_unicast: Callable[[Neighbour], None] = _ignore  # what waits for this neighbour may ride along
-        self.on_session_sent: Callable[[Carried], None] = _ignore_carried
+        self._before_unicast = before_unicast  # what waits for this neighbour may ride along
+        self._on_session_sent = on_session_sent
 
     def spread(self, carried: Carried, *, named: bool, jitter: bool = True, giver: Neighbour | None = None) -> bool:
         """Send to everyone in reach who needs it; true if the giver's proof went with a multicast."""
@@ -59,10 +66,10 @@ class Flood:
             copies = self._worth(carried, to)
         handover = self._custody.hand_over(carried, to, copies)
         carried.trail.given_to[to.node] = None
-        self.before_unicast(to)
+        self._before_unicast(to)
         self._send(carried, to, self._frame(carried, (handover,)), jitter)
         if to.link(self._ctx.now) is None:
-            self.on_session_sent(carried)
+            self._on_session_sent(carried)
 
     def overheard(self, carried: Carried) -> None:
         """Another sent it: be silent if nobody is left who needs it, or if two copies covered everyone."""
@@ -144,11 +151,3 @@ class Flood:
 
 def _hears(hearer: Neighbour, sender: Neighbour) -> bool:
     return any(sender.id[:2] in presence.echoes_heard for presence in hearer.presences.values())
-
-
-def _ignore(neighbour: Neighbour) -> None:
-    return None
-
-
-def _ignore_carried(carried: Carried) -> None:
-    return None

@@ -55,16 +55,15 @@ class Forwarding:
         self.strategy = SprayAndFocus()
         self.shelf = Shelf(ctx)
         self._quota = Quota(ctx, self.shelf)
-        self._custody = Custody(ctx, neighbours.me, self.shelf)
+        self._custody = Custody(ctx, neighbours.me, self.shelf, self._carried)
         self._receipts = Receipts(ctx, neighbours, self.shelf, self._custody)
-        self._flood = Flood(ctx, neighbours, outbox, self._custody, self.strategy)
-        self._encounters = Encounters(ctx, neighbours, self.shelf, self._receipts, self._custody)
+        self._flood = Flood(
+            ctx, neighbours, outbox, self._custody, self.strategy, self._along_with, self._on_session_sent
+        )
+        self._encounters = Encounters(
+            ctx, neighbours, self.shelf, self._receipts, self._custody, self._needed, self._has
+        )
         self._traces = Traces(ctx, neighbours)
-        self._custody.on_carried = self._carried
-        self._flood.before_unicast = self._along_with
-        self._flood.on_session_sent = self._on_session_sent
-        self._encounters.on_needed = self._needed
-        self._encounters.on_has = self._has
         self.on_envelope: OnEnvelope = _not_ours  # true when it was ours, and a receipt for it is on its way
         self.on_carried: Callable[[MessageId, Neighbour], None] = _ignore_carried
         self.on_air: Callable[[MessageId], None] = _ignore_message
@@ -202,8 +201,11 @@ class Forwarding:
         return self.shelf.digest()
 
     def carrying(self) -> bool:
-        """True while something own or promised waits to be handed on: beacon more often when alone."""
-        return self.shelf.carrying()
+        """True while something waits to be handed on: beacon more often when alone.
+
+        What we wrote ourselves and handed to a good neighbour waits for no meeting, only for its answer.
+        """
+        return self.shelf.promised > 0 or (self.shelf.own > 0 and not self._custody.hopeful)
 
     # Parcels
 
@@ -264,40 +266,37 @@ class Forwarding:
         if not self._ctx.settings.carry_for_others:
             self._ctx.count("envelope_not_carried")
             return
-        promised = self._keep(carried, frame, handover, heard)
+        held = self._keep(carried, frame, handover, heard)
         self._quota.make_room()
-        proved = self._pass_on(carried, handover, heard, promised)
-        if handover is not None and (promised or handover.copies == 0) and not proved and heard.neighbour is not None:
-            self._owe(heard.neighbour, carried.id, handover)
+        proved = self._pass_on(held, handover, heard)
+        if handover is not None and (held.kept or handover.copies == 0) and not proved and heard.neighbour is not None:
+            self._owe(heard.neighbour, held.id, handover)
 
-    def _keep(self, carried: Carried, frame: EnvelopeFrame, handover: Handover | None, heard: Heard) -> bool:
+    def _keep(self, carried: Carried, frame: EnvelopeFrame, handover: Handover | None, heard: Heard) -> Carried:
         """Hold it: promised and on disk if we are named and have room, else in passing."""
         copies = handover.copies if handover is not None else 0
         if heard.carrier == "parcel":
             copies = min(frame.copies, _PARCEL_COPIES)
         if copies == 0 or not self._quota.may_promise(len(frame.data), heard.node):
             self.shelf.put(carried)
-            return False
-        self._promise(carried, copies, heard.node)
-        return True
+            return carried
+        return self._promise(carried, copies, heard.node)
 
-    def _promise(self, carried: Carried, copies: int, giver: bytes) -> None:
+    def _promise(self, carried: Carried, copies: int, giver: bytes) -> Carried:
         """On disk, synced, before any proof of this step leaves (rule 11.1)."""
         clamped = min(copies, max_copies(carried.header.cls))
         record = replace(carried.record, role=ROLE_CUSTODY, copies=clamped, giver=giver)
-        seen = self.shelf.mark_seen(carried)
-        self.shelf.put(replace(carried, record=record))
-        self._ctx.persist(record, seen, promise=True)
+        held = replace(carried, record=record)
+        self.shelf.put(held)
+        self._ctx.persist(record, self.shelf.remember(held.id, held.header), promise=True)
+        return held
 
-    def _pass_on(self, carried: Carried, handover: Handover | None, heard: Heard, promised: bool) -> bool:
-        held = self.shelf.get(carried.id)
-        if held is None:
-            return False
-        giver = heard.neighbour if handover is not None and promised else None
-        shared = heard.multicast or heard.carrier != "link"
-        return self._flood.spread(
-            held, named=handover is not None and heard.carrier == "link", jitter=shared, giver=giver
-        )
+    def _pass_on(self, held: Carried, handover: Handover | None, heard: Heard) -> bool:
+        """Once within the island; true if our proof went along. What came by session or parcel is in no hurry (6.3)."""
+        giver = heard.neighbour if handover is not None and held.kept else None
+        on_link = heard.carrier == "link"
+        named = handover is not None and on_link
+        return self._flood.spread(held, named=named, jitter=heard.multicast or not on_link, giver=giver)
 
     # An envelope met before
 

@@ -3,7 +3,7 @@
     matched    opens a tag met here: purge, tombstone, on to whom the envelope came from and went to, class 0
     unmatched  opens nothing met here (yet): class 3, at most 256 per previous hop, 24 h, passed on at encounters only
 
-Our own wait up to 8 s, so that four or more ride together (150 B a hop alone, 46 in company) and still come before the
+Our own wait up to 9 s, so that four or more ride together (150 B a hop alone, 46 in company) and still come before the
 custody proofs they replace; not if somebody waits for them.
 """
 
@@ -24,7 +24,7 @@ from meshnode.core.records import RecordKey, Snapshot, TombstoneRecord
 from meshnode.core.sealing.envelope import LONGEST_S, receipt_tag
 from meshnode.core.wire.frames import Receipts as ReceiptsFrame
 
-BATCH_S: Final = 8.0
+BATCH_S: Final = 9.0
 BATCH: Final = 8
 LOOSE_S: Final = 86400.0
 MAX_LOOSE: Final = 256  # per previous hop (rule 9.3)
@@ -231,8 +231,6 @@ class Receipts:
 
     def _covered(self, neighbour: Neighbour, heard: Heard) -> bool:
         """It heard the same multicast."""
-        if neighbour is heard.neighbour:
-            return True
         presence = neighbour.presences.get(heard.link)
         return heard.multicast and presence is not None and heard.sender[:2] in presence.echoes_heard
 

@@ -109,7 +109,8 @@ class Shelf:
         self._expiry: Timers[EnvelopeId] = Timers()
         self._seen_until: Timers[EnvelopeId] = Timers()
         self._digest: bytes | None = None
-        self._kept = 0
+        self.own = 0  # how many of ours
+        self.promised = 0  # how many of others
         self.promised_bytes: Counter[bytes] = Counter()  # by the node that gave it, empty for strangers
         self.transit_bytes = 0
 
@@ -220,20 +221,12 @@ class Shelf:
             for oldest in _beyond(self._passed, _MAX_PASSED):
                 del self._passed[oldest]
 
-    def mark_seen(self, carried: Carried) -> SeenRecord:
-        """Remember the id for longer than it can live; the row is for the caller's Persist."""
-        return self.remember(carried.id, carried.header)
-
     def remember(self, envelope: EnvelopeId, header: EnvelopeHeader) -> SeenRecord:
-        """The same for an envelope that is not held."""
+        """Remember an id for longer than it can live; the row is for the caller's Persist."""
         until = self._ctx.now + REMEMBER * header.lifetime_s
         self._seen[envelope] = until
         self._seen_until.set(envelope, until)
         return SeenRecord(envelope, until)
-
-    def carrying(self) -> bool:
-        """True while own or promised envelopes are held."""
-        return self._kept > 0
 
     def digest(self) -> bytes:
         """4 B of keyed hash over the ids held: what a beacon says of envelopes."""
@@ -305,10 +298,12 @@ class Shelf:
         if carried is None:
             return
         size = by * (len(carried.record.data) + ROW_SIZE)
-        self._kept += by * carried.kept
-        if carried.record.role == ROLE_CUSTODY:
+        if carried.record.role == ROLE_OWN:
+            self.own += by
+        elif carried.record.role == ROLE_CUSTODY:
+            self.promised += by
             self.promised_bytes[carried.record.giver] += size
-        elif carried.record.role == ROLE_TRANSIT:
+        else:
             self.transit_bytes += size
 
 

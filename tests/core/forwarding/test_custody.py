@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.valley import Box, Valley
 
 from meshnode.core.effects import Persist
 from meshnode.core.forwarding.quota import NEIGHBOUR_SHARE, SPACE_SHARE, TRANSIT_SPACE
@@ -21,6 +20,7 @@ from meshnode.core.records import (
 )
 from meshnode.core.sealing.pair import custody_mac
 from meshnode.core.wire.frames import EnvelopeFrame, Handover, Proof, Proofs, Took, TookProof
+from support.valley import Box, Valley
 
 
 def sealed(number: int, *, cls: int = 2, lifetime: int = 11, created: int = 0, size: int = 128) -> bytes:
@@ -233,7 +233,7 @@ def test_what_passes_through_is_evicted_first() -> None:
 
 
 def test_strangers_and_their_handovers_make_no_promise() -> None:
-    valley, a, b = pair()
+    valley, _, b = pair()
     frame = EnvelopeFrame(sealed(1), 0, 0, None, (Handover(b.neighbours.me[:2], 8, 0),))
     stranger = Heard(bytes(6), None, False, "halow0", "fe80::1", True, (frame,))  # type: ignore[arg-type]
     b.step(lambda: b.forwarding.frame_arrived(frame, stranger))
@@ -245,8 +245,7 @@ def test_strangers_and_their_handovers_make_no_promise() -> None:
 
 
 def test_a_refused_envelope_is_counted() -> None:
-    valley, a, b = pair()
-    valley.dropped = lambda sender, receiver, frame: False
+    _, _, b = pair()
     heard = Heard(bytes(6), None, False, "halow0", "", True, ())  # type: ignore[arg-type]
     b.step(lambda: b.forwarding.envelope_arrived(EnvelopeFrame(b"short", 0, 0), heard))
     assert b.ctx.counters["envelope_refused"] == 1
@@ -298,7 +297,7 @@ def test_carriers_known_before_a_reboot_are_known_after() -> None:
 
 
 def test_took_in_a_session_for_something_else_moves_nothing() -> None:
-    valley, a, b = pair()
+    valley, a, _ = pair()
     record = far_message(valley, a)
     valley.dropped = lambda sender, receiver, frame: True
     somebody = Neighbour(bytes(6), bytes(32))  # type: ignore[arg-type]

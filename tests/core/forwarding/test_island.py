@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from support.valley import Valley
 
 from meshnode.core.notices import ProbeHop
 from meshnode.core.wire.frames import EnvelopeFrame, Proofs, Receipts
+from support.valley import Valley
 
 
 def sent(valley: Valley) -> Counter[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from support.valley import Box, Valley
-
 from meshnode.core.clock import EPOCH_2026, WallClock
 from meshnode.core.forwarding.shelf import TRANSIT_S
 from meshnode.core.ids import hashed
 from meshnode.core.neighbours.neighbour import Heard
 from meshnode.core.records import EnvelopeRecord
 from meshnode.core.wire.frames import EnvelopeFrame, Handover, Receipts
+from support.valley import Box, Valley
 
 DAY_S = 86400.0
 TODAY_MIN = 300 * 1440

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.valley import Box, Valley
 
 from meshnode.core.forwarding.receipts import MAX_LOOSE
 from meshnode.core.ids import NodeKey, Receipt, hashed
@@ -13,6 +12,7 @@ from meshnode.core.neighbours.neighbour import Heard
 from meshnode.core.records import EnvelopeRecord, HandoverRecord, SeenRecord, TombstoneRecord
 from meshnode.core.sealing.envelope import receipt_tag
 from meshnode.core.wire.frames import EnvelopeFrame, Handover, Receipts
+from support.valley import Box, Valley
 
 DAY_S = 86400.0
 
@@ -113,7 +113,7 @@ def test_unmatched_ones_are_bounded_by_hop_and_forgotten_in_a_day() -> None:
 
 
 def test_unmatched_ones_come_from_few_hops() -> None:
-    valley, (a, b, _) = row()
+    _, (a, b, _) = row()
     for hop in range(70):
         near = replace_node(b.neighbours.of(a), NodeKey(bytes([hop]) * 32))
         heard = Heard(near.id, near, True, "halow0", "", False, ())

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from meshnode.core.forwarding.timers import Timers, earliest
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 20), st.sampled_from(["set", "at_latest", "cancel"]))))
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 20), st.sampled_from(["set", "at_latest", "cancel"])))
+)
 def test_it_does_what_a_table_of_due_times_does(orders: list[tuple[str, int, str]]) -> None:
     timers: Timers[str] = Timers()
     table: dict[str, int] = {}
