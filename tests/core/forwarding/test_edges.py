@@ -256,7 +256,7 @@ def test_nothing_is_tried_on_who_is_out_of_reach() -> None:
 
 
 def test_proofs_and_receipts_for_who_is_forgotten_are_dropped() -> None:
-    valley, a, b = pair()
+    valley, a, _ = pair()
     nobody = Neighbour(NeighbourId(bytes(6)), NodeKey(bytes(32)), key=bytes(32))
     a.forwarding._custody.owe(nobody, EnvelopeId(bytes(16)), 0)
     a.forwarding._receipts._twice[nobody.node] = {}
@@ -297,8 +297,7 @@ def test_receipts_that_concern_others_stay_when_some_ride_along() -> None:
     a.write(b, "again")
     c.write(b, "again")
     valley.run(1.0)
-    b.write(a, "answer")
-    valley.run(0.1)
+    b.step(lambda: b.forwarding._along_with(b.neighbours.of(a)))
     early = [frame for name, frame in valley.on_air[said:] if name == "b" and isinstance(frame, Receipts)]
     assert len(early) == 1
     valley.run(20.0)
