@@ -156,6 +156,7 @@ class Node:
         )
         self.gossip.forks.on_own = self._second_copy
         self.chat.publish = self.gossip.publish
+        self.chat.logs.checkpoint_due = self.gossip.checkpoint_due
         self.outbox.on_sent = self._sent
         self.neighbours.on_bound.append(self.forwarding.neighbour_bound)
         self.neighbours.on_lost.append(self.forwarding.neighbour_lost)

@@ -103,6 +103,12 @@ class Log:
         return max(self.frozen_at - 1, self.adopted_seq)
 
     @property
+    def served(self) -> int:
+        """The highest seq that others may have: what counts, and a checkpoint that contradicts it, for others to see."""
+        proven = self.proof is not None and self.proof.seq <= self.frozen_at
+        return self.limit if proven else max(self.limit, self.frozen_at)
+
+    @property
     def head(self) -> int:
         """The contiguous head as the frontier tells it."""
         return min(self.rows.last, self.limit)

@@ -1,23 +1,29 @@
-"""Our own logs: the next block of each, signed once and published as signed (protocol rule 11.3)."""
+"""Our own logs: the next block of each, signed once and published as signed (protocol rule 11.3).
+
+Every 64 blocks a checkpoint follows: our claim over what we wrote since the last one (rule 4.8).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from meshnode.core.chain.block import ROOT, Block, write_block
-from meshnode.core.chain.kinds import DEFAULT_CLASS
+from meshnode.core.chain.kinds import CHECKPOINT, DEFAULT_CLASS
 from meshnode.core.context import Context
 from meshnode.core.ids import REF_SIZE, BlockId, ChannelId, LogId, log_device, log_id
 from meshnode.core.records import Snapshot
 
 
 class OwnLogs:
-    """Heads of the logs of this incarnation. `publish` persists with a promise and spreads; the node wires it."""
+    """Heads of the logs of this incarnation. The node wires `publish`, which persists with a promise and spreads, and
+    `checkpoint_due`: the body of the checkpoint that shall follow the block at that seq, or nothing.
+    """
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._heads: dict[LogId, tuple[int, BlockId]] = {}
         self.publish: Callable[[Block], None] = _unheard
+        self.checkpoint_due: Callable[[LogId, int], bytes] = _not_due
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on where the disk ends."""
@@ -39,7 +45,18 @@ class OwnLogs:
 
     def write(self, channel: ChannelId, kind: int, body: bytes, *, cls: int = DEFAULT_CLASS) -> Block:
         """Append to our log in a channel, and publish."""
-        keys, log = self._ctx.keys, self.log(channel)
+        log = self.log(channel)
+        block = self._append(log, kind, body, cls)
+        claim = self.checkpoint_due(log, block.seq)
+        if claim:
+            self._append(log, CHECKPOINT, claim, DEFAULT_CLASS)
+        return block
+
+    def date(self) -> int:
+        """Unix seconds for a block, 0 while the date is unknown."""
+        return int(self._ctx.clock.at(self._ctx.now)) if self._ctx.clock.known else 0
+
+    def _append(self, log: LogId, kind: int, body: bytes, cls: int) -> Block:
         seq, before = self.head(log)
         block = write_block(
             log,
@@ -48,7 +65,7 @@ class OwnLogs:
             kind,
             body,
             time=self.date(),
-            secret=keys.device_secret,
+            secret=self._ctx.keys.device_secret,
             sealer=self._ctx.sealer,
             cls=cls,
         )
@@ -56,10 +73,10 @@ class OwnLogs:
         self.publish(block)
         return block
 
-    def date(self) -> int:
-        """Unix seconds for a block, 0 while the date is unknown."""
-        return int(self._ctx.clock.at(self._ctx.now)) if self._ctx.clock.known else 0
-
 
 def _unheard(block: Block) -> None:
     return None
+
+
+def _not_due(log: LogId, seq: int) -> bytes:
+    return b""

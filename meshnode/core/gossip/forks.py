@@ -2,6 +2,7 @@
 
     a second block at a held seq -> read the held one -> prove -> freeze, write, notify, send on
     a proof from the air         -> verify            ->          freeze, write, notify, send on
+    a checkpoint that contradicts its log: frozen already ->              notify; the block is the proof, and goes on
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from meshnode.core.context import Context
 from meshnode.core.effects import ReadStored
 from meshnode.core.gossip.logs import Logs
 from meshnode.core.gossip.serve import BLOCK_CLASS, TOKENS, fork_frame
-from meshnode.core.ids import log_device
+from meshnode.core.ids import LogId, log_device
 from meshnode.core.inputs import Stored
 from meshnode.core.neighbours.table import Heard, Neighbours
 from meshnode.core.notices import ForkFound
@@ -36,6 +37,7 @@ class Forks:
         self._rings = rings
         self._reading: dict[int, Block] = {}
         self._token = FIRST_TOKEN
+        logs.on_split = self._show
         self.on_own: Callable[[], None] = _ignore  # our own log split: somebody else writes in our name
 
     def split(self, block: Block) -> None:
@@ -69,10 +71,8 @@ class Forks:
             self._tell(proof, source)
 
     def _tell(self, proof: ForkProof, source: bytes) -> None:
+        self._show(proof.log)
         held = self._logs.book.logs[proof.log]
-        if self._logs.is_own(proof.log):
-            self.on_own()
-        self._ctx.notify(ForkFound(proof.log, proof.seq, self._rings.persona_of(log_device(proof.log))))
         self._neighbours.spread(
             fork_frame(proof),
             BLOCK_CLASS,
@@ -83,6 +83,12 @@ class Forks:
             author=log_device(proof.log),
             previous=source,
         )
+
+    def _show(self, log: LogId) -> None:
+        if self._logs.is_own(log):
+            self.on_own()
+        at = self._logs.book.logs[log].frozen_at
+        self._ctx.notify(ForkFound(log, at, self._rings.persona_of(log_device(log))))
 
 
 def _ignore() -> None:

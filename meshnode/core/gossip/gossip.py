@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from meshnode.core.airtime.outbox import Outbox
 from meshnode.core.chain.block import Block
+from meshnode.core.chain.checkpoint import claim_over
 from meshnode.core.chain.compact import Compact, encode_compact
 from meshnode.core.chain.fork import Adoption
 from meshnode.core.chain.verdict import Verdict
@@ -121,6 +122,14 @@ class Gossip:
         grouped = self.flood.publish(block, 0)
         self.beacons.hurry(GROUP_HURRY_S if grouped else SINGLE_HURRY_S)
         self._witness[block.log] = self._ctx.now + WITNESS_S
+
+    def checkpoint_due(self, log: LogId, seq: int) -> bytes:
+        """What the author may claim of its log after the block at `seq`; nothing while no checkpoint is due."""
+        held = self.logs.book.get(log)
+        if held is None or held.forked or (held.start, held.last) != (1, seq):
+            return b""
+        claim = claim_over(held.rows)
+        return claim.encode() if claim is not None else b""
 
     def adopt(self, adoption: Adoption) -> None:
         """Identity verified that the owner of a split log adopts one branch."""

@@ -61,6 +61,7 @@ class Logs:
         self.book = Logbook()
         self.admission = Admission(ctx, rings)
         self.on_own_ahead: Callable[[Block], None] = _ignore
+        self.on_split: Callable[[LogId], None] = _ignore_log  # a checkpoint contradicts its log
         self.on_wanted: Callable[[LogId], None] = _ignore_log  # bodies of a log are missing
         self._bytes: dict[LogId, int] = {}
         self._used: dict[LogId, float] = {}  # least recently used first
@@ -295,6 +296,8 @@ class Logs:
             self.admission.opened(block.log, self._ctx.now)
         if log.element != before:
             self._note_change(block.log)
+        if log.forked and not before.forked:
+            self.on_split(block.log)
         if log.ring == STRANGERS and (fresh_log or self._strangers_bytes > self._strangers_share):
             self._make_room(block.log)
         return verdict
