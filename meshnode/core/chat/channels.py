@@ -115,7 +115,7 @@ class Channels:
         for row in told.blocks:
             if row.kind == POST and row.body_state == BODY_HELD and row.received_at >= since:
                 block = stored_block(row.content, row.signature, row.body)
-                if acted_upon(block.version, block.kind) and log_device(block.log) != self._ctx.keys.device:
+                if acted_upon(block.version, block.kind):
                     self._file(block)
         return True
 

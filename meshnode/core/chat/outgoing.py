@@ -171,15 +171,14 @@ class Outgoing:
 
     def receipt_came(self, tag: Tag, receipt: Receipt) -> bool:
         """A receipt that opens a tag of ours: delivered. False if the tag is not ours."""
-        session = self._sessions.awaiting(tag)
-        if session is not None:
-            index = session.ratchet.sent_index(tag)
-            if index is not None:
-                session.ratchet.proved(index)
-                self._ctx.persist(session.row())
+        awaiting = self._sessions.awaiting(tag)
+        if awaiting is not None:
+            session, index = awaiting
+            session.ratchet.proved(index)
+            self._ctx.persist(session.row())
         message = self._tags.pop(tag, None)
         if message is None:
-            return session is not None
+            return awaiting is not None
         pending = self._pending.get(message)
         to = pending.persona if pending else self._probes.pop(message, None)
         if to is not None:
@@ -227,8 +226,7 @@ class Outgoing:
         """The other shows signs of life: what was given up after three tries is tried once more."""
         given_up = [p for p in self._pending.values() if p.device == device and self._given_up(p)]
         if any(p.sealed_at is not None and p.sealed_at + DAY_S <= self._ctx.now for p in given_up):
-            self._sessions.retire(device)
-            self._seal_all_again(device)
+            self._begin_again(device)
 
     def waiting_for(self, message: MessageId) -> str:
         """What an undelivered direct message still needs, in a few words; empty if it is none."""
@@ -244,15 +242,12 @@ class Outgoing:
         """Seal again what has waited for its receipt too long."""
         self._adopt_orphans()
         for message in self._reseal.due(self._ctx.now):
-            pending = self._pending.get(message)
-            if pending is None:
-                continue
+            pending = self._pending[message]
             if pending.sealed_at is None or pending.device is None:
                 self._seal_and_send(pending)
                 self._await_receipt(pending)
             elif not self._given_up(pending):
-                self._sessions.retire(pending.device)
-                self._seal_all_again(pending.device)
+                self._begin_again(pending.device)
 
     def wakeup(self) -> Instant | None:
         """When something is due."""
@@ -373,17 +368,23 @@ class Outgoing:
         self._await_receipt(pending)
         self._submit(sealed)
 
-    def _seal_all_again(self, device: DeviceKey) -> None:
+    def _begin_again(self, device: DeviceKey) -> None:
         """All that is unreceipted with a device, in order, under a new first message; the ids stay."""
         known = self._people.device(device)
-        for pending in self._in_order(known.persona) if known else ():
-            if pending.sealed_at is not None:
-                sealed = self._sealed(pending)
-                state = self._states.resealed(pending.message)
-                rows = (*(sealed.rows if sealed else ()), *((state,) if state else ()))
-                self._ctx.persist(*rows, promise=True)
-                self._await_receipt(pending)
-                self._submit(sealed)
+        prekey = self._people.prekey(known) if known is not None else None
+        waiting = [p for p in self._pending.values() if p.device == device and p.sealed_at is not None]
+        if prekey is None or not self._people.seconds_left(prekey):
+            for pending in waiting:  # the old session is better than none
+                self._reseal.set(pending.message, self._ctx.now + _NO_KEY_S)
+            return
+        self._sessions.retire(device)
+        for pending in sorted(waiting, key=lambda pending: pending.inner.seq):
+            sealed = self._sealed(pending)
+            state = self._states.resealed(pending.message)
+            rows = (*(sealed.rows if sealed else ()), *((state,) if state else ()))
+            self._ctx.persist(*rows, promise=True)
+            self._await_receipt(pending)
+            self._submit(sealed)
 
     def _submit(self, sealed: _Outbound | None) -> None:
         if sealed is not None:
@@ -432,17 +433,15 @@ class Outgoing:
 
     def _adopt_orphans(self) -> None:
         """Written before a restore and not receipted: they take a new place in the conversation (rule 11.6)."""
-        for message in self._orphans:
-            pending = self._pending.get(message)
-            if pending is not None:
-                before = self._chains.sent(pending.persona)
-                pending.inner = replace(pending.inner, seq=before.sent_seq + 1, previous=before.sent_hash)
-                self._ctx.persist(
-                    self._chains.send(pending.persona, pending.inner), self._unsent(message, pending.inner)
-                )
-                self._forwarding.withdraw(message)
-                pending.sealed_at = None
-                self._seal_and_send(pending)
+        for pending in [self._pending[message] for message in self._orphans if message in self._pending]:
+            before = self._chains.sent(pending.persona)
+            pending.inner = replace(pending.inner, seq=before.sent_seq + 1, previous=before.sent_hash)
+            self._ctx.persist(
+                self._chains.send(pending.persona, pending.inner), self._unsent(pending.message, pending.inner)
+            )
+            self._forwarding.withdraw(pending.message)
+            pending.sealed_at = None
+            self._seal_and_send(pending)
         self._orphans.clear()
 
     def _restore_envelope(self, record: EnvelopeRecord) -> None:

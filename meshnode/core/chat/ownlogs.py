@@ -39,10 +39,6 @@ class OwnLogs:
         """The newest block of a log of this device: seq and id, (0, nothing) before the first."""
         return self._heads.get(log, (0, BlockId(b"")))
 
-    def heads(self) -> dict[LogId, tuple[int, BlockId]]:
-        """All logs of this device, those of earlier incarnations too."""
-        return dict(self._heads)
-
     def write(self, channel: ChannelId, kind: int, body: bytes, *, cls: int = DEFAULT_CLASS) -> Block:
         """Append to our log in a channel, and publish."""
         log = self.log(channel)

@@ -261,14 +261,11 @@ class People:
 
     def _restarted(self, known: DeviceRecord, incarnation: Incarnation) -> None:
         """The device is in another incarnation than the last known: that one is over."""
-        if known.incarnation:
-            self._supersede(known.device, Incarnation(known.incarnation))
+        self._supersede(known.device, Incarnation(known.incarnation))
         self._know(replace(known, incarnation=incarnation))
-        if known.incarnation:
-            self._ctx.notify(
-                ContactChanged(known.persona, "incarnation", f"{self.name_of(known.persona)} started anew on a device.")
-            )
-            self.on_restarted(known.device)
+        text = f"{self.name_of(known.persona)} started anew on a device."
+        self._ctx.notify(ContactChanged(known.persona, "incarnation", text))
+        self.on_restarted(known.device)
 
     def _supersede(self, device: DeviceKey, incarnation: Incarnation) -> None:
         name = _superseded_name(device, incarnation)

@@ -70,9 +70,10 @@ class Sessions:
         """The session in which an envelope of this tag would open."""
         return self._tags.get(tag)
 
-    def awaiting(self, tag: Tag) -> Session | None:
-        """The session in which we sent under this tag and have no proof yet."""
-        return next((s for s in self._sessions.values() if s.ratchet.sent_index(tag) is not None), None)
+    def awaiting(self, tag: Tag) -> tuple[Session, int] | None:
+        """The session in which we sent under this tag and have no proof yet, and the place in its chain."""
+        sent = ((session, session.ratchet.sent_index(tag)) for session in self._sessions.values())
+        return next(((session, index) for session, index in sent if index is not None), None)
 
     def of(self, device: DeviceKey) -> Iterator[Session]:
         """The sessions with a device."""
