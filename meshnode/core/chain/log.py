@@ -230,10 +230,6 @@ class Log:
         self._looks += 1
         return True
 
-    def look_farther(self) -> None:
-        """The stretch `below` was fetched and shows no split: the next one reaches four times farther down."""
-        self._looks += 1
-
     def adopt(self, adoption: Adoption) -> bool:
         """The owner says which branch is right. Of several statements the one that reaches highest holds."""
         if (adoption.seq, adoption.id) <= (self.adopted_seq, self.adopted_id):

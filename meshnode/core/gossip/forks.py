@@ -12,6 +12,7 @@ from typing import Final
 
 from meshnode.core.chain.block import Block, stored_block
 from meshnode.core.chain.fork import ForkProof, prove
+from meshnode.core.chain.log import Log
 from meshnode.core.context import Context
 from meshnode.core.effects import ReadStored
 from meshnode.core.gossip.logs import Logs
@@ -38,6 +39,7 @@ class Forks:
         self._reading: dict[int, Block] = {}
         self._token = FIRST_TOKEN
         logs.on_split = self._show
+        self.on_proven: Callable[[Log], None] = _ignore_log
         self.on_own: Callable[[], None] = _ignore  # our own log split: somebody else writes in our name
 
     def split(self, block: Block) -> None:
@@ -83,6 +85,7 @@ class Forks:
             author=log_device(proof.log),
             previous=source,
         )
+        self.on_proven(held)
 
     def _show(self, log: LogId) -> None:
         if self._logs.is_own(log):
@@ -92,4 +95,8 @@ class Forks:
 
 
 def _ignore() -> None:
+    return None
+
+
+def _ignore_log(log: Log) -> None:
     return None

@@ -17,6 +17,7 @@ from meshnode.core.chain.block import Block
 from meshnode.core.chain.checkpoint import claim_over
 from meshnode.core.chain.compact import Compact, encode_compact
 from meshnode.core.chain.fork import Adoption
+from meshnode.core.chain.log import Log
 from meshnode.core.chain.verdict import Verdict
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
@@ -81,6 +82,7 @@ class Gossip:
         self.on_block: Callable[[Block, Heard], None] = _ignore_block
         self.repair.want_session = self._want_session
         self.logs.on_wanted = self.bodies.missing
+        self.forks.on_proven = self._look_below
         self._timed: tuple[Timed, ...] = (
             self.beacons,
             self.repair,
@@ -262,6 +264,8 @@ class Gossip:
             self.forks.split(block)
         if taken.verdict in (Verdict.BEYOND_GAP, Verdict.TOO_FAR, Verdict.FORK_BELOW):
             self.repair.gap(heard, block.log, block.seq)
+        if taken.verdict is Verdict.FORK_BELOW:
+            self.sessions.look_below(self.logs.book.logs[block.log], heard.session)
         if not taken.new:
             return
         if block.body is None:
@@ -271,6 +275,10 @@ class Gossip:
         self.repair.new_item(heard, block.log)
         self._pass_on(heard, block)
         self.on_block(block, heard)
+
+    def _look_below(self, log: Log) -> None:
+        self.repair.look_below(log)
+        self.sessions.look_below(log)
 
     def _pass_on(self, heard: Heard, block: Block) -> None:
         """At once what came on the air or as news in a session; what was caught up with, lazily (rule 6.3)."""

@@ -149,6 +149,13 @@ class Repair:
         if peer.check_at is None:
             peer.check_at = self._ctx.now + WANT_AFTER_S
 
+    def look_below(self, log: Log) -> None:
+        """Its split is proven and lies further down: heads agree, but whoever told of the log may show where."""
+        for peer in self.peers.values():
+            if log.below is not None and log.handle in peer.told:
+                peer.wants.pop(log.id, None)
+                peer.tries, peer.check_at = 0, self._ctx.now + WANT_AFTER_S
+
     def new_item(self, heard: Heard | None, log: LogId) -> None:
         """A verified block or body that was not here before."""
         self._items.append(self._ctx.now)

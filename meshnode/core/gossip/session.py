@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meshnode.core.chain.frontier import Element, Round, take_element
+from meshnode.core.chain.log import Log
 from meshnode.core.chain.reconcile import Range, Reconciler, split_ranges
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
@@ -56,6 +57,7 @@ class Sync:
     wanted: dict[LogId, int] = field(default_factory=dict)  # asked for, up to this head
     splits: dict[LogId, int] = field(default_factory=dict)  # logs whose proof of a split is wanted: where to ask
     asked: set[LogId] = field(default_factory=set)  # those of them a WANT has named
+    looked: dict[LogId, tuple[int, int]] = field(default_factory=dict)  # where we asked for a split further down
     serving: deque[tuple[LogId, int, int]] = field(default_factory=deque)
     reading: int = 0  # token of the page that is being read
     queued: int = 0
@@ -141,6 +143,15 @@ class Sessions:
         if sync is not None:
             sync.moved_at = self._ctx.now
             self._conclude(sync)
+
+    def look_below(self, log: Log, session: int | None = None) -> None:
+        """Its split lies further down: ask who showed us the other branch, or each whom we asked about it before."""
+        for sync in self._open.values():
+            if sync.id != session and log.id not in sync.looked:
+                continue
+            if log.below is not None and sync.looked.get(log.id) != log.below:
+                sync.looked[log.id] = log.below
+                self._send(sync, Want((Wish(log.id, *log.below),)))
 
     def writable(self, writable: SessionWritable) -> None:
         """The far end took what was sent."""

@@ -224,12 +224,12 @@ def test_the_look_below_reaches_farther_each_time() -> None:
     log = held_of(ann)
     assert log.offer(clone.blocks[401]) is Verdict.FORK_BELOW
     assert log.below == (386, 16)
-    log.look_farther()
-    assert log.below == (338, 64)
-    assert log.convict(prove(ann.blocks[337], clone.blocks[337]))
-    assert log.below == (82, 256)
-    assert log.convict(prove(ann.blocks[81], clone.blocks[81]))
-    assert log.below == (1, 81)
+    assert log.convict(prove(ann.blocks[385], clone.blocks[385]))
+    assert log.below == (322, 64)
+    assert log.convict(prove(ann.blocks[321], clone.blocks[321]))
+    assert log.below == (66, 256)
+    assert log.convict(prove(ann.blocks[65], clone.blocks[65]))
+    assert log.below == (1, 65)
     assert log.convict(prove(ann.blocks[1], clone.blocks[1]))
     assert log.below is None
 
