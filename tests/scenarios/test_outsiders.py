@@ -1,4 +1,4 @@
-"""Who has not the mesh secret learns nothing and changes nothing, on the air and with a found parcel (rules 1.1, 1.2)."""
+"""Who has not the mesh secret learns nothing and changes nothing (rules 1.1, 1.2)."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Box:
         self._renew_if_due()
         self.began_at = self.world.now - self.disk.now
         seed = f"{self.seed}/{self.name}/{self.epoch if reseed else 1}"
-        sealer, entropy = SeededSealer(seed), SeededEntropy(seed)
+        sealer, entropy = SeededSealer(f"{seed}{self.world.sealing}"), SeededEntropy(seed)
         self.node = Node(self.keys, self.mesh, self.settings, sealer, entropy, self.disk.snapshot(), self.epoch)
         self.on = True
         self.wake_at = None
@@ -163,6 +163,7 @@ class Box:
     def _perform(self, effects: list[Effect]) -> None:
         self._burn()
         self.disk.commit(effects, self.now)
+        self.disk.keep_now(self.now)
         for effect in effects:
             if self.effects_log is not None:
                 self.effects_log(self.name, effect)
@@ -267,8 +268,11 @@ class Box:
 class TrialWorld:
     """Boxes, who hears whom, time and chance."""
 
-    def __init__(self, seed: int = 1, *, loss: float = 0.0, link: LinkSettings | None = None) -> None:
+    def __init__(
+        self, seed: int = 1, *, loss: float = 0.0, link: LinkSettings | None = None, sealing: str = ""
+    ) -> None:
         self.seed = seed
+        self.sealing = sealing  # another one gives other prekeys and other ciphertexts, and nothing else
         self.chance = Random(seed)
         self.loss = loss
         self.link = link or LinkSettings()

@@ -81,6 +81,7 @@ class Gossip:
         self.forks = Forks(ctx, neighbours, self.logs, rings)
         self.on_block: Callable[[Block, Heard], None] = _ignore_block
         self.repair.want_session = self._want_session
+        self.logs.on_pardoned = self.repair.reconsider
         self.logs.on_wanted = self.bodies.missing
         self.forks.on_proven = self._look_below
         self._timed: tuple[Timed, ...] = (

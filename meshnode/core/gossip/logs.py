@@ -61,6 +61,7 @@ class Logs:
         self.book = Logbook()
         self.admission = Admission(ctx, rings)
         self.on_own_ahead: Callable[[Block], None] = _ignore
+        self.on_pardoned: Callable[[], None] = _nothing
         self.on_split: Callable[[LogId], None] = _ignore_log  # a checkpoint contradicts its log
         self.on_wanted: Callable[[LogId], None] = _ignore_log  # bodies of a log are missing
         self._bytes: dict[LogId, int] = {}
@@ -330,9 +331,7 @@ class Logs:
 
     def _row(self, log: Log) -> LogRecord:
         size, used = self._bytes.get(log.id, 0), self._used.get(log.id, self._ctx.now)
-        return LogRecord(
-            log.id, log.start, log.last, log.floor, log.frozen_at, log.adopted, log.ring, size, used
-        )
+        return LogRecord(log.id, log.start, log.last, log.floor, log.frozen_at, log.adopted, log.ring, size, used)
 
     def _note_change(self, log: LogId) -> None:
         self._counter += 1
@@ -408,9 +407,13 @@ class Logs:
                 if ring < STRANGERS:
                     held.want_dropped()
                     self.on_wanted(log)
-        for log in self.admission.refused():
-            if log_device(log) in devices and not self._rings.blocked(log):
-                self.admission.pardon(log)
+        pardoned = [
+            log for log in self.admission.refused() if log_device(log) in devices and not self._rings.blocked(log)
+        ]
+        for log in pardoned:
+            self.admission.pardon(log)
+        if pardoned:
+            self.on_pardoned()
 
 
 def change_of(log: Log) -> Change:
@@ -423,4 +426,8 @@ def _ignore(block: Block) -> None:
 
 
 def _ignore_log(log: LogId) -> None:
+    return None
+
+
+def _nothing() -> None:
     return None

@@ -26,10 +26,10 @@ class Peer:
     told: dict[bytes, Change] = field(default_factory=dict)
     differs_since: Instant | None = None
     check_at: Instant | None = None
-    acted_for: tuple[bytes, bytes] = (b"", b"")  # (theirs, ours) when we acted last
     acted_at: Instant = NEVER
+    next_act: Instant = NEVER
+    acts: int = 0  # since something new came from it: a digest that changes with each beacon counts like one that stays
     rounds: int = 0  # acts since the difference began, or since something new came of them
-    brought: bool = False  # something new came from it since our last act
     hold_off_s: float = 0.0
     hold_until: Instant = NEVER  # what it claims is not asked for before
     tries: int = 0  # wants since something new came from it
@@ -45,6 +45,7 @@ class Peer:
     wants: dict[LogId, tuple[Instant, int]] = field(default_factory=dict)  # asked of it: until when, up to where
     dial_at: Instant = NEVER  # not before
     dial_wait_s: float = 0.0
+    refusing: bool = False  # its disk is full: what it lacks now it will want later
 
     def tell(self, change: Change) -> None:
         """It claims a head."""
@@ -68,9 +69,23 @@ class Peer:
         self.differs_since = self.check_at = None
         self.rounds = 0
 
+    def reconsider(self) -> None:
+        """One of us may take what it refused before: no difference is settled any more."""
+        self.resolved.clear()
+        self.settled()
+        self.forgive()
+        self.complete_for = self.told_all_for = b""
+        self.delta_for = (b"", b"")
+
     def agrees(self, ours: bytes) -> bool:
         """True when what it said last is what we have, or a settled difference."""
         return self.frontier == ours or (self.frontier, ours) in self.resolved
+
+    def forgive(self) -> None:
+        """Something new came from it: it is worth our air again."""
+        self.acts = self.tries = 0
+        self.hold_off_s = 0.0
+        self.next_act = self.hold_until = NEVER
 
     def hold_off(self) -> float:
         """The wait after an exchange that brought nothing new: 10 s, doubling to an hour (rule 5.3)."""

@@ -21,7 +21,7 @@ from meshnode.core.chain.frontier import Element
 from meshnode.core.chain.log import Log
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
-from meshnode.core.gossip.beacon import Beacons
+from meshnode.core.gossip.beacon import REFUSING, Beacons
 from meshnode.core.gossip.logs import Logs, change_of
 from meshnode.core.gossip.peer import Peer
 from meshnode.core.ids import LogId, log_handle
@@ -43,7 +43,9 @@ REPLY_AGAIN_S: Final = 5.0
 RESET_AGAIN_S: Final = 2.0
 RESETS_PER_HOUR: Final = 20
 REPAIRED_HURRY_S: Final = 4.0
-ROUNDS_BY_DELTA: Final = 3
+ROUNDS_BY_DELTA: Final = 2
+ACTS_FREE: Final = 3  # acts of ours without anything new in return before the hold-off begins
+FORGIVEN_S: Final = 3600.0
 RESOLVE_AFTER_S: Final = 3.0
 WITNESSES: Final = 2  # 262 B each: enough to say "carried", and dense places stay quiet
 MAX_REFS: Final = 1024
@@ -66,6 +68,7 @@ class Repair:
         self._asked_refs: dict[bytes, Instant] = {}
         self._items: deque[Instant] = deque(maxlen=STEADY_ITEMS)
         self._resets: dict[str, deque[Instant]] = {}
+        self._refused = False
 
     # what is heard
 
@@ -83,6 +86,7 @@ class Repair:
         if neighbour is None or not heard.bound:
             return
         peer = self.peer(neighbour)
+        self._note_refusals(peer, bool(beacon.flags & REFUSING))
         if peer.frontier != beacon.frontier:
             peer.frontier, peer.told_at = beacon.frontier, self._ctx.now
         for change in beacon.changes:
@@ -161,8 +165,8 @@ class Repair:
         self._items.append(self._ctx.now)
         if heard is not None and heard.neighbour is not None:
             peer = self.peer(heard.neighbour)
-            peer.brought, peer.rounds, peer.hold_off_s, peer.hold_until = True, 0, 0.0, 0.0
-            peer.tries = 0
+            peer.rounds = 0
+            peer.forgive()
             self._answered(peer, log)
 
     def _answered(self, peer: Peer, log: LogId) -> None:
@@ -204,6 +208,23 @@ class Repair:
             if peer.witnessed.get(log, 0) < held.head:
                 self._tell(neighbour, peer, [held])
 
+    def reconsider(self) -> None:
+        """We may take what we refused before."""
+        for peer in self.peers.values():
+            peer.reconsider()
+            if peer.frontier:
+                peer.check_at = self._ctx.now
+        self._beacons.hurry(REPAIRED_HURRY_S)
+
+    def _note_refusals(self, peer: Peer, refusing: bool) -> None:
+        """A full disk, ours or its, lets a difference look settled: begin afresh when there is room again."""
+        if peer.refusing and not refusing:
+            peer.reconsider()
+        peer.refusing = refusing
+        if self._refused and not self._ctx.store_refusing:
+            self.reconsider()
+        self._refused = self._ctx.store_refusing
+
     # time
 
     def wakeup(self) -> Instant | None:
@@ -244,7 +265,7 @@ class Repair:
         now = self._ctx.now
         settle = STEADY_S if self._steady() else SETTLE_S
         due = min(self._items[-1] + settle, (peer.differs_since or now) + STEADY_S) if self._items else now
-        due = max(due, peer.acted_at + peer.hold_off_s)
+        due = max(due, peer.next_act)
         return due if due > now else None
 
     def _act(self, neighbour: Neighbour, peer: Peer, link: str, ours: bytes) -> None:
@@ -253,11 +274,13 @@ class Repair:
         if self._is_resolved(peer, ours):
             peer.resolve(peer.frontier, ours)
             return
-        fruitless = peer.acted_for == (peer.frontier, ours) and not peer.brought
-        peer.acted_for, peer.acted_at, peer.brought = (peer.frontier, ours), now, False
+        if now > peer.acted_at + FORGIVEN_S:
+            peer.forgive()
+        fruitless = peer.acts > 0
+        peer.acted_at = now
+        peer.acts += 1
         peer.rounds += 1
-        wait = peer.hold_off() if fruitless and peer.rounds > ROUNDS_BY_DELTA else AGAIN_S
-        peer.check_at = now + wait
+        peer.check_at = peer.next_act = now + (AGAIN_S if peer.acts < ACTS_FREE else peer.hold_off())
         if peer.rounds > ROUNDS_BY_DELTA and self.want_session(neighbour, peer.rounds > ROUNDS_BY_DELTA + 1):
             return
         self._tell(neighbour, peer, self._reply_logs(peer, ()) if peer.rounds == 1 else [])
@@ -313,9 +336,7 @@ class Repair:
         elif not self._logs.admission.refuses(log) and change.head:
             wishes.append((log, Wish(log, 1, change.head)))
 
-    def _want(
-        self, neighbour: Neighbour, peer: Peer, wishes: list[tuple[LogId, Wish]], handles: list[bytes]
-    ) -> None:
+    def _want(self, neighbour: Neighbour, peer: Peer, wishes: list[tuple[LogId, Wish]], handles: list[bytes]) -> None:
         """Ask for what is known to be there; by session when it is much."""
         now = self._ctx.now
         peer.check_at = now + WANT_WAIT_S
