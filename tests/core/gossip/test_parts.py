@@ -991,6 +991,7 @@ def test_deltas_for_all_vouch_for_nothing_and_settled_ones_are_not_answered() ->
     node, log = node_of(world, "a"), node_of(world, "a").gossip.logs.book.logs[node_of(world, "a").log()]
     repair, peer = node.gossip.repair, node.gossip.repair.peer(far(world, "a", "b"))
     covered = len(node.covered)
+    peer.witnessed.clear()
     hear(world, "a", "b", Delta(node.gossip.logs.digest(), (Change(log.handle, 1),)), pairwise=False)
     assert len(node.covered) == covered
     peer.delta_at = -100.0
