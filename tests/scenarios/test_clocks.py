@@ -16,7 +16,7 @@ DAYS = 86_400.0
 @pytest.mark.parametrize("dates", [(0.0, TODAY, TODAY + 14 * YEAR), (TODAY + 14 * YEAR, TODAY, 0.0), (0.0, 0.0, 0.0)])
 def test_everybody_believes_another_date(dates: tuple[float, float, float]) -> None:
     world = TrialWorld(1, loss=0.1)
-    boxes = a, b, c = world.line("abc")
+    boxes = a, _b, c = world.line("abc")
     for box, date in zip(boxes, dates, strict=True):
         if date:
             box.set_clock(date)

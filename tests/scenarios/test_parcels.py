@@ -27,6 +27,10 @@ def _ship(world: TrialWorld, source: Box, target: Box) -> list[bytes]:
     return records
 
 
+def _kept(box: Box) -> object:
+    return {key: row for key, row in box.disk.rows.items() if key[0] in (MessageRecord, BlockRecord, EnvelopeRecord)}
+
+
 def test_messages_posts_and_receipts_travel_by_stick() -> None:
     world, a, b = _islands(1)
     message = a.write(b, "by stick")
@@ -46,7 +50,7 @@ def test_importing_twice_changes_nothing() -> None:
         a.write(b, f"message {number}")
         a.post(f"post {number}")
     records = _ship(world, a, b)
-    kept = {key: row for key, row in b.disk.rows.items() if key[0] in (MessageRecord, BlockRecord, EnvelopeRecord)}
+    kept = _kept(b)
     for _ in range(2):
         b.import_(records)
         world.run(2)
@@ -96,7 +100,7 @@ def test_a_cut_parcel_keeps_what_verified() -> None:
 
 def test_what_has_no_place_in_a_parcel_does_nothing() -> None:
     """Beacons, wants, handover, proofs of custody (rule 14.1)."""
-    world, a, b = _islands(6)
+    _world, a, b = _islands(6)
     message = a.write(b, "not carried by a parcel")
     (envelope,) = [row for row in a.disk.every(EnvelopeRecord) if row.message == message]
     before = dict(a.disk.rows), len(a.sent_datagrams)
@@ -115,7 +119,7 @@ def test_what_has_no_place_in_a_parcel_does_nothing() -> None:
 
 
 def test_since_takes_only_what_is_new() -> None:
-    world, a, b = _islands(7)
+    world, a, _b = _islands(7)
     a.post("old")
     world.run(100)
     moment = a.now
@@ -128,7 +132,7 @@ def test_since_takes_only_what_is_new() -> None:
 
 
 def test_a_stranger_on_a_stick_gets_a_strangers_place() -> None:
-    world, a, b = _islands(8)
+    world, _a, b = _islands(8)
     s = world.add("s")
     last = max(row.seq for row in s.disk.every(BlockRecord) if row.log == person_log(s))
     b.import_([encode_frame(block_of(s, person_log(s), seq)) for seq in range(1, last + 1)])

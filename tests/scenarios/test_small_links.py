@@ -15,7 +15,7 @@ SMALL = LinkSettings(unicast_payload=384, multicast_payload=384, unicast_bps=300
 def test_a_first_message_over_384_bytes_at_thirty_percent_loss(seed: int) -> None:
     """Prekeys and the first message are 1.4 kB: four fragments and more, repaired one by one."""
     world = TrialWorld(seed, loss=0.3, link=SMALL)
-    a, b, c = world.line("abc")
+    a, _b, c = world.line("abc")
     world.run(60)
     message = a.write(c, "through the eye of a needle")
     assert world.run(120, until=lambda: c.inbox() == ["through the eye of a needle"])
@@ -58,7 +58,7 @@ def test_the_interface_vanishes_and_returns() -> None:
 
 def test_an_overlay_session_joins_two_islands() -> None:
     world = TrialWorld(8, loss=0.1)
-    a, b, c, d = world.line("abcd")
+    a, _b, _c, d = world.line("abcd")
     world.run(60)
     world.part("b", "c")
     world.run(300)

@@ -6,12 +6,15 @@ Every 64 blocks a checkpoint follows: our claim over what we wrote since the las
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from meshnode.core.chain.block import ROOT, Block, write_block
 from meshnode.core.chain.kinds import CHECKPOINT, DEFAULT_CLASS
 from meshnode.core.context import Context
 from meshnode.core.ids import REF_SIZE, BlockId, ChannelId, LogId, log_device, log_id
-from meshnode.core.records import Snapshot
+from meshnode.core.records import FactRecord, Snapshot
+
+_DATE_FACT: Final = "newest_date"
 
 
 class OwnLogs:
@@ -22,6 +25,7 @@ class OwnLogs:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._heads: dict[LogId, tuple[int, BlockId]] = {}
+        self._newest = 0  # date of our newest block: a clock that steps back does not turn a log around (rule 10.2)
         self.publish: Callable[[Block], None] = _unheard
         self.checkpoint_due: Callable[[LogId, int], bytes] = _not_due
 
@@ -30,6 +34,8 @@ class OwnLogs:
         for index in snapshot.blocks:
             if log_device(index.log) == self._ctx.keys.device and index.seq > self.head(index.log)[0]:
                 self._heads[index.log] = (index.seq, index.id)
+        dates = [r.value for r in snapshot.records if isinstance(r, FactRecord) and r.name == _DATE_FACT]
+        self._newest = max((int.from_bytes(date, "big") for date in dates), default=0)
 
     def log(self, channel: ChannelId) -> LogId:
         """Our log in a channel."""
@@ -49,11 +55,14 @@ class OwnLogs:
         return block
 
     def date(self) -> int:
-        """Unix seconds for a block, 0 while the date is unknown."""
-        return int(self._ctx.clock.at(self._ctx.now)) if self._ctx.clock.known else 0
+        """Unix seconds for a block, never below those of the one before; 0 while the date is unknown."""
+        return max(self._newest, int(self._ctx.clock.at(self._ctx.now))) if self._ctx.clock.known else 0
 
     def _append(self, log: LogId, kind: int, body: bytes, cls: int) -> Block:
         seq, before = self.head(log)
+        if self.date() > self._newest:
+            self._newest = self.date()
+            self._ctx.persist(FactRecord(_DATE_FACT, self._newest.to_bytes(8, "big")))
         block = write_block(
             log,
             seq + 1,
