@@ -15,8 +15,6 @@ from collections import Counter
 
 from meshnode.core.airtime.outbox import Outbox, Outgoing
 from meshnode.core.chain.block import Block
-from meshnode.core.chain.fork import decode_adoption_untrusted
-from meshnode.core.chain.kinds import ADOPTION
 from meshnode.core.chat.chat import Chat, Why
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
@@ -26,7 +24,7 @@ from meshnode.core.gossip.export import Export
 from meshnode.core.gossip.flood import block_named
 from meshnode.core.gossip.gossip import Gossip
 from meshnode.core.identity.keys import Keys
-from meshnode.core.ids import PERSON_CHANNEL, LogId, MessageId, log_channel, log_device
+from meshnode.core.ids import MessageId
 from meshnode.core.inputs import (
     BeginExport,
     BodiesDropped,
@@ -59,7 +57,6 @@ from meshnode.core.settings import Settings
 from meshnode.core.trust.rings import Rings
 from meshnode.core.wire.codec import encode_frame
 from meshnode.core.wire.frames import Beacon, BlockFrame, SessionBeacon
-from meshnode.errors import WireError
 
 RENEW_FACT = "renew_identity"  # set when a second copy of this home was met: the host starts a new incarnation
 _ROUNDS = 8  # a timer that is due again at once is a fault; the rest waits for the next tick
@@ -157,6 +154,7 @@ class Node:
         self.gossip.forks.on_own = self._second_copy
         self.chat.publish = self.gossip.publish
         self.chat.logs.checkpoint_due = self.gossip.checkpoint_due
+        self.chat.adoptions.adopt = self.gossip.adopt
         self.outbox.on_sent = self._sent
         self.neighbours.on_bound.append(self.forwarding.neighbour_bound)
         self.neighbours.on_lost.append(self.forwarding.neighbour_lost)
@@ -264,22 +262,6 @@ class Node:
 
     def _block_arrived(self, block: Block, heard: Heard) -> None:
         self.chat.block_arrived(block)
-        if block.kind == ADOPTION and block.body is not None and log_channel(block.log) == PERSON_CHANNEL:
-            self._adoption_untrusted(block.log, block.body)
-
-    def _adoption_untrusted(self, speaker: LogId, body: bytes) -> None:
-        """The owner of a split log says which branch is right: believed from another device of the same persona."""
-        try:
-            adoption = decode_adoption_untrusted(body)
-        except WireError:
-            self.ctx.count("adoption_refused")
-            return
-        split, says = log_device(adoption.log), log_device(speaker)
-        persona = self.rings.persona_of(split)
-        if split != says and persona is not None and persona == self.rings.persona_of(says):
-            self.gossip.adopt(adoption)
-        else:
-            self.ctx.count("adoption_refused")
 
     def _sent(self, outgoing: Outgoing) -> None:
         self.forwarding.sent(outgoing)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from meshnode.core.chain.block import Block
+from meshnode.core.chat.adoptions import Adoptions
 from meshnode.core.chat.chains import Chains
 from meshnode.core.chat.channels import Channels
 from meshnode.core.chat.filing import Filing
@@ -53,6 +54,7 @@ class Chat:
         self.logs = OwnLogs(ctx)
         self.states = States(ctx)
         self.people = People(ctx, self.logs, rings, name)
+        self.adoptions = Adoptions(ctx, self.people, rings)
         self._filing = Filing(ctx)
         self._chains = Chains(ctx)
         self.sessions = Sessions(ctx)
@@ -125,6 +127,7 @@ class Chat:
             return  # our own, come back
         if block.body is not None:
             self.people.block_arrived(block)
+            self.adoptions.block_arrived(block)
         self._channels.block_arrived(block)
 
     def covered(self, log: LogId, seq: int, neighbour: Neighbour) -> None:

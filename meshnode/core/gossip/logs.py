@@ -217,8 +217,12 @@ class Logs:
         return True
 
     def adopt(self, adoption: Adoption) -> None:
-        """The owner of a split log says which branch is right; identity verified that."""
-        if self.book.adopt(adoption):
+        """The owner of a split log says which branch is right; identity verified that.
+
+        A log not held yet is remembered for it if its writer is near: strangers could name logs without end.
+        """
+        known = adoption.log in self.book or self.admission.ring_of(adoption.log) < STRANGERS
+        if known and self.book.adopt(adoption):
             self._settle(adoption.log)
 
     def _settle(self, log: LogId) -> None:
