@@ -9,9 +9,9 @@ import pytest
 
 from meshnode.core.chain.block import ROOT, Block, compact_of, write_block
 from meshnode.core.chain.fork import Adoption
-from meshnode.core.chain.kinds import ADOPTION, CERTIFICATE, POST
-from meshnode.core.identity.certificate import Certificate, issue_certificate
-from meshnode.core.ids import PERSON_CHANNEL, ChannelId, DeviceKey, LogId, log_id
+from meshnode.core.chain.kinds import ADOPTION, CERTIFICATE, POST, REVOCATION
+from meshnode.core.identity.certificate import issue_certificate, revoke_device
+from meshnode.core.ids import PERSON_CHANNEL, BlockId, ChannelId, DeviceKey, LogId, log_id
 from meshnode.core.notices import ForkFound
 from meshnode.core.records import ForkProofRecord, LogRecord
 from meshnode.core.wire.codec import encode_frame
@@ -19,6 +19,7 @@ from meshnode.core.wire.frames import BlockFrame
 from support.trial_world import SQUARE, Box, TrialWorld
 
 IDLE_BYTES = 300
+SPLIT, OTHER = bytes(range(32)), bytes(range(1, 33))  # secrets of two devices of one person
 
 
 class Device:
@@ -26,18 +27,16 @@ class Device:
 
     def __init__(self, box: Box, secret: bytes, channel: ChannelId = SQUARE) -> None:
         self._sealer, self._secret = box.node.ctx.sealer, secret
-        self.log: LogId = log_id(DeviceKey(self._sealer.signing_public(secret)), box.keys.incarnation, channel)
+        self.key = DeviceKey(self._sealer.signing_public(secret))
+        self.log: LogId = log_id(self.key, box.keys.incarnation, channel)
         self.blocks: list[Block] = []
 
     def write(self, count: int = 1, body: bytes = b"words", kind: int = POST) -> list[Block]:
         for _ in range(count):
             prev = self.blocks[-1].ref if self.blocks else ROOT
             seq = len(self.blocks) + 1
-            self.blocks.append(
-                write_block(
-                    self.log, seq, prev, kind, body, time=0, secret=self._secret, sealer=self._sealer
-                )  # fmt: skip
-            )
+            block = write_block(self.log, seq, prev, kind, body, time=0, secret=self._secret, sealer=self._sealer)
+            self.blocks.append(block)
         return self.blocks[-count:]
 
 
@@ -48,7 +47,7 @@ def brings(box: Box, blocks: Iterable[Block]) -> None:
 
 def a_split(box: Box, shared: int, left: int, right: int) -> tuple[LogId, list[Block], list[Block]]:
     """One log, two branches."""
-    device = Device(box, bytes(range(32)))
+    device = Device(box, SPLIT)
     device.write(shared)
     common = list(device.blocks)
     device.write(left, b"left")
@@ -115,3 +114,88 @@ def test_a_proof_reaches_everyone_who_holds_the_log_and_outlives_a_restart() -> 
     assert agreed(*boxes)
     brings(boxes[0], one[4:])
     assert frozen(boxes[0], log) == (3, 4)
+
+
+def person_log(owner: Box, secret: bytes) -> Device:
+    """The person log of a device of somebody, with its certificate."""
+    device = Device(owner, secret, PERSON_CHANNEL)
+    certificate = issue_certificate(
+        owner.node.ctx.sealer, owner.keys.persona, owner.keys.persona_secret, device.key
+    )  # fmt: skip
+    device.write(1, certificate, CERTIFICATE)
+    return device
+
+
+def a_split_known_to(*boxes: Box, last: Box | None = None) -> tuple[LogId, list[Block], list[Block]]:
+    """All know of the split and hold the one branch; the last, if there is one, the other."""
+    log, one, other = a_split(boxes[0], 3, 4, 2)
+    for box in boxes:
+        brings(box, [*one, other[3]])
+    if last is not None:
+        brings(last, [*other, one[3]])
+        boxes = (*boxes, last)
+    world = boxes[0].world
+    assert world.run(60, until=lambda: all(frozen(box, log) == (3, 4) for box in boxes))
+    return log, one, other
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_the_owner_of_a_split_log_adopts_a_branch(later: bool) -> None:
+    """Said by another device of the same person; whose the split one is may be known only afterwards."""
+    world = TrialWorld(3)
+    a, b, c, owner = world.add("a"), world.add("b"), world.add("c"), world.add("o")
+    world.join("a", "b")
+    world.join("b", "c")
+    log, _, other = a_split_known_to(a, b, last=c)
+    world.run(60)
+    split, speaker = person_log(owner, SPLIT), person_log(owner, OTHER)
+    speaker.write(1, Adoption(log, 5, other[4].id).encode(), ADOPTION)
+    said = [*speaker.blocks, *split.blocks] if later else [*split.blocks, *speaker.blocks]
+    brings(a, said)
+    assert world.run(300, until=lambda: all(box.node.gossip.logs.book.logs[log].head == 5 for box in (a, b, c)))
+    assert world.run(120, until=lambda: agreed(a, b, c))
+    for box in (a, b, c):
+        assert box.node.gossip.logs.book.logs[log].id_at(4) == other[3].id
+        box.off()
+        box.boot()
+        assert box.node.gossip.logs.book.logs[log].head == 5
+    assert agreed(a, b, c)
+
+
+@pytest.mark.parametrize("liar", ["a stranger", "the split device", "a removed device", "nonsense"])
+def test_nobody_else_adopts_a_branch(liar: str) -> None:
+    world = TrialWorld(4)
+    a, owner, stranger = world.add("a"), world.add("o"), world.add("s")
+    log, _, other = a_split_known_to(a)
+    split = person_log(owner, SPLIT)
+    speaker = person_log(stranger if liar == "a stranger" else owner, OTHER)
+    if liar == "a removed device":
+        keys = owner.keys
+        removal = revoke_device(owner.node.ctx.sealer, keys.persona, keys.persona_secret, speaker.key)
+        split.write(1, removal, REVOCATION)
+    if liar == "the split device":
+        speaker = split
+    body = b"?" if liar == "nonsense" else Adoption(log, 5, other[4].id).encode()
+    brings(a, split.blocks)
+    speaker.write(1, body, ADOPTION)
+    brings(a, speaker.blocks)
+    world.run(10)
+    assert frozen(a, log) == (3, 4)
+    assert a.node.counters["adoption_refused"] == 1
+
+
+def test_statements_about_unknown_people_wait_within_bounds() -> None:
+    world = TrialWorld(5)
+    a, owner = world.add("a"), world.add("o")
+    speaker = person_log(owner, OTHER)
+    for number in range(100):
+        unknown = LogId(number.to_bytes(52, "big"))
+        speaker.write(1, Adoption(unknown, 5, BlockId(bytes(32))).encode(), ADOPTION)
+    brings(a, speaker.blocks)
+    assert len(a.node.chat.adoptions._waiting) == 64
+    split = Device(owner, SPLIT)
+    certificate = person_log(owner, SPLIT)
+    speaker.write(1, Adoption(split.log, 5, BlockId(bytes(32))).encode(), ADOPTION)
+    brings(a, [*speaker.blocks[-1:], *certificate.blocks])
+    assert len(a.node.chat.adoptions._waiting) == 63
+    assert split.log not in a.node.gossip.logs.book, "of a stranger, and not held"
