@@ -457,3 +457,31 @@ def test_parts_that_nobody_wired_stand_alone() -> None:
     incoming.on_heard_of(DEVICE)
     assert a.chat.publish is not None
     assert incoming.wakeup() is None
+
+
+def test_tags_that_come_into_the_window_are_looked_up_among_what_is_carried() -> None:
+    valley, a, b = talked(imax_s=1e9)
+    valley.part(a, b)
+    for number in range(135):
+        a.write(b, str(number))
+        (session,) = a.chat.sessions.of(b.keys.device)
+        session.ratchet.proved(session.ratchet.send_index - 1)  # a sender that goes on beyond what rules allow
+    sealed = [row.data for row in a.rows.every(EnvelopeRecord)]
+    valley.beacons = False
+    valley.join(a, b)
+    valley.deliver(a, b, EnvelopeFrame(sealed[134], 0, 0))
+    assert b.inbox() == ["hello"]
+    valley.deliver(a, b, EnvelopeFrame(sealed[60], 0, 0))
+    assert b.inbox() == ["hello", "60", "134"]
+    assert len(b.forwarding.shelf) == 0
+
+
+def test_who_carries_it_is_told_after_a_reboot_too() -> None:
+    valley = Valley()
+    a, b, c = valley.box("a"), valley.box("b"), valley.box("c")
+    valley.befriend(a, b, c)
+    message = a.write(b, "hello")
+    valley.reboot(a)
+    valley.join(a, c)
+    valley.run(10.0)
+    assert a.state(message) == "carried"
