@@ -15,9 +15,9 @@ from meshnode import errors
 from meshnode.control.lines import Answer, End, Event, Failure, Line
 from meshnode.control.notices import Notice
 from meshnode.control.paths import short
+from meshnode.control.reader import LineReader
 from meshnode.control.replies import Reply
 from meshnode.control.requests import Request
-from meshnode.control.server import LineReader
 from meshnode.errors import MeshnodeError, NotRunningError, UsageError, WireError
 
 ANSWER_LIMIT = 64 * 1024 * 1024  # a whole inbox in one reply

@@ -14,7 +14,8 @@ import trio
 from meshnode.control import client, lines, notices, replies, requests
 from meshnode.control.feed import Feed
 from meshnode.control.paths import short
-from meshnode.control.server import ControlServer, LineReader
+from meshnode.control.reader import LineReader
+from meshnode.control.server import ControlServer
 from meshnode.errors import HomeError, NotRunningError, StoreFullError, UsageError, WireError
 
 
