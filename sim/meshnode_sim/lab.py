@@ -235,19 +235,18 @@ class Lab:
 @asynccontextmanager
 async def open_lab(scenario: Scenario, *, root: Path | None = None, pcap: Path | None = None) -> AsyncIterator[Lab]:
     """Namespaces and air for the time of the block; without `root` the homes are thrown away afterwards."""
-    started = time.monotonic_ns()
     async with AsyncExitStack() as stack:
         stack.enter_context(_plainly())
         folder = root or Path(tempfile.mkdtemp(prefix="meshnode-lab-"))
         if root is None:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
+        capture = Capture(pcap, scenario.names, time.time_ns()) if pcap else None
+        if capture is not None:
+            stack.callback(capture.close)
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
         nodes = [await _open_node(stack, scenario, folder, index, nursery) for index in range(len(scenario.names))]
-        capture = Capture(pcap, scenario.names, time.time_ns() - (time.monotonic_ns() - started)) if pcap else None
-        if capture is not None:
-            stack.callback(capture.close)
         ether = Ether(scenario, [node.namespace for node in nodes], capture.add if capture else None)
         nursery.start_soon(ether.run)
         yield Lab(scenario, folder, nodes, ether)
