@@ -25,6 +25,12 @@ class Advice:
 
 
 ADVICE: dict[str, Advice] = {
+    "history_split": Advice(
+        "Two blocks of one device stand at the same place of its history: often a backup that was put back, or a card"
+        " that was copied.",
+        "Nothing, if it is somebody else's: what came before stays, and they go on in a new history. If it is yours,"
+        " use each home on one machine only.",
+    ),
     "other-mesh": Advice(
         "A node was met that is in another mesh, or speaks a version too old to be understood.",
         "Nothing, if that is meant. Else compare `meshnode status` on both: mesh and version must fit.",

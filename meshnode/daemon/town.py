@@ -40,7 +40,8 @@ class Town:
 
     def tell(self, notice: Notice) -> None:
         """A notice of the core, or a warning of the daemon."""
-        if isinstance(notice, Warned) and not self._health.note(notice):
+        warned = wording.warning(notice, self.book)
+        if warned is not None and not self._health.note(warned) and isinstance(notice, Warned):
             return
         if isinstance(notice, MessageFiled):
             self.newest = max(self.newest, notice.message.cursor)

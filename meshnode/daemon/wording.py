@@ -79,6 +79,28 @@ def device(record: DeviceRecord, own: bytes) -> replies.DeviceInfo:
     )
 
 
+def warning(given: notices.Notice, book: Book) -> notices.Warned | None:
+    """What of a notice `status` goes on showing, if anything."""
+    match given:
+        case notices.Warned():
+            return given
+        case notices.ForkFound(log, seq, persona):
+            name = book.name_of(persona) if persona else ""
+            known = persona is not None and name != persona.hex()
+            whose = f"A device of {name}" if known else f"Device {log[:4].hex()}"
+            return notices.Warned(
+                "history_split", f"{whose}: its history split at block {seq} (often a restored backup)."
+            )
+        case notices.SessionMet():
+            return notices.Warned("other-mesh", _met(given))
+        case _:
+            return None
+
+
+def _met(met: notices.SessionMet) -> str:
+    return f"node {met.node.hex()[:8]}: {met.why}"
+
+
 def notice(given: notices.Notice, at: str, cursor: str, book: Book, me: str) -> told.Notice | None:
     """A notice for whoever watches; None for what only one caller waits for."""
     match given:
@@ -99,8 +121,8 @@ def notice(given: notices.Notice, at: str, cursor: str, book: Book, me: str) -> 
             return told.ForkNotice(at=at, device=log[:32].hex(), seq=seq, persona=who)
         case notices.ContactChanged(persona, what, text):
             return told.ContactNotice(at=at, persona=persona.hex(), what=what, text=text)
-        case notices.SessionMet(node, why):
-            return told.WarningNotice(at=at, code="other-mesh", text=f"node {node.hex()[:8]}: {why}")
+        case notices.SessionMet():
+            return told.WarningNotice(at=at, code="other-mesh", text=_met(given))
         case notices.ProbeHop():
             return None
 

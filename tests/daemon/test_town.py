@@ -1,0 +1,60 @@
+"""What is cried out is also what `status` goes on showing: warnings, splits, and strangers of another kind."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from meshnode.control import notices as told
+from meshnode.core.ids import LogId, NodeKey, PersonaKey
+from meshnode.core.notices import ForkFound, NeighbourChanged, SessionMet, Warned
+from meshnode.core.records import ContactRecord
+from meshnode.daemon.clock import PoweredClock
+from meshnode.daemon.health import Health
+from meshnode.daemon.town import Town
+
+ME, BO, NOBODY = PersonaKey(b"m" * 32), PersonaKey(b"b" * 32), PersonaKey(b"n" * 32)
+LOG = LogId(b"d" * 52)
+
+
+async def a_town() -> tuple[Town, Health, list[Any]]:
+    health = Health(lambda: 1.8e9)
+    home: Any = SimpleNamespace(keys=SimpleNamespace(persona=ME), name="Me")
+    wall: Any = SimpleNamespace(unix_now=lambda: 1.8e9)
+    town = Town(home, PoweredClock(0.0), wall, health)
+    town.book.load([ContactRecord(BO, "Bo", False, False, 0.0)], [])
+    heard: list[Any] = []
+    town.listen(heard.append)
+    return town, health, heard
+
+
+async def test_a_split_is_a_notice_and_a_warning_that_stays() -> None:
+    town, health, heard = await a_town()
+    town.tell(ForkFound(LOG, 7, BO))
+    assert isinstance(heard[0], told.ForkNotice)
+    (held,) = health.held()
+    assert (held.code, held.text) == (
+        "history_split", "A device of Bo: its history split at block 7 (often a restored backup)."
+    )  # fmt: skip
+    for stranger in (NOBODY, None):
+        town.tell(ForkFound(LOG, 9, stranger))
+        assert health.held()[0].text.startswith("Device 64646464: its history split at block 9")
+    town.tell(ForkFound(LOG, 2, ME))
+    assert health.held()[0].text.startswith("A device of Me: ")
+
+
+async def test_a_node_of_another_version_is_a_warning_that_stays() -> None:
+    town, health, heard = await a_town()
+    town.tell(SessionMet(NodeKey(b"\x0a" * 32), "it speaks versions 2 to 3 of the protocol, this node 1 to 1"))
+    (held,) = health.held()
+    assert held.code == heard[0].code == "other-mesh"
+    assert held.text == heard[0].text == "node 0a0a0a0a: it speaks versions 2 to 3 of the protocol, this node 1 to 1"
+
+
+async def test_a_warning_said_twice_is_cried_once_and_news_are_no_warnings() -> None:
+    town, health, heard = await a_town()
+    for _ in range(2):
+        town.tell(Warned("store_full", "full"))
+    town.tell(NeighbourChanged("0a", "halow0", "fe80::1", "bound"))
+    assert [type(notice) for notice in heard] == [told.WarningNotice, told.NeighbourNotice]
+    assert len(health.held()) == 1
