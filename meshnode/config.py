@@ -1,13 +1,14 @@
 """Every option a person may set: one frozen tree, each field with its help. TOML in, documentation out.
 
 `config.toml` in the home holds what differs from the defaults. Unknown names, wrong types and values out of range are
-refused with the place and the reason. Numbers that belong to the protocol are not here but beside the frames they govern.
+refused with the place and the reason. Numbers of the protocol are not here but beside the frames they govern.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,8 @@ class OverlaySection(Section, frozen=True):
     peers: Annotated[
         tuple[str, ...],
         _help(
-            "Yggdrasil peerings a child of our own opens, for example `tls://host:port`. `meshnode peer add` adds to them."
+            "Yggdrasil peerings a child of our own opens, for example `tls://host:port`. `meshnode peer add` adds to"
+            " them."
         ),
     ] = ()
 
@@ -301,9 +303,10 @@ def documentation() -> str:
     lines = [
         "# Configuration",
         "",
-        "`config.toml` in the home directory; `meshnode init` writes it, and `meshnode run --config FILE` reads another.",
-        "Only what differs from a default needs to be there. A name that does not exist, a wrong type or a value out of",
-        "range is refused with its place. This page is made from `meshnode/config.py` (`python -m meshnode.config`).",
+        "`config.toml` in the home; `meshnode init` writes it, and `meshnode run --config FILE` reads another.",
+        "Only what differs from a default needs to be there. A name that does not exist, a wrong type or a value",
+        "out of range is refused with its place. This page is made from `meshnode/config.py`",
+        "(`python -m meshnode.config`).",
     ]
     for name, about, options in sections():
         lines += ["", f"## [{name}]", "", about, "", "| option | is | default | |", "|---|---|---|---|"]
@@ -332,4 +335,4 @@ def _kind(hint: Any) -> str:
 
 
 if __name__ == "__main__":
-    print(documentation(), end="")
+    sys.stdout.write(documentation())
