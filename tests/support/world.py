@@ -62,9 +62,9 @@ class Disk:
             BlockIndex(
                 row.log, row.seq, row.id, row.kind, row.body_state, int.from_bytes(row.content[-36:-32], "big"),
                 row.content[64:84],
-            )  # fmt: skip
+            )
             for row in sorted(self.of(BlockRecord), key=lambda row: (row.log, row.seq))
-        )
+        )  # fmt: skip
         others = tuple(
             record for (kind, _), record in self.rows.items() if kind not in (BlockRecord, MessageRecord)
         )

@@ -1,9 +1,9 @@
 """Replay windows of known neighbours, and which of their epochs are their own word (protocol rule 2.5).
 
-A member can seal a datagram in any name under the mesh key, and with a high counter it would silence the true sender. So
-there are two windows for each neighbour: what is sealed for us alone passes whatever was said under the mesh key. And an
-epoch counts only once its owner signed it (HELLO) or used it under the pairwise key; what claims a later one is a
-stranger's. Strangers have no window: nothing they say twice does more than once.
+A member can seal a datagram in any name under the mesh key, and with a high counter it would silence the true sender.
+So there are two windows for each neighbour: what is sealed for us alone passes whatever was said under the mesh key.
+And an epoch counts only once its owner signed it (HELLO) or used it under the pairwise key; what claims a later one is
+a stranger's. Strangers have no window: nothing they say twice does more than once.
 
 The disk lags behind by some datagrams, so after our reboot a few recorded ones pass again. They can raise nothing: a
 neighbour is believed only once it echoes a beacon of this boot, and at that moment all that lies below is closed.
@@ -88,7 +88,8 @@ class Windows:
             self._unproved.discard(sender)
             said = self._known[(sender, False)]
             said.bits = ALL_HEARD
-            if self._known[(sender, True)].fresh(said.epoch, said.counter):
+            for_us = self._known[(sender, True)]
+            if (for_us.epoch, for_us.counter) < (said.epoch, said.counter):
                 self._known[(sender, True)] = ReplayWindow(said.epoch, said.counter, ALL_HEARD)
 
     def lags(self, sender: NeighbourId) -> bool:

@@ -1035,3 +1035,56 @@ def test_a_difference_that_passes_in_time_begins_no_round() -> None:
     out = node.step(RecordReceived(number, encode_frame(Heads((Element(other, 1, False),)))), world.now)
     wants = [decode_frames_untrusted(effect.data)[0] for effect in out if isinstance(effect, SendRecord)]
     assert wants == [Want((Wish(other, 1, 1),))], "what was asked for is not asked for again"
+
+
+def test_company_on_other_links_is_their_affair() -> None:
+    world = pair(46)
+    beacons = node_of(world, "a").gossip.beacons
+    elsewhere = Neighbour(NeighbourId(b"zzzzzz"), GossipNode("z").node)
+    elsewhere.presences["gone"] = replace(far(world, "a", "b").presences[LINK])
+    before = beacons._airs[LINK].changed_at
+    beacons._lost(elsewhere)
+    beacons._bound(elsewhere)
+    assert beacons._airs[LINK].changed_at == before
+
+
+def test_who_takes_again_what_it_refused_looks_at_all_anew() -> None:
+    world = pair(47)
+    repair = node_of(world, "a").gossip.repair
+    peer = repair.peer(far(world, "a", "b"))
+    peer.resolve(b"theirs..", b"ours....")
+    peer.acts, peer.hold_off_s, peer.check_at = 5, 80.0, None
+    peer.frontier = b"theirs.."
+    repair.peers[b"nobody"] = Peer()
+    repair.reconsider()
+    assert peer.resolved == {}
+    assert peer.acts == 0
+    assert peer.check_at is not None
+    assert repair.peers[b"nobody"].check_at is None
+
+
+def test_a_parcel_is_written_page_by_page_and_since_a_moment() -> None:
+    from meshnode.core.gossip.export import Export
+
+    node, blocks = GossipNode("a"), blocks_of("w", 3)
+    for block in blocks:
+        node.gossip.logs._offer(block, promise=False)
+    node.gossip.logs.convict(prove(blocks[2], clone_of(blocks, "w", 3)))
+    export = Export(node.ctx, node.gossip.logs)
+    assert not export.stored(Stored(7))
+    node.ctx.out = []
+    export.begin(5, 1.0)
+    proof, read = node.ctx.out
+    assert isinstance(proof, SendRecord)
+    assert isinstance(decode_frames_untrusted(proof.data)[0], ForkFrame)
+    assert isinstance(read, ReadStored)
+    assert read.blocks == ((blocks[0].log, 1, 2),)
+    node.ctx.out = []
+    old, new = row_of(blocks[0]), replace(row_of(blocks[1]), received_at=2.0)
+    assert export.stored(Stored(read.token, (old, new)))
+    sent, over = node.ctx.out
+    assert isinstance(sent, SendRecord)
+    (frame,) = decode_frames_untrusted(sent.data)
+    assert isinstance(frame, BlockFrame)
+    assert (frame.log, frame.block.seq) == (blocks[0].log, 2)
+    assert over == Hangup(5)

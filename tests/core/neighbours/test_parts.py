@@ -240,3 +240,15 @@ def test_proof_of_this_boot_closes_what_lay_before() -> None:
     assert windows.accept(header(103))
     windows.prove(name)
     assert windows.accept(header(102)), "closed once only"
+
+
+def test_proof_does_not_open_again_what_was_heard_for_us_alone() -> None:
+    windows, name = Windows(), NeighbourId(b"sender")
+    windows.restore(NeighbourRecord(name, NodeKey(bytes(32)), bytes(32), 1, 10, 1, 0.0))
+    for counter in (20, 30):
+        assert windows.accept(LinkHeader(True, 0, name, 1, counter))
+    assert windows.accept(header(25))
+    windows.prove(name)
+    windows.prove(name)
+    assert not windows.accept(LinkHeader(True, 0, name, 1, 30))
+    assert windows.accept(LinkHeader(True, 0, name, 1, 31))
