@@ -19,6 +19,7 @@ from meshnode.core.trust.rings import STRANGERS, Rings
 MAX_STRANGERS: Final = 1024
 STRANGERS_SHARE: Final = 0.1  # of the store
 NEW_PER_HOP: Final = 64
+MAX_HOPS: Final = 1024  # remembered, those who brought something last
 DAY_S: Final = 86_400.0
 FIRST_BLOCK: Final = 1024
 DEVICE_LOGS: Final = 16
@@ -108,7 +109,10 @@ class Admission:
         return len(recent) - len(personal[:1]) >= STRANGER_DEVICE_LOGS
 
     def _hop_may(self, hop: bytes) -> bool:
-        new = self._new.setdefault(hop, deque(maxlen=NEW_PER_HOP))
+        new = self._new.pop(hop, None) or deque(maxlen=NEW_PER_HOP)
+        self._new[hop] = new
+        while len(self._new) > MAX_HOPS:
+            del self._new[next(iter(self._new))]
         if len(new) == NEW_PER_HOP and new[0] > self._ctx.now - DAY_S:
             self._ctx.count("log_over_hop_quota")
             return False

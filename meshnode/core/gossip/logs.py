@@ -177,7 +177,7 @@ class Logs:
             self._ctx.count("block_refused")
             return Taken()
         block = self._verified_untrusted(wanted, compact, prev_ref)
-        if block.log not in self.book and not self.admission.admits(block.log, compact, heard.node):
+        if block.log not in self.book and not self.admission.admits(block.log, compact, _hop(heard)):
             return Taken()
         return self._keep(block, compact)
 
@@ -423,6 +423,13 @@ class Logs:
 def change_of(log: Log) -> Change:
     """How a beacon or a delta tells this log."""
     return Change(log.handle, log.head, log.forked)
+
+
+def _hop(heard: Heard) -> bytes:
+    """Whose new logs are counted together: a bound neighbour's, a parcel's, those of all who are not bound."""
+    if heard.carrier == "parcel":
+        return b"parcel %d" % (heard.session or 0)
+    return heard.node if heard.bound else b""
 
 
 def _ignore(block: Block) -> None:
