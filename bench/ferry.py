@@ -61,9 +61,9 @@ async def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def ideal_s(at_s: float, options: argparse.Namespace) -> float:
     """How long a message of that moment takes at least: until the boat is here, then until it is there."""
-    phase = at_s % options.period
-    away = 0.0 if phase < options.stay else options.period - phase
-    return away + options.period / 2 - (phase if away == 0.0 else 0.0)
+    phase: float = at_s % options.period
+    half: float = options.period / 2
+    return half - phase if phase < options.stay else options.period - phase + half
 
 
 async def write(talk: Any, options: argparse.Namespace) -> dict[str, float]:
