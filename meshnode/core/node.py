@@ -24,7 +24,7 @@ from meshnode.core.gossip.export import Export
 from meshnode.core.gossip.flood import block_named
 from meshnode.core.gossip.gossip import Gossip
 from meshnode.core.identity.keys import Keys
-from meshnode.core.ids import MessageId
+from meshnode.core.ids import DeviceKey, MessageId
 from meshnode.core.inputs import (
     BeginExport,
     BodiesDropped,
@@ -52,11 +52,12 @@ from meshnode.core.neighbours.neighbour import Heard, Neighbour
 from meshnode.core.neighbours.table import Neighbours
 from meshnode.core.ports import Entropy, Sealer
 from meshnode.core.records import FactRecord, Snapshot
+from meshnode.core.sealing.envelope import read_envelope_untrusted
 from meshnode.core.sealing.mesh import MeshKeys
 from meshnode.core.settings import Settings
 from meshnode.core.trust.rings import Rings
 from meshnode.core.wire.codec import encode_frame
-from meshnode.core.wire.frames import Beacon, BlockFrame, SessionBeacon
+from meshnode.core.wire.frames import Beacon, BlockFrame, EnvelopeFrame, SessionBeacon
 
 RENEW_FACT = "renew_identity"  # set when a second copy of this home was met: the host starts a new incarnation
 _ROUNDS = 8  # a timer that is due again at once is a fault; the rest waits for the next tick
@@ -243,9 +244,12 @@ class Node:
                 self.forwarding.session_opened(neighbour)
 
     def _begin_export(self, given: BeginExport) -> None:
+        theirs = frozenset[DeviceKey]() if given.to is None else self.rings.devices_of(given.to)
+        hints = None if given.to is None else self.chat.people.hints(theirs)
         for frame in self.forwarding.parcel_frames(given.since):
-            self.ctx.emit(SendRecord(given.session, encode_frame(frame)))
-        self._export.begin(given.session, given.since)
+            if hints is None or not isinstance(frame, EnvelopeFrame) or _hint(frame) in hints:
+                self.ctx.emit(SendRecord(given.session, encode_frame(frame)))
+        self._export.begin(given.session, given.since, theirs)
 
     def _person_decided(self, given: SetContact | RemoveContact | SetChannel | RevokeDevice) -> None:
         match given:
@@ -289,3 +293,7 @@ class Node:
                 return
             for part in due:
                 part.tick()
+
+
+def _hint(frame: EnvelopeFrame) -> int:
+    return read_envelope_untrusted(frame.data).hint

@@ -7,7 +7,7 @@ of others:   CERTIFICATE, PREKEY -> a device of a persona, and what to seal to  
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -153,6 +153,11 @@ class People:
         """What this device hands out for carriers to go by."""
         prekey = self._prekeys.get(device.device)
         return prekey.hint if prekey is not None else 0
+
+    def hints(self, devices: Iterable[DeviceKey]) -> set[int]:
+        """What stands on envelopes that may be for one of these devices; 0 says nothing, so it may be."""
+        known = [self._prekeys[device] for device in devices if device in self._prekeys]
+        return {0, *(prekey.hint for prekey in known)}
 
     def seconds_left(self, prekey: PeerPrekeyRecord) -> float:
         """How long an envelope sealed to it now may travel; 0 when it is too late to seal (rule 8.1)."""

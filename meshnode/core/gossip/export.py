@@ -6,6 +6,7 @@ Frames of one parcel are runs with full log ids: whoever finds the parcel on its
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +14,7 @@ from meshnode.core.context import Context
 from meshnode.core.effects import Hangup, ReadStored, SendRecord
 from meshnode.core.gossip.logs import Logs
 from meshnode.core.gossip.serve import fork_frame, runs
-from meshnode.core.ids import LogId
+from meshnode.core.ids import DeviceKey, LogId, log_device
 from meshnode.core.inputs import Stored
 from meshnode.core.wire.codec import encode_frame
 
@@ -38,12 +39,14 @@ class Export:
         self._reading: dict[int, _Parcel] = {}
         self._token = TOKENS
 
-    def begin(self, session: int, since: float) -> None:
-        """Write all logs, or only blocks that arrived at `since` or later."""
+    def begin(self, session: int, since: float, without: Collection[DeviceKey] = ()) -> None:
+        """Write all logs, or only blocks that arrived at `since` or later; not those of the reader's own devices."""
         parcel = _Parcel(session, since)
         for log in self._logs.book.logs.values():
             if log.proof is not None:
                 self._ctx.emit(SendRecord(session, encode_frame(fork_frame(log.proof))))
+            if log_device(log.id) in without:
+                continue
             for first in range(log.start, log.head + 1, PAGE):
                 parcel.pages.append((log.id, first, min(PAGE, log.head - first + 1)))
         self._next(parcel)
