@@ -15,19 +15,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from meshnode.core.chat.chains import Chains
+from meshnode.core.chat.envelopes import Envelopes, Outbound
 from meshnode.core.chat.filing import Filing
+from meshnode.core.chat.notes import ReadNotes
 from meshnode.core.chat.people import People
-from meshnode.core.chat.prekeys import SPARE_S
-from meshnode.core.chat.sessions import Session, Sessions
+from meshnode.core.chat.probes import Probes
+from meshnode.core.chat.sessions import Sessions
 from meshnode.core.chat.states import States, rank
-from meshnode.core.clock import Instant, created_minutes
+from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.forwarder import Forwarding
 from meshnode.core.forwarding.timers import Timers, earliest
-from meshnode.core.ids import ChannelId, DeviceKey, Incarnation, MessageId, PersonaKey, Receipt, Tag, hashed
+from meshnode.core.ids import ChannelId, DeviceKey, MessageId, PersonaKey, Receipt, Tag
 from meshnode.core.inputs import Compose
 from meshnode.core.records import (
-    ROLE_OWN,
     EnvelopeRecord,
     FactRecord,
     MessageRecord,
@@ -35,31 +36,14 @@ from meshnode.core.records import (
     RecordKey,
     Snapshot,
 )
-from meshnode.core.sealing.chainkey import ROOT_SIZE
-from meshnode.core.sealing.envelope import (
-    KIND_MESSAGE,
-    KIND_PROBE,
-    LIFETIMES_S,
-    MAX_TEXT,
-    Sealed,
-    Terms,
-    lifetime_code,
-    read_envelope_untrusted,
-)
-from meshnode.core.sealing.first import Prekey, seal_first
-from meshnode.core.sealing.inner import NO_PREVIOUS, PROBE, PROMPT, READ, TEXT, Inner, message_id
-from meshnode.core.sealing.ratchet import Ratchet
+from meshnode.core.sealing.envelope import MAX_TEXT
+from meshnode.core.sealing.inner import NO_PREVIOUS, PROMPT, TEXT, Inner, message_id
 from meshnode.errors import UsageError
 
 DAY_S: Final = 86400.0
 MAX_RESEALS: Final = 3
-_BULK_COPIES, _URGENT_COPIES = 0.5, 2  # of the copies set for class 2
 _NO_KEY_S: Final = 3600.0
 _UNSENT: Final = "unsent/"  # fact: what must be known of a message to seal it again
-_NOTE_LIFETIME_S: Final = 7 * DAY_S
-_PROBE_LIFETIME_S: Final = 3600.0
-_NOTES_AT_ONCE: Final = 16
-_READ_BACK: Final = 1000  # how far back a read note may reach
 _NO_CHANNEL: Final = ChannelId(b"")
 
 
@@ -74,15 +58,6 @@ class Pending:
     expires_at: Instant
     device: DeviceKey | None = None
     sealed_at: Instant | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Outbound:
-    """A sealed envelope, the device it is for, and the rows that must stand before it is sent."""
-
-    device: DeviceKey
-    record: EnvelopeRecord
-    rows: tuple[Record, ...]
 
 
 class Outgoing:
@@ -106,8 +81,9 @@ class Outgoing:
         self._filing = filing
         self._forwarding = forwarding
         self._pending: dict[MessageId, Pending] = {}
-        self._tags: dict[Tag, MessageId] = {}
-        self._probes: dict[MessageId, PersonaKey] = {}
+        self._envelopes = Envelopes(ctx, people, sessions, forwarding)
+        self._notes = ReadNotes(ctx, people, chains, states, self._envelopes)
+        self._probes = Probes(ctx, people, sessions, states, self._envelopes)
         self._reseal: Timers[MessageId] = Timers()
         self._orphans: list[MessageId] = []
 
@@ -121,9 +97,8 @@ class Outgoing:
                 self._pending[message.id] = Pending(message.id, message.peer, inner, message.cls, state.expires_at)
                 if not fits:
                     self._orphans.append(message.id)
-        for record in snapshot.records:
-            if isinstance(record, EnvelopeRecord) and record.role == ROLE_OWN and record.message:
-                self._restore_envelope(record)
+        for record in self._envelopes.restore(snapshot):
+            self._was_sealed(record)
         for pending in self._pending.values():
             self._await_receipt(pending)
 
@@ -138,7 +113,7 @@ class Outgoing:
         if len(told.text.encode()) > MAX_TEXT:
             raise UsageError(f"a message holds at most {MAX_TEXT} bytes of text; send it in parts")
         if told.probe:
-            return self._probe(told, to)
+            return self._probes.send(told.request, to)
         pending, filed, rows = self._file(told, to)
         to_self = to == self._ctx.keys.persona
         sealed = None if to_self else self._sealed(pending, PROMPT if told.prompt else 0)
@@ -149,23 +124,12 @@ class Outgoing:
             self._arrived(pending.message, "me")
         else:
             self._await_receipt(pending)
-            self._submit(sealed)
+            self._envelopes.submit(sealed)
         return pending.message
 
     def read(self, messages: tuple[MessageId, ...]) -> None:
-        """A person has read these: mark them, and tell their writers, if we tell such things."""
-        notes: dict[PersonaKey, list[MessageId]] = {}
-        fresh = [m for m in messages if self._states.get(m) is None]  # the others are our own, or read before
-        writers = self._writers() if fresh else {}
-        for message in fresh:
-            self._states.read_here(message)
-            writer = writers.get(message)
-            if writer is not None and self._people.is_known(writer):
-                notes.setdefault(writer, []).append(message)
-        if self._ctx.settings.read_receipts:
-            for persona, ids in notes.items():
-                for at in range(0, len(ids), _NOTES_AT_ONCE):
-                    self._note(persona, ids[at : at + _NOTES_AT_ONCE])
+        """A person has read these."""
+        self._notes.read(messages)
 
     # What comes back
 
@@ -176,23 +140,20 @@ class Outgoing:
             session, index = awaiting
             session.ratchet.proved(index)
             self._ctx.persist(session.row())
-        message = self._tags.pop(tag, None)
+        message = self._envelopes.take_message(tag)
         if message is None:
             return awaiting is not None
         pending = self._pending.get(message)
-        to = pending.persona if pending else self._probes.pop(message, None)
+        to = pending.persona if pending else self._probes.take(message)
         if to is not None:
             self._arrived(message, self._people.name_of(to))
         return True
 
     def read_note_came(self, persona: PersonaKey, ids: bytes) -> None:
-        """The other says which of our messages to it were read; only ids of messages to that persona count."""
-        ours = self._ids_sent_to(persona)
-        for at in range(0, len(ids) - 15, 16):
-            message = MessageId(ids[at : at + 16])
-            if message in ours:
-                self._finish(message)
-                self._states.advance(message, "read", self._people.name_of(persona))
+        """The other says which of our messages to it were read."""
+        for message in self._notes.ours_in(persona, ids):
+            self._finish(message)
+            self._states.advance(message, "read", self._people.name_of(persona))
 
     def on_air(self, message: MessageId) -> None:
         """The radio, or a session, took it."""
@@ -204,6 +165,7 @@ class Outgoing:
 
     def expired(self, message: MessageId) -> None:
         """Its time is over."""
+        self._probes.take(message)
         self._finish(message)
 
     def key_came(self, device: DeviceKey) -> None:
@@ -285,80 +247,16 @@ class Outgoing:
         request = self._filing.request_row(told.request, message)
         return pending, record, [state, self._chains.send(to, inner), unsent, cursor_row, *request]
 
-    def _probe(self, told: Compose, to: PersonaKey) -> MessageId:
-        """An empty message whose way is traced. It is shown nowhere and counts in no conversation."""
-        nonce = told.request or self._ctx.entropy.take("probe", 16)
-        message = MessageId(hashed(b"mn-probe", nonce + to, 16))
-        inner = Inner(PROBE, 0, NO_PREVIOUS, b"", PROMPT)
-        self._probes[message] = to
-        state = self._states.begin(message, self._ctx.now + _PROBE_LIFETIME_S)
-        first = None
-        device = self._people.device_of(to)
-        if device is not None and self._sessions.to_send_on(device.device, Incarnation(device.incarnation)) is None:
-            first = self._seal(to, inner, b"", 2, _PROBE_LIFETIME_S)  # relays know a probe only within a session
-        sealed = self._seal(to, inner, message, 2, _PROBE_LIFETIME_S, KIND_PROBE)
-        rows = [row for one in (first, sealed) if one for row in one.rows]
-        self._ctx.persist(state, *rows, promise=True)
-        self._states.tell(message)
-        self._submit(first)
-        self._submit(sealed)
-        return message
-
-    def _note(self, persona: PersonaKey, ids: list[MessageId]) -> None:
-        sealed = self._seal(persona, Inner(READ, 0, NO_PREVIOUS, b"".join(ids)), b"", 3, _NOTE_LIFETIME_S)
-        if sealed is not None:
-            self._ctx.persist(*sealed.rows, promise=True)
-            self._submit(sealed)
-
     # Sealing
 
-    def _sealed(self, pending: Pending, flags: int = 0) -> _Outbound | None:
+    def _sealed(self, pending: Pending, flags: int = 0) -> Outbound | None:
         """Seal a message; the rows are for the Persist of the same step."""
         inner = replace(pending.inner, flags=flags)
         left = pending.expires_at - self._ctx.now
-        sealed = self._seal(pending.persona, inner, pending.message, pending.cls, left)
+        sealed = self._envelopes.seal(pending.persona, inner, pending.message, pending.cls, left)
         if sealed is not None:
             pending.sealed_at, pending.device = self._ctx.now, sealed.device
         return sealed
-
-    def _seal(
-        self, persona: PersonaKey, inner: Inner, message: bytes, cls: int, life_s: float, kind: int = KIND_MESSAGE
-    ) -> _Outbound | None:
-        """In the session, or as the first message of a new one; None while there is no key."""
-        device = self._people.device_of(persona)
-        if device is None:
-            return None
-        prekey, hint = self._people.prekey(device), self._people.hint(device)
-        session = self._sessions.to_send_on(device.device, Incarnation(device.incarnation))
-        if session is not None:
-            sealed = session.ratchet.seal_next(self._ctx.sealer, inner, self._terms(cls, life_s, hint), kind)
-            return self._outbound(session, sealed, message)
-        left = self._people.seconds_left(prekey) if prekey is not None else 0.0
-        if prekey is None or not left:
-            return None
-        root = self._ctx.entropy.take("root", ROOT_SIZE)
-        to = Prekey(persona, device.device, prekey.block, prekey.public)
-        terms = self._terms(cls, min(life_s, left - SPARE_S), hint)
-        sealed = seal_first(self._ctx.sealer, self._ctx.keys, to, root, terms, inner)
-        ratchet = Ratchet.begin(root, initiator=True)
-        session = Session(device.device, persona, Incarnation(device.incarnation), self._ctx.now, ratchet)
-        self._sessions.add(session)
-        return self._outbound(session, sealed, message)
-
-    def _terms(self, cls: int, life_s: float, hint: int) -> Terms:
-        code = lifetime_code(max(LIFETIMES_S[0], life_s))
-        return Terms(cls, code, created_minutes(self._ctx.clock, self._ctx.now), hint)
-
-    def _outbound(self, session: Session, sealed: Sealed, message: bytes) -> _Outbound:
-        header = read_envelope_untrusted(sealed.data)
-        record, seen = self._forwarding.own(header, sealed.data, message, self._copies(header.cls))
-        if message:
-            self._tags[sealed.tag] = MessageId(message)
-        return _Outbound(session.device, record, (session.row(), record, seen))
-
-    def _copies(self, cls: int) -> int:
-        share = _URGENT_COPIES if cls <= 1 else 1 if cls == 2 else _BULK_COPIES
-        return max(1, int(self._ctx.settings.copies * share))
 
     def _seal_and_send(self, pending: Pending) -> None:
         sealed = self._sealed(pending)
@@ -366,7 +264,7 @@ class Outgoing:
             return
         self._ctx.persist(*sealed.rows, promise=True)
         self._await_receipt(pending)
-        self._submit(sealed)
+        self._envelopes.submit(sealed)
 
     def _begin_again(self, device: DeviceKey) -> None:
         """All that is unreceipted with a device, in order, under a new first message; the ids stay."""
@@ -384,11 +282,7 @@ class Outgoing:
             rows = (*(sealed.rows if sealed else ()), *((state,) if state else ()))
             self._ctx.persist(*rows, promise=True)
             self._await_receipt(pending)
-            self._submit(sealed)
-
-    def _submit(self, sealed: _Outbound | None) -> None:
-        if sealed is not None:
-            self._forwarding.submit(sealed.record)
+            self._envelopes.submit(sealed)
 
     # Waiting and ending
 
@@ -444,27 +338,9 @@ class Outgoing:
             self._seal_and_send(pending)
         self._orphans.clear()
 
-    def _restore_envelope(self, record: EnvelopeRecord) -> None:
-        message = MessageId(record.message)
-        self._tags[record.tag] = message
-        pending = self._pending.get(message)
+    def _was_sealed(self, record: EnvelopeRecord) -> None:
+        pending = self._pending.get(MessageId(record.message))
         if pending is not None:
             pending.sealed_at = max(pending.sealed_at or 0.0, record.held_since)
             device = self._people.device_of(pending.persona)
             pending.device = device.device if device else None
-
-    # Who wrote which id
-
-    def _ids_sent_to(self, persona: PersonaKey) -> frozenset[MessageId]:
-        keys, last = self._ctx.keys, self._chains.sent(persona).sent_seq
-        seqs = range(max(1, last - _READ_BACK + 1), last + 1)
-        return frozenset(message_id(keys.device, keys.incarnation, persona, seq) for seq in seqs)
-
-    def _writers(self) -> dict[MessageId, PersonaKey]:
-        """Who wrote which of the newer messages: ids follow from conversation and seq, so no table of them is kept."""
-        me = self._ctx.keys.persona
-        return {
-            message_id(chain.device, Incarnation(chain.incarnation), me, seq): chain.persona
-            for chain in self._chains.got()
-            for seq in range(max(1, chain.got_seq - _READ_BACK + 1), chain.got_seq + 1)
-        }

@@ -220,7 +220,7 @@ class Custody:
     def receipt_goes_to(self, giver: NodeKey, tag: Tag) -> None:
         """A receipt on its way to the giver says more than a proof would."""
         for envelope in list(self._owed.get(giver, ())):
-            trail = self._shelf.known_trail(envelope)
+            trail = self._shelf.trails.known(envelope)
             if trail is not None and trail.tag == tag:
                 self.settled(giver, envelope)
 

@@ -18,7 +18,8 @@ from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.custody import Custody
 from meshnode.core.forwarding.receipts import Receipts
-from meshnode.core.forwarding.shelf import SHORT_SIZE, Carried, Shelf
+from meshnode.core.forwarding.shelf import Carried, Shelf
+from meshnode.core.forwarding.trails import SHORT_SIZE
 from meshnode.core.ids import EnvelopeId, NodeKey, Tag
 from meshnode.core.neighbours.neighbour import Neighbour
 from meshnode.core.neighbours.table import Neighbours
@@ -138,8 +139,8 @@ class Encounters:
         if carried is not None:
             self._on_has(carried, neighbour)
             return False
-        known = self._shelf.known_short(short)
-        trail = self._shelf.known_trail(known) if known is not None else None
+        known = self._shelf.trails.by_short(short)
+        trail = self._shelf.trails.known(known) if known is not None else None
         if trail is not None and self._receipts.known(trail.tag) is not None:
             arrived.append(trail.tag)
             return False

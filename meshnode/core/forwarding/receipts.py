@@ -164,7 +164,7 @@ class Receipts:
     def _matches(self, tag: Tag, receipt: Receipt) -> bool:
         """It opens something met here, or something we wrote."""
         ours = self.on_receipt(tag, receipt)
-        if not ours and not self._shelf.trails_of(tag):
+        if not ours and not self._shelf.trails.under(tag):
             return False
         self._matched(tag, receipt)
         return True
@@ -220,7 +220,7 @@ class Receipts:
     def _ways(self, receipt: Receipt) -> list[Neighbour]:
         """Neighbours in reach that the envelope came from or went to, and that have not told us themselves."""
         tag = receipt_tag(receipt)
-        nodes = {node: None for trail in self._shelf.trails_of(tag) for node in (*trail.came_from, *trail.given_to)}
+        nodes = {node: None for trail in self._shelf.trails.under(tag) for node in (*trail.came_from, *trail.given_to)}
         return [n for n in self._neighbours.reachable() if n.node in nodes and (n.node, tag) not in self._told]
 
     def _note_told(self, node: NodeKey, tag: Tag) -> None:

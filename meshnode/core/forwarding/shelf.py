@@ -11,13 +11,14 @@ and not taken again; one that only passed through may be.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import Final
 
 from meshnode.core.clock import EPOCH_2026, Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.timers import Timers
+from meshnode.core.forwarding.trails import SHORT_SIZE, Trail, Trails, beyond
 from meshnode.core.ids import EnvelopeId, NodeKey, Tag, keyed
 from meshnode.core.records import (
     ROLE_CUSTODY,
@@ -31,32 +32,14 @@ from meshnode.core.records import (
 )
 from meshnode.core.sealing.envelope import LONGEST_S, EnvelopeHeader, max_copies, read_envelope_untrusted
 
-SHORT_SIZE: Final = 6  # of an id in offers
+NO_ENVELOPE: Final = EnvelopeId(b"")
 DIGEST_SIZE: Final = 4
 TRANSIT_S: Final = 600.0
 REMEMBER: Final = 1.5  # ids and tombstones outlive the item by this factor of its lifetime (rule 10.4)
 ROW_SIZE: Final = 200  # bytes of a row, and of its memory, beside the data
 MAX_AGE_MIN: Final = 0xFFFF
 MAX_UNCERTAINTY_S: Final = 86400.0  # a date that may be off by more ends nothing
-_MAX_TRAILS: Final = 20_000
 _MAX_PASSED: Final = 20_000
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-@dataclass(slots=True)
-class Trail:
-    """Whom an envelope came from and went to. It outlives the envelope, so that receipts and traces find back.
-
-    Ordered dicts serve as sets: the order of sending must not hang on hashes of keys.
-    """
-
-    tag: Tag
-    came_from: dict[NodeKey, None] = field(default_factory=dict)
-    given_to: dict[NodeKey, None] = field(default_factory=dict)
-    sent_at: Instant = 0.0
-    message: bytes = b""
 
 
 @dataclass(slots=True)
@@ -99,13 +82,12 @@ class Shelf:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self.trails = Trails()
         self._held: dict[EnvelopeId, Carried] = {}
         self._tags: dict[Tag, dict[EnvelopeId, None]] = {}
         self._short: dict[bytes, EnvelopeId] = {}
         self._seen: dict[EnvelopeId, Instant] = {}
         self._passed: dict[EnvelopeId, None] = {}
-        self._trails: dict[EnvelopeId, Trail] = {}
-        self._trail_tags: dict[Tag, dict[EnvelopeId, None]] = {}
         self._expiry: Timers[EnvelopeId] = Timers()
         self._seen_until: Timers[EnvelopeId] = Timers()
         self._digest: bytes | None = None
@@ -141,16 +123,11 @@ class Shelf:
 
     def by_short(self, short: bytes) -> Carried | None:
         """The held envelope whose id begins like this."""
-        envelope = self._short.get(short)
-        return None if envelope is None else self._held.get(envelope)
+        return self._held.get(self._short.get(short, NO_ENVELOPE))
 
     def with_tag(self, tag: Tag) -> list[Carried]:
         """All held under a tag: there may be rubbish beside the true one, relays cannot tell."""
         return [self._held[envelope] for envelope in self._tags.get(tag, ())]
-
-    def known_short(self, short: bytes) -> EnvelopeId | None:
-        """The id that begins like this, of an envelope held now or met before."""
-        return self._short.get(short)
 
     def seen(self, envelope: EnvelopeId) -> bool:
         """It was promised or opened here once: it is not taken again."""
@@ -163,25 +140,6 @@ class Shelf:
     def forget_passed(self) -> None:
         """Let what passed through be asked for again: a session began, and it may have been for us."""
         self._passed.clear()
-
-    def trail(self, envelope: EnvelopeId, tag: Tag) -> Trail:
-        """The trail of an envelope, new if it was never met."""
-        found = self._trails.get(envelope)
-        if found is None:
-            found = self._trails[envelope] = Trail(tag)
-            self._trail_tags.setdefault(tag, {})[envelope] = None
-            self._short[envelope[:SHORT_SIZE]] = envelope
-            for oldest in _beyond(self._trails, _MAX_TRAILS):
-                self._forget_trail(oldest)
-        return found
-
-    def known_trail(self, envelope: EnvelopeId) -> Trail | None:
-        """The trail of an envelope that was met, if it is remembered."""
-        return self._trails.get(envelope)
-
-    def trails_of(self, tag: Tag) -> list[Trail]:
-        """The trails of all envelopes met under a tag."""
-        return [self._trails[envelope] for envelope in self._trail_tags.get(tag, ())]
 
     def put(self, carried: Carried) -> None:
         """Hold an envelope, or hold it in another role."""
@@ -211,6 +169,7 @@ class Shelf:
         if not same_tag:
             del self._tags[carried.record.tag]
         self._expiry.cancel(carried.id)
+        self._short.pop(carried.id[:SHORT_SIZE], None)
         self._count(carried, -1)
         self._digest = None
         if carried.kept:
@@ -218,7 +177,7 @@ class Shelf:
             self._ctx.forget(RecordKey(EnvelopeRecord, (carried.id,)), *handovers)
         else:
             self._passed[carried.id] = None
-            for oldest in _beyond(self._passed, _MAX_PASSED):
+            for oldest in beyond(self._passed, _MAX_PASSED):
                 del self._passed[oldest]
 
     def remember(self, envelope: EnvelopeId, header: EnvelopeHeader) -> SeenRecord:
@@ -259,20 +218,11 @@ class Shelf:
         return min(times, default=None)
 
     def _restore_envelope(self, record: EnvelopeRecord) -> None:
-        trail = self.trail(record.id, record.tag)
+        trail = self.trails.of(record.id, record.tag)
         trail.message = record.message
         if record.giver:
             trail.came_from[NodeKey(record.giver)] = None
         self.put(Carried(record, read_envelope_untrusted(record.data), trail, record.held_since))
-
-    def _forget_trail(self, envelope: EnvelopeId) -> None:
-        tag = self._trails.pop(envelope).tag
-        siblings = self._trail_tags[tag]
-        del siblings[envelope]
-        if not siblings:
-            del self._trail_tags[tag]
-        if envelope not in self._held:
-            self._short.pop(envelope[:SHORT_SIZE], None)
 
     def _gone_at(self, carried: Carried) -> Instant:
         record = carried.record
@@ -334,8 +284,3 @@ def own_record(
 def remaining_s(header: EnvelopeHeader, age: int) -> float:
     """Seconds an envelope of that age may still live."""
     return max(0.0, header.lifetime_s - age * 60.0)
-
-
-def _beyond(remembered: dict[K, V], limit: int) -> Iterable[K]:
-    """The oldest keys above the limit."""
-    return [key for key, _ in zip(remembered, range(len(remembered) - limit), strict=False)]

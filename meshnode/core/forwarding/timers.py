@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from meshnode.core.clock import Instant
 
 K = TypeVar("K", bound=Hashable)
+_SPARE, _STALE = 64, 4  # what was moved stays in the heap until then: weeks, for what is moved often
 
 
 class Timers(Generic[K]):
@@ -24,7 +25,11 @@ class Timers(Generic[K]):
         """`name` is due then, and not before."""
         entry = (due, next(self._order))
         self._due[name] = entry
-        heapq.heappush(self._heap, (*entry, name))
+        if len(self._heap) > _SPARE + _STALE * len(self._due):
+            self._heap = [(*kept, name) for name, kept in self._due.items()]
+            heapq.heapify(self._heap)
+        else:
+            heapq.heappush(self._heap, (*entry, name))
 
     def set_at_latest(self, name: K, due: Instant) -> None:
         """`name` is due then, unless it is due earlier already."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from meshnode.core.context import Context
-from meshnode.core.forwarding.shelf import Trail
+from meshnode.core.forwarding.trails import Trail
 from meshnode.core.ids import EnvelopeId, MessageId, NeighbourId
 from meshnode.core.neighbours.neighbour import Heard, Neighbour
 from meshnode.core.neighbours.table import Neighbours

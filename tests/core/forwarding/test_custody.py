@@ -247,7 +247,7 @@ def test_strangers_and_their_handovers_make_no_promise() -> None:
 def test_a_refused_envelope_is_counted() -> None:
     _, _, b = pair()
     heard = Heard(bytes(6), None, False, "halow0", "", True, ())  # type: ignore[arg-type]
-    b.step(lambda: b.forwarding.envelope_arrived(EnvelopeFrame(b"short", 0, 0), heard))
+    b.step(lambda: b.forwarding.frame_arrived(EnvelopeFrame(b"short", 0, 0), heard))
     assert b.ctx.counters["envelope_refused"] == 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshnode.core.forwarding import encounters, receipts, shelf, trace
+from meshnode.core.forwarding import encounters, receipts, shelf, trace, trails
 from meshnode.core.forwarding.forwarder import Forwarding
 from meshnode.core.ids import EnvelopeId, NeighbourId, NodeKey, Tag, hashed
 from meshnode.core.neighbours.neighbour import Heard, Neighbour
@@ -34,30 +34,30 @@ def hand(valley: Valley, giver: Box, taker: Box, data: bytes, copies: int = 4) -
 
 
 def test_old_trails_are_forgotten_but_not_of_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "_MAX_TRAILS", 3)
+    monkeypatch.setattr(trails, "_MAX_TRAILS", 3)
     valley, a, b = pair()
     for number in range(5):
         hand(valley, a, b, sealed(number))
     kept = b.forwarding.shelf
     first = next(iter(kept))
-    assert kept.known_trail(first.id) is None
+    assert kept.trails.known(first.id) is None
     assert kept.by_short(first.id[:6]) is first
     gone = EnvelopeId(bytes(16))
-    kept.trail(gone, first.record.tag)
-    assert len(kept.trails_of(first.record.tag)) == 1
+    kept.trails.of(gone, first.record.tag)
+    assert len(kept.trails.under(first.record.tag)) == 1
     for number in range(3):
-        kept.trail(EnvelopeId(bytes([number + 1]) * 16), Tag(bytes(10)))
-    assert kept.known_short(gone[:6]) is None
-    assert len(kept.trails_of(Tag(bytes(10)))) == 3
+        kept.trails.of(EnvelopeId(bytes([number + 1]) * 16), Tag(bytes(10)))
+    assert kept.trails.by_short(gone[:6]) is None
+    assert len(kept.trails.under(Tag(bytes(10)))) == 3
 
 
 def test_two_trails_under_one_tag_go_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "_MAX_TRAILS", 2)
+    monkeypatch.setattr(trails, "_MAX_TRAILS", 2)
     _, a, _ = pair()
     kept, tag = a.forwarding.shelf, Tag(bytes(10))
     for number in range(3):
-        kept.trail(EnvelopeId(bytes([number]) * 16), tag)
-    assert len(kept.trails_of(tag)) == 2
+        kept.trails.of(EnvelopeId(bytes([number]) * 16), tag)
+    assert len(kept.trails.under(tag)) == 2
 
 
 def test_what_passed_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,6 +224,7 @@ def test_without_callbacks_forwarding_stands_alone() -> None:
     alone.submit(record)
     alone.on_air(b"m" * 16)  # type: ignore[arg-type]
     alone.on_carried(b"m" * 16, near)  # type: ignore[arg-type]
+    assert alone.on_envelope(next(iter(alone.shelf)).header, b"", None) is False
     assert alone.on_receipt(Tag(bytes(10)), hashed(b"test", b"", 16)) is False  # type: ignore[arg-type]
 
 

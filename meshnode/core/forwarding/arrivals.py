@@ -1,0 +1,204 @@
+"""What becomes of an envelope that comes in: new here, or met before.
+
+new envelope -> is its tag receipted?  -> tell who sent it
+             -> is it ours?            -> chat opens it, a receipt goes back
+             -> are we named?          -> promise on disk, then proof
+             -> send it on once within the island
+met before   -> who sent it has it; who names us has its answer again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from meshnode.core.context import Context
+from meshnode.core.forwarding.custody import Custody
+from meshnode.core.forwarding.flood import Flood
+from meshnode.core.forwarding.quota import Quota
+from meshnode.core.forwarding.receipts import Receipts
+from meshnode.core.forwarding.shelf import Carried, Shelf, new_record, remaining_s
+from meshnode.core.forwarding.trace import Traces
+from meshnode.core.ids import EnvelopeId
+from meshnode.core.neighbours.neighbour import Heard, Neighbour
+from meshnode.core.neighbours.table import Neighbours
+from meshnode.core.records import ROLE_CUSTODY
+from meshnode.core.sealing.envelope import (
+    KIND_PROBE,
+    EnvelopeHeader,
+    envelope_id,
+    max_copies,
+    read_envelope_untrusted,
+)
+from meshnode.core.wire.frames import EnvelopeFrame, Handover, Took
+from meshnode.errors import WireError
+
+PARCEL_COPIES: Final = 1
+
+OnEnvelope = Callable[[EnvelopeHeader, bytes, Heard | None], bool]
+
+
+class Arrivals:
+    """Takes envelopes in. `on_envelope` lets chat try to open one: true if it was ours and a receipt is on its way."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        neighbours: Neighbours,
+        shelf: Shelf,
+        custody: Custody,
+        receipts: Receipts,
+        flood: Flood,
+        traces: Traces,
+    ) -> None:
+        self._ctx = ctx
+        self._neighbours = neighbours
+        self._shelf = shelf
+        self._quota = Quota(ctx, shelf)
+        self._custody = custody
+        self._receipts = receipts
+        self._flood = flood
+        self._traces = traces
+        self.on_envelope: OnEnvelope = _not_ours
+
+    def envelope_arrived(self, frame: EnvelopeFrame, heard: Heard) -> None:
+        """An envelope, new or not, with what its sender says of custody."""
+        try:
+            header = read_envelope_untrusted(frame.data)
+        except WireError:
+            self._ctx.count("envelope_refused")
+            return
+        envelope = envelope_id(frame.data)
+        trail = self._shelf.trails.of(envelope, header.tag)
+        self._proof_within(frame, envelope, heard)
+        carried = self._shelf.get(envelope)
+        if self._named(frame, heard) is not None and heard.neighbour is not None:
+            self._custody.named(heard.neighbour.node, again=heard.neighbour.node in trail.came_from)
+        if carried is not None:
+            self._again(carried, frame, heard)
+        elif self._receipts.known(header.tag) is not None or self._receipts.match_loose(header.tag):
+            if heard.bound and heard.neighbour is not None:
+                self._receipts.tell(heard.neighbour, header.tag)
+        elif self._shelf.seen(envelope) or (self._shelf.passed(envelope) and not self._named(frame, heard)):
+            self._seen_before(envelope, frame, heard)
+        elif remaining_s(header, frame.age) <= 0:
+            self._ctx.count("envelope_expired")
+        else:
+            record = new_record(header, envelope, frame.data, self._ctx.now, frame.age)
+            self._new(Carried(record, header, trail, self._ctx.now), frame, heard)
+
+    # A new envelope
+
+    def _new(self, carried: Carried, frame: EnvelopeFrame, heard: Heard) -> None:
+        handover = self._named(frame, heard)
+        self._note_sender(carried, frame, heard)
+        if carried.header.kind == KIND_PROBE:
+            self._traces.met(carried.id, carried.trail, heard)
+        if self.on_envelope(carried.header, frame.data, heard):
+            if handover is not None and heard.neighbour is not None:
+                self._custody.owe(heard.neighbour, carried.id, handover.reply)
+            return
+        if not self._ctx.settings.carry_for_others:
+            self._ctx.count("envelope_not_carried")
+            return
+        held = self._keep(carried, frame, handover, heard)
+        self._quota.make_room()
+        proved = self._pass_on(held, handover, heard)
+        if handover is not None and (held.kept or handover.copies == 0) and not proved and heard.neighbour is not None:
+            self._owe(heard.neighbour, held.id, handover)
+
+    def _keep(self, carried: Carried, frame: EnvelopeFrame, handover: Handover | None, heard: Heard) -> Carried:
+        """Hold it: promised and on disk if we are named and have room, else in passing."""
+        copies = handover.copies if handover is not None else 0
+        if heard.carrier == "parcel":
+            copies = min(frame.copies, PARCEL_COPIES)
+        if copies == 0 or not self._quota.may_promise(len(frame.data), heard.node):
+            self._shelf.put(carried)
+            return carried
+        return self._promise(carried, copies, heard.node)
+
+    def _promise(self, carried: Carried, copies: int, giver: bytes) -> Carried:
+        """On disk, synced, before any proof of this step leaves (rule 11.1)."""
+        clamped = min(copies, max_copies(carried.header.cls))
+        record = replace(carried.record, role=ROLE_CUSTODY, copies=clamped, giver=giver)
+        held = replace(carried, record=record)
+        self._shelf.put(held)
+        self._ctx.persist(record, self._shelf.remember(held.id, held.header), promise=True)
+        return held
+
+    def _pass_on(self, held: Carried, handover: Handover | None, heard: Heard) -> bool:
+        """Once within the island; true if our proof went along. What came by session or parcel is in no hurry (6.3)."""
+        giver = heard.neighbour if handover is not None and held.kept else None
+        on_link = heard.carrier == "link"
+        named = handover is not None and on_link
+        return self._flood.spread(held, named=named, jitter=heard.multicast or not on_link, giver=giver)
+
+    # An envelope met before
+
+    def _again(self, carried: Carried, frame: EnvelopeFrame, heard: Heard) -> None:
+        self._note_sender(carried, frame, heard)
+        if heard.bound and heard.neighbour is not None:
+            carried.heard[heard.neighbour.node] = None
+            self._custody.overheard(carried.id, heard.neighbour.node)
+        self._flood.overheard(carried)
+        longer = self._ctx.now + remaining_s(carried.header, frame.age)
+        longest = carried.first_seen + carried.header.lifetime_s
+        if min(longer, longest) > carried.record.expires_at:
+            self._shelf.update(carried, replace(carried.record, expires_at=min(longer, longest)))
+        handover = self._named(frame, heard)
+        if handover is not None and heard.neighbour is not None:
+            self._asked_again(carried, handover, heard.neighbour)
+
+    def _asked_again(self, carried: Carried, handover: Handover, giver: Neighbour) -> None:
+        """Named for what we hold: prove it once more, or promise what so far only passed through."""
+        if not carried.kept and handover.copies:
+            if self._shelf.seen(carried.id) or not self._quota.may_promise(len(carried.record.data), giver.node):
+                return
+            self._promise(carried, handover.copies, giver.node)
+        self._owe(giver, carried.id, handover)
+
+    def _seen_before(self, envelope: EnvelopeId, frame: EnvelopeFrame, heard: Heard) -> None:
+        """It was here and is gone: each id is taken once. That it arrived may be said again."""
+        handover = self._named(frame, heard)
+        if handover is not None and handover.copies == 0 and heard.neighbour is not None:
+            self._owe(heard.neighbour, envelope, handover)
+        self._ctx.count("envelope_seen_before")
+
+    # Custody
+
+    def _proof_within(self, frame: EnvelopeFrame, envelope: EnvelopeId, heard: Heard) -> None:
+        carried, proof, taker = self._shelf.get(envelope), frame.proof, heard.neighbour
+        if carried is None or proof is None or taker is None or proof.giver != self._neighbours.me[:2]:
+            return
+        if self._custody.expects(envelope, taker.node):
+            self._custody.took(carried, taker, proof.mac)
+
+    def _owe(self, giver: Neighbour, envelope: EnvelopeId, handover: Handover) -> None:
+        """Say that we have it, in the words of the way it came."""
+        if giver.link(self._ctx.now) is None:
+            self._neighbours.send(giver, Took((envelope,)), 2)
+        else:
+            self._custody.owe(giver, envelope, handover.reply)
+
+    # Helpers
+
+    def _named(self, frame: EnvelopeFrame, heard: Heard) -> Handover | None:
+        """The handover that names us, from a neighbour that is really there."""
+        if not heard.bound:
+            return None
+        return next((handover for handover in frame.handovers if handover.taker == self._neighbours.me[:2]), None)
+
+    def _note_sender(self, carried: Carried, frame: EnvelopeFrame, heard: Heard) -> None:
+        """Whoever sent it has it, and sees to those it named."""
+        if heard.neighbour is not None:
+            carried.has[heard.neighbour.node] = None
+            carried.trail.came_from[heard.neighbour.node] = None
+        for handover in frame.handovers if heard.bound else ():
+            named = self._neighbours.by_prefix(handover.taker)
+            if named is not None:
+                carried.has[named.node] = None
+
+
+def _not_ours(header: EnvelopeHeader, data: bytes, heard: Heard | None) -> bool:
+    return False
