@@ -9,6 +9,7 @@ from meshnode.core.ids import NeighbourId, NodeKey
 from meshnode.core.wire.frames import Frame
 
 NEVER = float("-inf")
+FOREVER = float("inf")
 
 
 @dataclass(slots=True)
@@ -25,6 +26,9 @@ class Presence:
     last_beacon_at: Instant = NEVER
     echoed_at: Instant = NEVER  # when we last told it that we hear it
     echoes_heard: dict[bytes, Instant] = field(default_factory=dict)  # 2 B of the ids it hears, and when it said so
+    doubt_until: Instant = FOREVER  # a beacon in its name did not name us: lost then, unless it says otherwise itself
+    sure_until: Instant = NEVER  # it said otherwise: not asked again before
+    echoed_in_doubt: bool = False
 
     @property
     def echoes(self) -> tuple[bytes, ...]:

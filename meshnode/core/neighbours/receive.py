@@ -16,7 +16,7 @@ from meshnode.core.neighbours.buckets import Bucket
 from meshnode.core.neighbours.echoes import BOUND_FOR_S, MAX_ECHOES, OwnBeacons, echoes_us, note_echoes
 from meshnode.core.neighbours.fragments import Reassembly
 from meshnode.core.neighbours.hello import JITTER, HelloPacing, check_hello_untrusted
-from meshnode.core.neighbours.neighbour import Heard, Neighbour, Presence
+from meshnode.core.neighbours.neighbour import FOREVER, Heard, Neighbour, Presence
 from meshnode.core.neighbours.roster import MAX_BOUND, Roster
 from meshnode.core.notices import NeighbourChanged, SessionMet
 from meshnode.core.sealing.link import LinkHeader, LinkSeal, peek_untrusted
@@ -48,6 +48,9 @@ from meshnode.core.wire.versions import speaks
 from meshnode.errors import WireError
 
 NOBODY: Final = NeighbourId(bytes(6))  # the hop of all who are not bound: they share what may be open
+STILL_BOUND: Final = RefWant(())  # under the pairwise key, it asks: am I bound at you?
+BOUND: Final = Refs(())  # yes
+SURE_FOR_S: Final = 10.0  # after that answer
 RETURNED_S: Final = 100.0  # over three of the longest beacon intervals: who was silent for so long may have lost us
 
 _IN_SESSIONS_ONLY: Final = (Ranges, Elements, Heads, Done, Took, SessionBeacon)
@@ -68,6 +71,8 @@ class Receiver:
         self.on_fragment_want: Callable[[Neighbour, str, FragmentWant], None] = _ignore
         self.on_spoken_for: Callable[[], None] = _nothing
         self.on_unechoed: Callable[[], None] = _nothing  # a neighbour we hear does not hear us
+        self.on_asked: Callable[[Neighbour, str], None] = _ignore_asked  # a neighbour asks whether it is bound here
+        self.on_doubt: Callable[[Neighbour, str], None] = _ignore_asked  # it may have lost us
         self.own_counter = -1  # of our last datagram
         self._own_id_told = False
 
@@ -124,9 +129,7 @@ class Receiver:
             self._present(neighbour, received, header, frames)
         bound = neighbour is not None and neighbour.bound_on(received.link, self._ctx.now)
         if bound and neighbour is not None and header.pairwise:
-            for want in frames:
-                if isinstance(want, FragmentWant):
-                    self.on_fragment_want(neighbour, received.link, want)
+            self._between_us(neighbour, received.link, frames)
         whole = self._whole_untrusted(received.link, header.sender if bound else NOBODY, frames)
         return Heard(
             sender=header.sender,
@@ -140,6 +143,17 @@ class Receiver:
             pairwise=header.pairwise,
             size=len(received.data),
         )
+
+    def _between_us(self, neighbour: Neighbour, link: str, frames: tuple[Frame, ...]) -> None:
+        """What a bound neighbour says to us alone, about the two of us."""
+        for frame in frames:
+            if isinstance(frame, FragmentWant):
+                self.on_fragment_want(neighbour, link, frame)
+            elif frame == STILL_BOUND:
+                self.on_asked(neighbour, link)
+            elif frame == BOUND:
+                presence = neighbour.presences[link]
+                presence.doubt_until, presence.sure_until = FOREVER, self._ctx.now + SURE_FOR_S
 
     def _understood(self, neighbour: Neighbour | None, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
         """Without the beacons of those who speak no version of ours: they bind nobody, and are shown once.
@@ -221,7 +235,7 @@ class Receiver:
         self._roster.heard(neighbour)
         if received.multicast:
             presence.group_heard_at = now
-        if header.pairwise or not presence.proven_address:
+        if header.pairwise or not (presence.proven_address or presence.is_bound(now)):
             presence.address, presence.proven_address = received.source, header.pairwise
         for frame in frames:
             if isinstance(frame, Beacon):
@@ -235,7 +249,7 @@ class Receiver:
             return  # late, or kept back by somebody: what it says was true once
         presence.last_beacon_nonce, presence.last_beacon_at = nonce, now
         if presence.is_bound(now) and _has_lost(beacon, self._roster.me):
-            self._roster.lose(neighbour, link)  # it was away, or started anew: what we sent meanwhile is lost
+            self.on_doubt(neighbour, link)  # was it away, did it start anew? Or does somebody else speak in its name?
         note_echoes(presence, beacon.echoes, now)
         beacons = self.beacons.get(link)
         if beacons is None or not echoes_us(beacon.echoes, self._roster.me, beacons):
@@ -245,6 +259,7 @@ class Receiver:
             return
         if presence.is_bound(now):
             presence.bound_until = now + BOUND_FOR_S
+            presence.echoed_in_doubt = presence.doubt_until < FOREVER
         elif len(self._roster.bound(link)) >= MAX_BOUND:
             self._ctx.count("neighbours_full")
         else:
@@ -296,4 +311,8 @@ def _nothing() -> None:
 
 
 def _ignore(neighbour: Neighbour, link: str, want: FragmentWant) -> None:
+    return None
+
+
+def _ignore_asked(neighbour: Neighbour, link: str) -> None:
     return None

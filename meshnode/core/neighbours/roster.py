@@ -1,8 +1,8 @@
 """Who there is: the neighbours of one node, what became of them, and the sessions with them.
 
-    stranger -- HELLO --> known -- fresh echo --> bound
-    bound -- 10 min without an echo, or silence, or its lonely beacon --> known
-    known or bound -- session opened / closed --> reachable by its session / not
+stranger -- HELLO --> known -- fresh echo --> bound
+bound -- 10 min without an echo, or silence, or a doubt it does not answer --> known
+known or bound -- session opened / closed --> reachable by its session / not
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from meshnode.core.ids import NeighbourId, NodeKey, neighbour_id
 from meshnode.core.inputs import EncounterBegan, EncounterEnded
 from meshnode.core.neighbours.buckets import Buckets
 from meshnode.core.neighbours.echoes import BOUND_FOR_S
-from meshnode.core.neighbours.neighbour import NEVER, Neighbour, Presence
+from meshnode.core.neighbours.neighbour import FOREVER, NEVER, Neighbour, Presence
 from meshnode.core.neighbours.windows import Windows
 from meshnode.core.notices import NeighbourChanged, PeerChanged
 from meshnode.core.records import NeighbourRecord, RecordKey, Snapshot
@@ -151,6 +151,7 @@ class Roster:
     def lose(self, neighbour: Neighbour, link: str) -> None:
         presence = neighbour.presences[link]
         presence.bound_since = presence.bound_until = NEVER
+        presence.doubt_until, presence.echoed_in_doubt = FOREVER, False
         presence.proven_address = False
         presence.echoes_heard.clear()
         self._outbox.forget_neighbour(neighbour.id)
@@ -160,12 +161,18 @@ class Roster:
             self._tell(self.on_lost, neighbour)
 
     def give_up_silent(self) -> None:
-        """Those that were not heard, or did not echo us, for too long are lost."""
+        """Those that were not heard, or did not echo us, for too long are lost.
+
+        Who had lost us and found us again meanwhile is lost and bound: what we sent it in between is to be said anew.
+        """
         now = self._ctx.now
         for neighbour in self.table.values():
             for link, presence in neighbour.presences.items():
                 if presence.bound_until > NEVER and now >= _lost_at(presence):
+                    is_back = presence.echoed_in_doubt and now < min(presence.bound_until, presence.heard_at + SILENT_S)
                     self.lose(neighbour, link)
+                    if is_back:
+                        self.bind(neighbour, presence, link)
 
     def next_loss(self) -> Instant | None:
         losses = [
@@ -222,4 +229,4 @@ class Roster:
 
 
 def _lost_at(presence: Presence) -> Instant:
-    return min(presence.bound_until, presence.heard_at + SILENT_S)
+    return min(presence.bound_until, presence.heard_at + SILENT_S, presence.doubt_until)

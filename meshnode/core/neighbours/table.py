@@ -19,8 +19,8 @@ from meshnode.core.neighbours.buckets import WRONG_FACTOR
 from meshnode.core.neighbours.echoes import BOUND_FOR_S, OwnBeacons, choose_echoes
 from meshnode.core.neighbours.fragments import HEADER, LIFE_S, Cut, CutItems
 from meshnode.core.neighbours.hello import START_WITHIN_S, HelloPacing, make_hello
-from meshnode.core.neighbours.neighbour import NEVER, Heard, Neighbour, Presence
-from meshnode.core.neighbours.receive import NOBODY, Receiver
+from meshnode.core.neighbours.neighbour import FOREVER, NEVER, Heard, Neighbour, Presence
+from meshnode.core.neighbours.receive import BOUND, NOBODY, STILL_BOUND, Receiver
 from meshnode.core.neighbours.roster import Roster
 from meshnode.core.neighbours.unheard import Unheard
 from meshnode.core.records import FactRecord
@@ -34,6 +34,7 @@ __all__ = ["Heard", "Neighbour", "Neighbours", "Presence"]
 GROUP_FRESH_S: Final = 150.0  # a multicast heard within two longest intervals: group frames come through
 JITTER_S: Final = (0.02, 0.2)  # neighbours that heard the same frame must not answer at once
 RAISE_AGAIN_S: Final = 60.0
+DOUBT_S: Final = 1.0  # for an answer to one small question, over a queue of half a second both ways
 EPOCH_FACT: Final = "boot_epoch"  # 3 B, big-endian
 
 
@@ -48,6 +49,8 @@ class Neighbours(Roster):
         self._receiver.on_fragment_want = self._mend
         self._receiver.on_spoken_for = self._spoken_for
         self._receiver.on_unechoed = self._unechoed
+        self._receiver.on_asked = self._asked
+        self._receiver.on_doubt = self._doubt
         self._unheard = Unheard()
         self.on_bound.append(lambda neighbour: self._unheard.heard())
         self._raised_at = NEVER
@@ -279,6 +282,19 @@ class Neighbours(Roster):
         limit = settings.multicast_payload if outgoing.to is None else settings.unicast_payload
         until = self._ctx.now + LIFE_S
         self._cut.keep(item, Cut(encoded, outgoing.cls, outgoing.ring, limit - SEAL_OVERHEAD - HEADER, until))
+
+    def _asked(self, neighbour: Neighbour, link: str) -> None:
+        self.send(neighbour, BOUND, 0, link=link, key=b"bound", ring=0)
+
+    def _doubt(self, neighbour: Neighbour, link: str) -> None:
+        """A beacon in its name did not name us. Any member can say that of it: ask it, under the key it has with us.
+
+        It answers only while we are bound there. The question leaves before our next beacon can bind us there anew.
+        """
+        now, presence = self._ctx.now, neighbour.presences[link]
+        if presence.doubt_until == FOREVER and now >= presence.sure_until:
+            presence.doubt_until, presence.echoed_in_doubt = now + DOUBT_S, False
+            self.send(neighbour, STILL_BOUND, 0, link=link, key=b"doubt", ring=0)
 
     def _raise_epoch(self, by: int = 1) -> None:
         """Go on in a new epoch: on disk before the next datagram, and signed for everyone who hears us."""

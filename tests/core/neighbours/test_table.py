@@ -16,7 +16,9 @@ from meshnode.core.inputs import (
     PeerSeen,
     RecordReceived,
 )
-from meshnode.core.neighbours.roster import MAX_BOUND, MAX_KNOWN, SILENT_S
+from meshnode.core.neighbours.hello import HelloPacing
+from meshnode.core.neighbours.receive import Receiver
+from meshnode.core.neighbours.roster import MAX_BOUND, MAX_KNOWN, SILENT_S, Roster
 from meshnode.core.neighbours.table import EPOCH_FACT, Neighbour, Neighbours
 from meshnode.core.notices import NeighbourChanged, PeerChanged, Warned
 from meshnode.core.records import FactRecord, NeighbourRecord
@@ -25,7 +27,19 @@ from meshnode.core.sealing.mesh import closed_mesh, with_secret
 from meshnode.core.sealing.seeded import SeededSealer
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.codec import encode_frame, encode_frames
-from meshnode.core.wire.frames import Beacon, BlockFrame, Delta, Done, Fragment, Frame, RefWant, Unknown, Want, Wish
+from meshnode.core.wire.frames import (
+    Beacon,
+    BlockFrame,
+    Delta,
+    Done,
+    Fragment,
+    FragmentWant,
+    Frame,
+    RefWant,
+    Unknown,
+    Want,
+    Wish,
+)
 from support.gossip_node import MESH, GossipNode, agree, keys_of, node_of, post, restart, village
 from support.world import LINK, World
 
@@ -210,6 +224,48 @@ def test_lonely_beacon_of_one_who_was_away_means_lost_then_bound() -> None:
     world.join("a", "b")
     world.run(4)
     assert events == ["lost", "bound"]
+
+
+def silence_in_the_name_of(name: str, counter: int = 5000) -> bytes:
+    """A beacon as a lying member makes it: this neighbour hears nobody any more."""
+    return sealed(name, [Beacon(1, 1, 4, bytes(8), bytes(4))], counter=counter)
+
+
+def test_nobody_ends_a_binding_in_anothers_name() -> None:
+    world = pair()
+    neighbours, b = node_of(world, "a").neighbours, far(world, "a", "b")
+    for counter in range(5000, 5060):
+        world.feed("a", FrameReceived(LINK, "b", True, silence_in_the_name_of("b", counter)))
+        assert neighbours.bound() == [b]
+        world.run(1)
+    assert states(world, "a") == ["heard", "bound"]
+    assert b.presences[LINK].address == "b"
+
+
+def test_a_lie_drops_nothing_that_waits_and_costs_one_question_in_ten_seconds() -> None:
+    world = pair()
+    node, b = node_of(world, "a"), far(world, "a", "b")
+    node.ctx.now = world.now
+    node.neighbours.send(b, SILENT_FRAME, 3, delay=2.0, key=b"waits")
+    for counter in range(5000, 5015):
+        world.feed("a", FrameReceived(LINK, "evil", True, silence_in_the_name_of("b", counter)))
+        world.run(0.1)
+    assert node.outbox.holds(b"waits")
+    assert [frame for heard in node_of(world, "b").heard for frame in heard.frames].count(RefWant(())) == 1
+    assert b.presences[LINK].address == "b", "nor does the liar become its address"
+
+
+def test_who_does_not_answer_a_doubt_is_lost() -> None:
+    world = pair()
+    node = node_of(world, "a")
+    world.part("a", "b")
+    world.feed("a", FrameReceived(LINK, "b", True, silence_in_the_name_of("b")))
+    node.neighbours.send(far(world, "a", "b"), SILENT_FRAME, 3, delay=9.0, key=b"waits")
+    world.run(0.9)
+    assert node.outbox.holds(b"waits")
+    world.run(0.2)
+    assert node.neighbours.bound() == []
+    assert not node.outbox.holds(b"waits")
 
 
 # rule 2.5
@@ -629,3 +685,37 @@ def test_blocks_pass_from_anyone_within_the_bucket() -> None:
     frame = BlockFrame(block.log, compact_of(block, elide=False))
     world.feed("a", FrameReceived(LINK, "x", True, sealed("w", [frame])))
     assert [one.id for one in node_of(world, "a").blocks] == [block.id]
+
+
+def test_a_late_beacon_says_nothing() -> None:
+    world = pair()
+    world.feed("a", FrameReceived(LINK, "b", True, sealed("b", [Beacon(1, 1, 0, b"new.....", bytes(4))], counter=5001)))
+    nonce = far(world, "a", "b").presences[LINK].last_beacon_nonce
+    world.feed("a", FrameReceived(LINK, "b", True, sealed("b", [Beacon(1, 1, 0, b"old.....", bytes(4))], counter=5000)))
+    assert far(world, "a", "b").presences[LINK].last_beacon_nonce == nonce
+
+
+def test_a_receiver_alone_minds_nothing() -> None:
+    node = GossipNode("a")
+    roster = Roster(node.ctx, node.outbox)
+    receiver = Receiver(node.ctx, roster, LinkSeal(node.ctx.sealer, MESH, roster.me, 1), HelloPacing())
+    receiver.on_spoken_for()
+    receiver.on_fragment_want(Neighbour(roster.me, node.node), LINK, FragmentWant(b"i" * 8, 1))
+    assert roster.next_loss() is None
+
+
+def test_losing_all_on_one_link_touches_no_other() -> None:
+    world = pair()
+    world.feed("a", LinkChanged("wire", LinkSettings()))
+    node_of(world, "a").neighbours.lose_all("wire")
+    assert len(node_of(world, "a").neighbours.bound()) == 1
+
+
+def test_a_configured_peer_is_told_once() -> None:
+    world = pair()
+    for _ in range(2):
+        world.feed("a", PeerSeen("z", "link"))
+    assert len(node_of(world, "a").neighbours._configured) == 1
+    world.feed("a", PeerSeen("z", "link", present=False))
+    world.feed("a", PeerSeen("z", "link", present=False))
+    assert node_of(world, "a").neighbours._configured == {}
