@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from meshnode.cli.ask import connect, endless
 from meshnode.cli.options import COMMON, Common
 from meshnode.control import requests
-from meshnode.control.notices import GapNotice
+from meshnode.control.notices import GapNotice, StoppedNotice
 
 
 def watch(
@@ -19,7 +19,8 @@ def watch(
 ) -> None:
     """Print what happens, as it happens: one JSON object a line, its kind in `event`. Ctrl-C ends it.
 
-    The first line is `ready`. A watcher too slow to read is told with `gap` and goes on from its last cursor.
+    The first line is `ready`; the last, when the node ends, is `stopped`. A watcher too slow to read is told with `gap`
+    and goes on from its last cursor.
 
     Example: meshnode watch
     Example: meshnode watch --since 41
@@ -39,3 +40,5 @@ async def follow(common: Common, since: str) -> None:
                 say.line(notice)
                 since = notice.cursor or since
                 gap = isinstance(notice, GapNotice)
+                if isinstance(notice, StoppedNotice):
+                    return

@@ -59,6 +59,11 @@ class Feed:
         self._watchers: set[_Watcher] = set()
         self.last_at = utc_text(0)
 
+    @property
+    def watched(self) -> bool:
+        """True while anybody follows."""
+        return bool(self._watchers)
+
     def publish(self, notice: Notice) -> None:
         """Tell whoever watches; never waits."""
         self.last_at = notice.at

@@ -44,6 +44,7 @@ from meshnode.daemon.watching import ready
 from meshnode.errors import MeshnodeError, StoreFullError
 from meshnode.store.store import Store
 
+LAST_NOTICE_S = 0.1  # for those who watch to be told before their connections end
 LAST_WORDS_S = 1.0  # for sessions to write what they hold; the whole stop takes less than two
 
 Listener = Callable[[told.Notice], None]
@@ -223,6 +224,8 @@ class _Daemon:
         with trio.move_on_after(LAST_WORDS_S):
             await self._carriers.sessions.close_all()
         self.town.publish(told.StoppedNotice(at=self.town.at))
+        if self.town.feed.watched:
+            await trio.sleep(LAST_NOTICE_S)
 
 
 async def _stop_on_signal(stop: trio.Event, *, task_status: Started) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncGenerator
 
 from meshnode.control import notices as told
 from meshnode.control import requests
+from meshnode.control.replies import utc_text
 from meshnode.daemon import wording
 from meshnode.daemon.desk import Desk, cursor, read_cursor
 
@@ -52,7 +54,7 @@ def ready(desk: Desk) -> told.ReadyNotice:
     """The node runs: the first notice of every stream."""
     status = desk.status()
     return told.ReadyNotice(
-        at=desk.feed.last_at,
+        at=utc_text(0 if status.clock.source == "unknown" else time.time()),
         pid=os.getpid(),
         overlay_address=status.overlay.address,
         home=str(desk.me.home),

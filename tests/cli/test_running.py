@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -248,3 +252,25 @@ def test_capture_writes_our_frames_opened(homes: list[Path], ada: Commands, tmp_
     assert data[:4] == bytes.fromhex("0a0d0d0a")
     assert b"sent to " in data
     assert ada("capture", "/nowhere/x.pcapng").code == 1
+
+
+def test_a_node_from_start_to_end(tmp_path: Path) -> None:
+    """The installed program: ready, then notices; SIGTERM ends it, watchers are told, Ctrl-C ends a watcher."""
+    home = str(tmp_path / "home")
+    program = [sys.executable, "-m", "meshnode"]
+    subprocess.run([*program, "init", "--home", home], check=True, capture_output=True)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    run = [*program, "run", "--home", home, "--interface", "lo", "--overlay", "none", "--json"]
+    watch = [*program, "watch", "--home", home]
+    with subprocess.Popen(run, **pipes) as node:
+        assert json.loads(node.stdout.readline())["event"] == "ready"
+        with subprocess.Popen(watch, **pipes) as staying, subprocess.Popen(watch, **pipes) as leaving:
+            assert json.loads(staying.stdout.readline())["event"] == "ready"
+            assert json.loads(leaving.stdout.readline())["pid"] == node.pid
+            leaving.send_signal(signal.SIGINT)
+            assert leaving.wait(30) == 0
+            node.send_signal(signal.SIGTERM)
+            assert node.wait(30) == 0
+            assert json.loads(node.stdout.read().splitlines()[-1])["event"] == "stopped"
+            assert staying.wait(30) == 0
+            assert json.loads(staying.stdout.read().splitlines()[-1])["event"] == "stopped"
