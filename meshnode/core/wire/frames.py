@@ -209,7 +209,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """3 B: 2 of the taker's link id | copies 5 bits, reply time 3 bits (0 within 1 s, 1 within 10 s)."""
+    """3 B: 2 of the taker's link id | copies 5 bits, reply time 3 bits (0 within 1 s, 1 within 10 s).
+
+    No copies: nothing is promised, the proof says only that the envelope arrived.
+    """
 
     taker: bytes
     copies: int
