@@ -21,6 +21,7 @@ from meshnode.errors import UsageError, WireError
 
 MAX_REPLACEMENTS: Final = 3
 _ADOPTION: Final = Struct(f">{LOG_ID_SIZE}sI32s")
+ADOPTION_SIZE: Final = _ADOPTION.size
 
 
 @dataclass(frozen=True, slots=True)

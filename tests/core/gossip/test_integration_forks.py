@@ -10,6 +10,7 @@ import pytest
 from meshnode.core.chain.block import ROOT, Block, compact_of, write_block
 from meshnode.core.chain.fork import Adoption
 from meshnode.core.chain.kinds import ADOPTION, CERTIFICATE, POST, REVOCATION
+from meshnode.core.identity.adoption import adopt_branch
 from meshnode.core.identity.certificate import issue_certificate, revoke_device
 from meshnode.core.ids import PERSON_CHANNEL, BlockId, ChannelId, DeviceKey, LogId, log_id
 from meshnode.core.notices import ForkFound
@@ -160,6 +161,43 @@ def test_the_owner_of_a_split_log_adopts_a_branch(later: bool) -> None:
         box.boot()
         assert box.node.gossip.logs.book.logs[log].head == 5
     assert agreed(a, b, c)
+
+
+@pytest.mark.parametrize("signer", ["the root", "another device"])
+@pytest.mark.parametrize("later", [False, True])
+def test_a_signed_statement_adopts_a_branch_wherever_it_stands(later: bool, signer: str) -> None:
+    """Who has one device only has no other to speak through: the root says it, in whichever person log."""
+    world = TrialWorld(6)
+    a, owner, messenger = world.add("a"), world.add("o"), world.add("m")
+    log, _, other = a_split_known_to(a)
+    keys, sealer = owner.keys, owner.node.ctx.sealer
+    secret = keys.persona_secret if signer == "the root" else OTHER
+    statement = adopt_branch(sealer, keys.persona, secret, log, 5, other[4].id)
+    carrier = Device(messenger, bytes(range(2, 34)), PERSON_CHANNEL)
+    owned = [*person_log(owner, SPLIT).blocks, *(person_log(owner, OTHER).blocks if signer != "the root" else ())]
+    said = carrier.write(1, statement, ADOPTION)
+    brings(a, [*said, *owned] if later else [*owned, *said])
+    brings(a, other[::-1])
+    assert a.node.gossip.logs.book.logs[log].head == 5
+    assert a.node.counters["adoption_refused"] == 0
+
+
+@pytest.mark.parametrize("liar", ["another root", "the split device", "an impossible place"])
+def test_no_other_statement_adopts_a_branch(liar: str) -> None:
+    world = TrialWorld(7)
+    a, owner, stranger = world.add("a"), world.add("o"), world.add("s")
+    log, _, other = a_split_known_to(a)
+    keys, sealer = owner.keys, owner.node.ctx.sealer
+    if liar == "another root":
+        keys = stranger.keys
+    secret = SPLIT if liar == "the split device" else keys.persona_secret
+    seq = 0xFFFFFFFF if liar == "an impossible place" else 5
+    split = person_log(owner, SPLIT)
+    split.write(1, adopt_branch(sealer, keys.persona, secret, log, seq, other[4].id), ADOPTION)
+    brings(a, split.blocks)
+    world.run(10)
+    assert frozen(a, log) == (3, 4)
+    assert a.node.counters["adoption_refused"] == 1
 
 
 @pytest.mark.parametrize("liar", ["a stranger", "the split device", "a removed device", "nonsense"])
