@@ -1,4 +1,4 @@
-"""Twenty thousand bad inputs into whole nodes, a million in the long run: no traceback, no table that grows for ever."""
+"""Twenty thousand bad inputs into whole nodes, a million in the long run: no traceback, no table without a limit."""
 
 from __future__ import annotations
 
