@@ -110,3 +110,7 @@ def test_modes_that_do_not_exist_are_refused(width: int, mcs: int) -> None:
 def test_a_rate_of_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match="carries nothing"):
         PlainRate(0)
+
+
+def test_what_is_aggregated_has_a_delimiter() -> None:
+    assert [psdu_octets(mpdu) for mpdu in (511, 512)] == [511, 516]

@@ -20,7 +20,9 @@ BASIC = PlainRate(300_000)
 FRAME = b"x" * 100
 
 
-def world(nodes: int, pairs: list[tuple[int, int]], loss: float = 0.0, seed: int = 1, queue_frames: int = 128) -> Channel:
+def world(
+    nodes: int, pairs: list[tuple[int, int]], loss: float = 0.0, seed: int = 1, queue_frames: int = 128
+) -> Channel:
     topology = Topology(nodes, both_ways(pairs, chance(loss)), RATE, BASIC)
     return Channel(topology, seed, queue_frames=queue_frames)
 
@@ -74,6 +76,33 @@ def test_hidden_talkers_to_one_receiver_are_serialised() -> None:
     assert second.at_ns - first.at_ns == unicast_ns(100, RATE)
 
 
+@pytest.mark.parametrize(("first", "second"), [((0, 1), (2, 3)), ((2, 3), (0, 1))])
+def test_a_talker_spares_the_receiver_of_one_it_does_not_hear(first: tuple[int, int], second: tuple[int, int]) -> None:
+    channel = world(4, line(4))
+    channel.offer(first[0], FRAME, first[1], 0)
+    channel.offer(second[0], FRAME, second[1], 0)
+    earlier, later = run(channel)
+    assert (earlier.node, later.node) == (first[1], second[1])
+    assert later.at_ns - earlier.at_ns == unicast_ns(100, RATE)
+
+
+@pytest.mark.parametrize("link", [Link(0, 2), Link(2, 0)])
+def test_talkers_take_turns_when_only_one_hears_the_other(link: Link) -> None:
+    channel = Channel(Topology(4, (Link(0, 1), Link(2, 3), link), RATE, BASIC), 1)
+    channel.offer(0, FRAME, 1, 0)
+    channel.offer(2, FRAME, 3, 0)
+    first, second = run(channel)
+    assert second.at_ns - first.at_ns == unicast_ns(100, RATE)
+
+
+def test_the_longest_waiting_goes_first() -> None:
+    channel = world(3, full(3))
+    channel.offer(0, FRAME, 1, 0)
+    channel.offer(2, FRAME, 1, 10)
+    channel.offer(1, FRAME, 2, 20)
+    assert [d.src for d in run(channel)] == [0, 2, 1]
+
+
 def test_pairs_out_of_hearing_talk_at_once() -> None:
     channel = world(6, line(6))
     channel.offer(0, FRAME, 1, 0)
@@ -110,6 +139,9 @@ def test_a_dead_link_costs_every_retry_and_then_the_frame() -> None:
     assert counters.unicast.attempts == 8
     assert counters.unicast.bytes == 8 * (100 + OVERHEAD)
     assert (counters.unicast.frames, counters.failed, counters.lost) == (1, 1, 8)
+    once = frame_ns(100 + OVERHEAD, RATE)
+    assert counters.unicast.radiated_ns == 8 * once
+    assert counters.unicast.airtime_ns == 8 * (ACCESS_NS + once + 812_000)  # the timeout of a 1 MHz channel
 
 
 def test_retries_follow_the_loss() -> None:
@@ -142,6 +174,7 @@ def test_each_fragment_is_acknowledged_and_retried_apart() -> None:
     assert counters.unicast.frames == 50
     assert counters.unicast.attempts == len(attempts) == 100 + counters.lost
     assert {a.octets for a in attempts} == {760, 588}
+    assert all(after.retry == 0 for before, after in pairwise(attempts) if before.octets != after.octets)
 
 
 def test_a_group_frame_that_fits_no_transmission_is_dropped() -> None:
@@ -220,6 +253,16 @@ def test_traffic_is_counted_by_kind_and_window() -> None:
     assert window.total.bytes == window.kinds["beacon"].bytes == 50 + OVERHEAD
     assert window.kinds["chat"].frames == 0
     assert before.kinds["chat"].bytes == 100 + OVERHEAD
+
+
+def test_losses_are_counted_by_window_too() -> None:
+    channel = world(2, line(2), loss=1.0)
+    channel.offer(0, FRAME, None, 0)
+    run(channel)
+    before = channel.counters(0)
+    channel.offer(0, FRAME, None, 10**10)
+    run(channel)
+    assert (before.lost, (channel.counters(0) - before).lost) == (1, 1)
 
 
 Offers = Sequence[tuple[int, int | None, int, int]]
