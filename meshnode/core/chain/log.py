@@ -104,7 +104,7 @@ class Log:
 
     @property
     def served(self) -> int:
-        """The highest seq that others may have: what counts, and a checkpoint that contradicts it, for others to see."""
+        """The highest seq that others may have: what counts, and a checkpoint that contradicts it, for all to see."""
         proven = self.proof is not None and self.proof.seq <= self.frozen_at
         return self.limit if proven else max(self.limit, self.frozen_at)
 
@@ -207,9 +207,7 @@ class Log:
         if seq in self.rows:
             self.rows.set_state(seq, BODY_REMOVED if seq < self.floor and self.touchable(seq) else BODY_DROPPED)
             return self.rows.body_len_at(seq)
-        held = self.beyond.get(seq)
-        if held is None:
-            return 0
+        held = self.beyond[seq]
         self.beyond[seq] = held._replace(state=BODY_DROPPED)
         return held.body_len
 

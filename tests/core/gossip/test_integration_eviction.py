@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from meshnode.core.gossip import bodies as bodies_module
+from meshnode.core.gossip.bodies import AT_ONCE
+from meshnode.core.gossip.forks import Forks
+from meshnode.core.gossip.logs import Logs
 from meshnode.core.gossip.serve import BLOCK_CLASS
 from meshnode.core.ids import LogId
 from meshnode.core.inputs import BodiesDropped
 from meshnode.core.records import BODY_DROPPED, BODY_HELD, BODY_MISSING, BlockRecord, LogRecord
+from meshnode.core.wire.codec import encode_frame
+from support.trial_member import block_of
 from support.trial_world import Box, TrialWorld
 
 IDLE_BYTES = 300
@@ -112,3 +120,48 @@ def test_what_is_told_of_unknown_blocks_is_nothing() -> None:
     b.feed(BodiesDropped(((LogId(bytes(52)), 1), (log, 99))))
     assert states(b, log) == [BODY_HELD] * 2
     world.run(1)
+
+
+def test_bodies_come_back_over_the_overlay_a_few_at_a_time() -> None:
+    world, a, b, _, log = a_square(6, 60)
+    world.run(700)  # until nobody is bound on the link any more
+    make_room(b, log, *range(1, 61, 2))
+    b.knows(a)
+    world.connect("a", "b")
+    world.run(11)
+    assert states(b, log).count(BODY_MISSING) == 30 - AT_ONCE
+    world.run(60)
+    assert states(b, log) == [BODY_HELD] * 60
+
+
+def test_a_body_beyond_a_gap_goes_too() -> None:
+    world, _, b, c, log = a_square(7, 5)
+    c.import_([encode_frame(block_of(b, log, 1)), encode_frame(block_of(b, log, 4))])
+    held = c.node.gossip.logs.book.logs[log]
+    assert (held.head, [*held.beyond]) == (1, [4])
+    make_room(c, log, 4)
+    assert held.state_at(4) == BODY_DROPPED
+    c.off()
+    c.boot()
+    held = c.node.gossip.logs.book.logs[log]
+    assert (held.head, held.state_at(4)) == (1, BODY_DROPPED), "and it outlives a restart"
+    world.join("b", "c")
+    world.run(60)
+    assert states(c, log) == [BODY_HELD] * 3 + [BODY_DROPPED, BODY_HELD]
+
+
+def test_logs_with_missing_bodies_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies_module, "MAX_WANTED", 1)
+    _, _, b, _, log = a_square(8, 1)
+    bodies = b.node.gossip.bodies
+    for other in (log, LogId(bytes(52))):
+        bodies.missing(other)
+    assert [*bodies._wanted] == [log]
+
+
+def test_parts_that_nobody_listens_to_work_alone() -> None:
+    _, _, b, _, log = a_square(9, 1)
+    logs = Logs(b.node.ctx, b.node.rings)
+    logs.on_wanted(log)
+    logs.on_split(log)
+    Forks(b.node.ctx, b.node.neighbours, logs, b.node.rings).on_proven(b.node.gossip.logs.book.logs[log])
