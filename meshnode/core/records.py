@@ -110,7 +110,7 @@ class DeviceRecord(Keyed):
 
 @dataclass(frozen=True, slots=True)
 class PeerPrekeyRecord(Keyed):
-    """The newest prekey of another device. Times in minutes since 2026, 0 unknown."""
+    """The newest prekey of another device. Dates in minutes since 2026, 0 unknown; `arrived_at` is an Instant."""
 
     KEY: ClassVar = ("device",)
     device: DeviceKey
@@ -121,6 +121,7 @@ class PeerPrekeyRecord(Keyed):
     hint: int
     made: int
     open_until: int
+    arrived_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

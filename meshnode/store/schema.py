@@ -197,3 +197,7 @@ CREATE TABLE fact (
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+
+VERSION_2 = """
+ALTER TABLE peer_prekey ADD COLUMN arrived_at REAL NOT NULL DEFAULT 0;
+"""

@@ -15,7 +15,7 @@ from meshnode.core.chain.block import Block
 from meshnode.core.chain.incarnation import Beginning, decode_beginning_untrusted
 from meshnode.core.chain.kinds import CERTIFICATE, INCARNATION, PREKEY, PROFILE, REVOCATION, acted_upon
 from meshnode.core.chat.ownlogs import OwnLogs
-from meshnode.core.chat.prekeys import MIN_LEFT_S, Prekeys, decode_prekey_untrusted
+from meshnode.core.chat.prekeys import KEEP_S, MIN_LEFT_S, Prekeys, decode_prekey_untrusted
 from meshnode.core.clock import created_minutes
 from meshnode.core.context import Context
 from meshnode.core.identity.certificate import (
@@ -161,10 +161,10 @@ class People:
 
     def seconds_left(self, prekey: PeerPrekeyRecord) -> float:
         """How long an envelope sealed to it now may travel; 0 when it is too late to seal (rule 8.1)."""
+        left = KEEP_S - (self._ctx.now - prekey.arrived_at)  # it is at least as old as it is known here
         now = created_minutes(self._ctx.clock, self._ctx.now)
-        if not prekey.open_until or not now:
-            return float("inf")
-        left = (prekey.open_until - now) * 60.0
+        if prekey.open_until and now:
+            left = min(left, (prekey.open_until - now) * 60.0)
         return left if left >= MIN_LEFT_S else 0.0
 
     def certificate(self, certificate: bytes) -> bytes | None:
@@ -218,8 +218,9 @@ class People:
                 if self._certificate_came(certificate, device, incarnation, block):
                     self._prekey_came(
                         PeerPrekeyRecord(
-                            device, incarnation, block.id, block.seq, said.public, said.hint, said.made, said.open_until
-                        )
+                            device, incarnation, block.id, block.seq, said.public, said.hint, said.made,
+                            said.open_until, self._ctx.now,
+                        )  # fmt: skip
                     )
             case k if k == REVOCATION:
                 revocation = read_revocation_untrusted(body, self._ctx.sealer)

@@ -197,6 +197,24 @@ def test_with_less_than_two_days_left_it_waits_for_the_next_key() -> None:
     assert b.inbox() == ["too late for this key"]
 
 
+@pytest.mark.parametrize("reboot", [False, True])
+def test_without_a_date_a_prekey_ages_from_the_day_it_came(reboot: bool) -> None:
+    valley = Valley(imax_s=1e9)
+    a, b = valley.box("a"), valley.box("b")
+    valley.befriend(a, b)
+    b.on = False
+    valley.run(40 * DAY_S)
+    if reboot:
+        valley.reboot(a)
+    valley.run(6.9 * DAY_S)
+    early = a.write(b, "in time")
+    assert a.chat.why(early).waiting_for == "the box of b to be met"
+    a.chat.sessions.retire(b.keys.device)
+    valley.run(0.2 * DAY_S)
+    message = a.write(b, "too late for this key")
+    assert a.chat.why(message).waiting_for == "key of b"
+
+
 @pytest.mark.parametrize("year", [1970, 2040])
 def test_a_clock_that_jumps_erases_no_keys_and_loses_no_message(year: int) -> None:
     valley = Valley()
