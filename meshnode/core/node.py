@@ -58,6 +58,7 @@ from meshnode.core.settings import Settings
 from meshnode.core.trust.rings import Rings
 from meshnode.core.wire.codec import encode_frame
 from meshnode.core.wire.frames import Beacon, BlockFrame, EnvelopeFrame, SessionBeacon
+from meshnode.errors import UsageError
 
 RENEW_FACT = "renew_identity"  # set when a second copy of this home was met: the host starts a new incarnation
 _ROUNDS = 8  # a timer that is due again at once is a fault; the rest waits for the next tick
@@ -99,7 +100,11 @@ class Node:
         """Take one input at `now` (powered-on seconds, never falling); what the host shall do, in order."""
         self.ctx.now = max(now, self.ctx.now)
         self.ctx.out, self._begun = self._begun, []
-        self._take(given)
+        try:
+            self._take(given)
+        except UsageError:
+            self._begun = self.ctx.out  # nothing moved, but what restoring wanted is still to be done
+            raise
         self._tick()
         self.outbox.flush()
         out, self.ctx.out = self.ctx.out, []
