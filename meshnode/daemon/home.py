@@ -93,13 +93,12 @@ class Home:
 
     def join(self, invite: MeshInvite) -> None:
         """Become a member of a mesh; the node speaks in it from its next start."""
-        held = self.keyring.meshes.get(invite.name)
         if invite.secret is None:
             joined = open_mesh(invite.name)
-        elif held:
-            joined = with_secret(MeshKeys(invite.name, held), invite.number, invite.secret)
+        elif invite.name in self.keyring.meshes:
+            joined = with_secret(self.keyring.mesh(invite.name), invite.number, invite.secret)
         else:
-            joined = closed_mesh(invite.name, invite.secret, invite.number)
+            joined = closed_mesh(invite.name, invite.secret, invite.number, invite.roots)
         self.keep(self.keyring.with_mesh(joined))
         self.configure(_in_mesh(self.config, invite.name))
 

@@ -22,7 +22,7 @@ from meshnode.core.sealing.atrest import (
     seal_by_key,
     seal_by_passphrase,
 )
-from meshnode.core.sealing.mesh import MeshKeys, MeshSecret, open_mesh
+from meshnode.core.sealing.mesh import MeshKeys, MeshSecret, open_mesh, read_roots
 from meshnode.daemon.files import write_private
 from meshnode.errors import HomeError, WireError
 
@@ -36,22 +36,26 @@ _KEY_CREDENTIAL = "meshnode-key"
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The content of `keys`. `meshes` holds the secrets of closed meshes by name, the current one first."""
+    """The content of `keys`. By name of closed meshes: `meshes` their secrets, the current one first, and `roots`."""
 
     name: str
     keys: Keys
     store_key: bytes = field(repr=False)
     meshes: dict[str, tuple[MeshSecret, ...]] = field(default_factory=dict)
+    roots: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def mesh(self, name: str) -> MeshKeys:
         """The mesh of that name: closed if a secret of it is held, else open."""
         secrets = self.meshes.get(name)
-        return MeshKeys(name, secrets) if secrets else open_mesh(name)
+        return MeshKeys(name, secrets, roots=read_roots(self.roots.get(name, b""))) if secrets else open_mesh(name)
 
     def with_mesh(self, mesh: MeshKeys) -> Keyring:
         """The keyring with this mesh's secrets; an open mesh has none to keep."""
         others = {name: held for name, held in self.meshes.items() if name != mesh.name}
-        return replace(self, meshes=others if mesh.open else {**others, mesh.name: mesh.secrets})
+        roots = {name: held for name, held in self.roots.items() if name != mesh.name}
+        if not mesh.open:
+            others[mesh.name], roots[mesh.name] = mesh.secrets, mesh.kept_roots
+        return replace(self, meshes=others, roots=roots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class _Stored(msgspec.Struct, frozen=True):
     keys: bytes
     store_key: bytes
     meshes: dict[str, list[tuple[int, bytes]]]
+    roots: dict[str, bytes] = {}
 
 
 def new_opener(home: Path, entropy: Entropy, passphrase_file: Path | None) -> Opener:
@@ -99,7 +104,7 @@ def find_opener(home: Path, sealed: bytes, passphrase_file: Path | None) -> Open
 def seal(keyring: Keyring, opener: Opener, sealer: Sealer, entropy: Entropy) -> bytes:
     """The file `keys`."""
     meshes = {name: [(one.number, one.secret) for one in held] for name, held in keyring.meshes.items()}
-    stored = _Stored(VERSION, keyring.name, encode_keys(keyring.keys), keyring.store_key, meshes)
+    stored = _Stored(VERSION, keyring.name, encode_keys(keyring.keys), keyring.store_key, meshes, keyring.roots)
     plaintext = msgspec.msgpack.encode(stored)
     if opener.passphrase is not None:
         return seal_by_passphrase(sealer, entropy, plaintext, opener.passphrase)
@@ -115,7 +120,7 @@ def unseal(sealed: bytes, opener: Opener, sealer: Sealer) -> Keyring:
     except (WireError, msgspec.DecodeError) as error:
         raise HomeError(f"The keys of this home do not open: {error}.") from error
     meshes = {name: tuple(MeshSecret(n, secret) for n, secret in held) for name, held in stored.meshes.items()}
-    return Keyring(stored.name, keys, stored.store_key, meshes)
+    return Keyring(stored.name, keys, stored.store_key, meshes, stored.roots)
 
 
 def _opened(sealed: bytes, opener: Opener, sealer: Sealer) -> bytes:

@@ -160,7 +160,8 @@ class Invites:
     async def _mesh_invite(self, request: requests.MeshInviteRequest) -> replies.UriReply:
         mesh = self._desk.me.mesh
         secret = None if mesh.open else mesh.current.secret
-        return replies.UriReply(uri=mesh_uri(mesh.name, secret, mesh.current.number), mesh=mesh.name)
+        uri = mesh_uri(mesh.name, secret, mesh.current.number, mesh.carried_roots)
+        return replies.UriReply(uri=uri, mesh=mesh.name)
 
     async def _mesh_join(self, request: requests.MeshJoinRequest) -> replies.MeshReply:
         invite = read_invite_untrusted(request.uri)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from meshnode.core.identity.invite import MeshInvite
+from meshnode.core.identity.invite import MeshInvite, mesh_uri, read_invite_untrusted
 from meshnode.core.sealing.mesh import closed_mesh, open_mesh
 from meshnode.daemon.home import create_home, open_home
 from meshnode.errors import HomeError
@@ -154,3 +154,14 @@ def test_joining_a_mesh_holds_from_the_next_start(tmp_path: Path) -> None:
         assert [one.secret[:1] for one in home.mesh.secrets] == [b"2", b"1"]
         assert not home.mesh.open
         assert home.keyring.mesh("fair").open
+        assert home.mesh.id == closed_mesh("valley", b"1" * 32).id
+        invite = read_invite_untrusted(mesh_uri("valley", b"2" * 32, 1, home.mesh.carried_roots))
+        known = home.mesh.id
+    with create_home(tmp_path / "other", "Bo", open_mesh("public")) as home:
+        assert isinstance(invite, MeshInvite)
+        home.join(invite)
+    with open_home(tmp_path / "other") as home:
+        assert home.mesh.id == known
+        home.join(MeshInvite("valley", b"1" * 32, 0))
+    with open_home(tmp_path / "other") as home:
+        assert (home.mesh.current.number, home.mesh.id) == (0, known)

@@ -118,7 +118,7 @@ class Custody:
 
     def took(self, carried: Carried, taker: Neighbour, mac: bytes) -> bool:
         """A custody proof came: true if it is valid."""
-        if not taker.key or mac != custody_mac(taker.key, carried.id, taker.id):
+        if mac not in [custody_mac(key, carried.id, taker.id) for key in (taker.key, *taker.other_keys) if key]:
             self._ctx.count("custody_proof_false")
             return False
         self.confirmed(carried, taker.node)

@@ -2,7 +2,8 @@
 
     payload = kind 1 ("c" or "m") | version 1 | fields | checksum 4
     contact: persona 32 | name length 1 | name | later fields are skipped
-    mesh:    flags 1 (1 open) | key number 1 | secret 32 unless open | name length 1 | name | later fields are skipped
+    mesh:    flags 1 (1 open) | key number 1 | secret 32 unless open | name length 1 | name
+             | [roots 40, when the secret is not the mesh's first] | later fields are skipped
 
 The URI is `mesh:` and the kind in clear, then the rest in base32, so that case does not matter and a QR code of
 capitals stays small. Words are proquints over the whole payload. A contact invite never carries the mesh secret (2.8).
@@ -28,6 +29,7 @@ OPEN = 1  # flag of a mesh invite
 
 _CONTACT, _MESH = b"c", b"m"
 _CHECKSUM = 4
+_ROOTS = 8 + 32  # mesh id, digest subkey
 _PREFIX = "mesh:"
 _TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
@@ -42,11 +44,12 @@ class ContactInvite:
 
 @dataclass(frozen=True, slots=True)
 class MeshInvite:
-    """A mesh to join. `secret` is None when it is open: whoever knows the name is in."""
+    """A mesh to join. `secret` is None when it is open: whoever knows the name is in. `roots`: of its first secret."""
 
     name: str
     secret: bytes | None = field(repr=False)
     number: int = 0
+    roots: bytes = field(default=b"", repr=False)
 
 
 def contact_uri(persona: PersonaKey, name: str) -> str:
@@ -54,10 +57,10 @@ def contact_uri(persona: PersonaKey, name: str) -> str:
     return _uri(_CONTACT, persona + _named(name))
 
 
-def mesh_uri(name: str, secret: bytes | None, number: int = 0) -> str:
+def mesh_uri(name: str, secret: bytes | None, number: int = 0, roots: bytes = b"") -> str:
     """Membership of a mesh: whoever holds this is in."""
     flags = OPEN if secret is None else 0
-    return _uri(_MESH, bytes((flags, number)) + (secret or b"") + _named(name))
+    return _uri(_MESH, bytes((flags, number)) + (secret or b"") + _named(name) + roots)
 
 
 def invite_words(uri: str) -> str:
@@ -154,4 +157,5 @@ def _mesh_untrusted(cursor: Cursor) -> MeshInvite:
     if flags & ~OPEN or number > 3:
         raise WireError("the invite was made by a newer meshnode")
     secret = None if flags & OPEN else cursor.take(32)
-    return MeshInvite(_name_untrusted(cursor), secret, number)
+    name, rest = _name_untrusted(cursor), cursor.rest()
+    return MeshInvite(name, secret, number, rest[:_ROOTS] if secret and len(rest) >= _ROOTS else b"")

@@ -48,6 +48,7 @@ class Neighbour:
     node: NodeKey
     exchange: bytes = b""
     key: bytes = field(default=b"", repr=False)
+    other_keys: tuple[bytes, ...] = field(default=(), repr=False)  # under secrets that are not current here
     presences: dict[str, Presence] = field(default_factory=dict)
     session: int | None = None
     session_carrier: str = ""

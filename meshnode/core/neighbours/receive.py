@@ -192,6 +192,7 @@ class Receiver:
                 raise WireError("a HELLO carries a key of small order")
             known = known or self._roster.know(Neighbour(header.sender, hello.node), self._ctx.now)
             known.exchange, known.key = hello.exchange, key
+            known.other_keys = self._roster.other_keys(known)
             self._meet(known, received, hello.epoch)
         elif (known.node, known.exchange) != (hello.node, hello.exchange):
             self._ctx.count("hello_second_key")  # the first keeps the id

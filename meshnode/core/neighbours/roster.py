@@ -100,6 +100,7 @@ class Roster:
     def know(self, neighbour: Neighbour, heard_at: Instant) -> Neighbour:
         if neighbour.exchange:
             neighbour.key = self.agree(neighbour.exchange, neighbour.id, self._ctx.mesh.link) or b""
+            neighbour.other_keys = self.other_keys(neighbour)
         self.table[neighbour.id] = neighbour
         self._heard_at[neighbour.id] = heard_at
         if len(self.table) > MAX_KNOWN:
@@ -212,6 +213,11 @@ class Roster:
         if number == self._ctx.mesh.current.number:
             return neighbour.key
         return self.agree(neighbour.exchange, neighbour.id, secret.link)
+
+    def other_keys(self, neighbour: Neighbour) -> tuple[bytes, ...]:
+        """The pairwise keys under the other secrets held: which one is current may differ between the two."""
+        keys = [self.pair_key(neighbour, secret.number) for secret in self._ctx.mesh.secrets[1:]]
+        return tuple(key for key in keys if key)
 
     def _is_reachable(self, neighbour: Neighbour) -> bool:
         return neighbour.session is not None or neighbour.link(self._ctx.now) is not None

@@ -1,13 +1,14 @@
 """The keys of a mesh: from one secret, a subkey for each use, never shared between uses (protocol rule 2.2).
 
 A node holds up to three secrets under numbers 0 to 3. It seals with the current one and opens with any, so that
-removing a member is a new secret to those who stay. The mesh key is a group key: it keeps outsiders out, and proves
-nothing about which member speaks.
+removing a member is a new secret to those who stay. What neighbours must agree on whichever secret is current, the id
+of the mesh and the key of its digests, stays that of the first secret (docs/decisions/new-mesh-secret.md). The mesh key
+is a group key: it keeps outsiders out, and proves nothing about which member speaks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from meshnode.core.ids import MeshId, hashed, keyed
 from meshnode.core.sealing.primitives import KEY_SIZE, stretch
@@ -15,6 +16,7 @@ from meshnode.errors import UsageError
 
 MAX_SECRETS = 3
 HIGHEST_NUMBER = 3
+ROOTS_SIZE = 8 + KEY_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +45,44 @@ class MeshSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class Roots:
+    """What a mesh keeps when its secret changes: its id, and the subkey of digests and reconciliation."""
+
+    id: MeshId
+    digest: bytes = field(repr=False)
+
+    def encode(self) -> bytes:
+        """As a home and an invite carry it."""
+        return self.id + self.digest
+
+
+def read_roots(data: bytes) -> Roots | None:
+    """The roots out of a home or an invite; None where there are none: the secret beside them is the first."""
+    if not data:
+        return None
+    if len(data) != ROOTS_SIZE:
+        raise UsageError(f"the roots of a mesh are {ROOTS_SIZE} bytes")
+    return Roots(MeshId(data[:8]), data[8:])
+
+
+@dataclass(frozen=True, slots=True)
 class MeshKeys:
-    """A mesh as one node knows it. `secrets[0]` is the current one. `open`: whoever knows the name is in."""
+    """A mesh as one node knows it. `secrets[0]` is the current one. `open`: whoever knows the name is in.
+
+    Without `roots` the oldest of the secrets is the mesh's first.
+    """
 
     name: str
     secrets: tuple[MeshSecret, ...]
     open: bool = False
+    roots: Roots | None = None
 
     def __post_init__(self) -> None:
         numbers = {secret.number for secret in self.secrets}
         if not 0 < len(self.secrets) <= MAX_SECRETS or len(numbers) != len(self.secrets):
             raise UsageError("a mesh has one to three secrets, each under its own number")
+        if self.roots is None:
+            object.__setattr__(self, "roots", _roots_of(self.secrets[-1]))
 
     @property
     def current(self) -> MeshSecret:
@@ -62,8 +91,8 @@ class MeshKeys:
 
     @property
     def id(self) -> MeshId:
-        """Names the mesh on the link and in sessions."""
-        return self.current.id
+        """Names the mesh on the link."""
+        return self._roots.id
 
     @property
     def link(self) -> bytes:
@@ -73,7 +102,17 @@ class MeshKeys:
     @property
     def digest(self) -> bytes:
         """Subkey of frontier digests and reconciliation."""
-        return self.current.digest
+        return self._roots.digest
+
+    @property
+    def carried_roots(self) -> bytes:
+        """What an invite must say beside the current secret; nothing while that is the first one."""
+        return b"" if self._roots == _roots_of(self.current) else self.kept_roots
+
+    @property
+    def kept_roots(self) -> bytes:
+        """What a home keeps beside the secrets, whichever of them is the first."""
+        return self._roots.encode()
 
     @property
     def session(self) -> bytes:
@@ -90,9 +129,17 @@ class MeshKeys:
         """Multicast password of an own Yggdrasil, in hex; empty in an open mesh, where anyone could compute it."""
         return "" if self.open else self.current.ygg
 
+    @property
+    def _roots(self) -> Roots:
+        return self.roots or _roots_of(self.secrets[-1])
+
     def numbered(self, number: int) -> MeshSecret | None:
         """The secret of that number, if held."""
         return next((secret for secret in self.secrets if secret.number == number), None)
+
+
+def _roots_of(secret: MeshSecret) -> Roots:
+    return Roots(secret.id, secret.digest)
 
 
 def open_mesh(name: str) -> MeshKeys:
@@ -100,20 +147,26 @@ def open_mesh(name: str) -> MeshKeys:
     return MeshKeys(name, (MeshSecret(0, hashed(b"mn-open-v1", name.encode())),), open=True)
 
 
-def closed_mesh(name: str, secret: bytes, number: int = 0) -> MeshKeys:
-    """A mesh with a secret of 32 random bytes."""
-    return MeshKeys(name, (MeshSecret(number, secret),))
+def closed_mesh(name: str, secret: bytes, number: int = 0, roots: bytes = b"") -> MeshKeys:
+    """A mesh with a secret of 32 random bytes; with the roots of an earlier one if it is not the first."""
+    return MeshKeys(name, (MeshSecret(number, secret),), roots=read_roots(roots))
 
 
 def with_secret(mesh: MeshKeys, number: int, secret: bytes) -> MeshKeys:
     """The mesh with a new current secret; the oldest goes when there are too many."""
     kept = tuple(held for held in mesh.secrets if held.number != number)
-    return MeshKeys(mesh.name, (MeshSecret(number, secret), *kept)[:MAX_SECRETS])
+    return MeshKeys(mesh.name, (MeshSecret(number, secret), *kept)[:MAX_SECRETS], roots=mesh.roots)
+
+
+def with_current(mesh: MeshKeys, number: int) -> MeshKeys:
+    """The mesh with another of its secrets as the current one."""
+    ahead = tuple(held for held in mesh.secrets if held.number == number)
+    return replace(mesh, secrets=ahead + tuple(held for held in mesh.secrets if held.number != number))
 
 
 def without_secret(mesh: MeshKeys, number: int) -> MeshKeys:
     """The mesh with an old secret dropped, at the end of the overlap."""
-    return MeshKeys(mesh.name, tuple(held for held in mesh.secrets if held.number != number), mesh.open)
+    return MeshKeys(mesh.name, tuple(held for held in mesh.secrets if held.number != number), mesh.open, mesh.roots)
 
 
 def secret_from_passphrase(name: str, passphrase: str) -> bytes:

@@ -83,6 +83,13 @@ def test_swapped_words_are_noticed(a: int, b: int) -> None:
         read_invite_untrusted(" ".join(words))
 
 
+@pytest.mark.parametrize("roots", [b"", bytes(range(40))])
+def test_a_later_secret_comes_with_the_roots_of_the_first(roots: bytes) -> None:
+    invite = MeshInvite("valley", bytes(32), 2, roots)
+    uri = mesh_uri("valley", bytes(32), 2, roots)
+    assert read_invite_untrusted(uri) == read_invite_untrusted(invite_words(uri)) == invite
+
+
 def test_a_misspelt_word_is_named() -> None:
     words = invite_words(contact_uri(ADA, "Ada")).split()
     words[4] = "house"

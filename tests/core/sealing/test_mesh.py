@@ -10,6 +10,7 @@ from meshnode.core.sealing.mesh import (
     closed_mesh,
     open_mesh,
     secret_from_passphrase,
+    with_current,
     with_secret,
     without_secret,
 )
@@ -78,6 +79,20 @@ def test_the_old_secret_is_dropped_after_the_overlap() -> None:
     assert [secret.number for secret in mesh.secrets] == [1]
     with pytest.raises(UsageError, match="one to three"):
         without_secret(mesh, 1)
+
+
+def test_id_and_digests_stay_those_of_the_first_secret() -> None:
+    mesh = first = closed_mesh("hill", SECRET)
+    assert first.carried_roots == b""
+    for number in (1, 2, 3, 0):
+        mesh = with_secret(mesh, number, bytes((number + 1,)) * 32)
+        assert (mesh.id, mesh.digest) == (first.id, first.digest)
+        assert mesh.link == mesh.current.link != first.link
+    newcomer = closed_mesh("hill", mesh.current.secret, mesh.current.number, mesh.carried_roots)
+    assert (newcomer.id, newcomer.digest, newcomer.link) == (first.id, first.digest, mesh.link)
+    assert with_current(mesh, 2).current.number == 2
+    with pytest.raises(UsageError, match="40 bytes"):
+        closed_mesh("hill", SECRET, 1, b"short")
 
 
 @pytest.mark.parametrize(("number", "secret"), [(4, SECRET), (-1, SECRET), (0, SECRET[1:]), (0, b"")])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from meshnode.core.identity.keys import Keys, new_keys
 from meshnode.core.ids import keyed
-from meshnode.core.sealing.mesh import MeshKeys, closed_mesh, open_mesh, with_secret
+from meshnode.core.sealing.mesh import MeshKeys, closed_mesh, open_mesh, with_current, with_secret
 from meshnode.core.sealing.primitives import RealSealer
 from meshnode.core.sealing.seeded import SeededEntropy
 from meshnode.core.sealing.stream import DIALLER, LISTENER, MAX_UNPROVED, Handshake, Proven
@@ -300,3 +300,7 @@ def test_who_still_has_the_old_secret_current_is_answered_under_it() -> None:
     assert list(at_bo.open.feed_untrusted(at_ada.seal.seal(b"x"))) == [b"x"]
     with pytest.raises(SignatureError):
         shake(dialler(mesh=renewed), listener())
+    for one, other in ((renewed, with_current(renewed, 0)), (with_current(renewed, 0), renewed)):
+        at_ada, at_bo = shake(dialler(mesh=one), listener(mesh=other))
+        assert at_ada.number == at_bo.number == one.current.number
+        assert list(at_ada.open.feed_untrusted(at_bo.seal.seal(b"y"))) == [b"y"]
