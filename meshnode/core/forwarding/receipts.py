@@ -34,6 +34,7 @@ MATCHED_CLASS, LOOSE_CLASS = 0, 3
 _AGAIN_S: Final = 1.0  # the same receipt to the same neighbour
 _TWICE_AFTER_S: Final = 2.0  # nobody confirms a receipt: on a lossy link it is said once more
 
+MAX_PASSING: Final = 100_000  # tombstones of others: a member can make envelopes and their receipts at will
 _MAX_TOLD: Final = 20_000
 
 
@@ -47,6 +48,7 @@ class Receipts:
         self._custody = custody
         self._tombstones: dict[Tag, Receipt] = {}
         self._until: Timers[Tag] = Timers()
+        self._passing: dict[Tag, None] = {}  # tombstones of what was not for us, the oldest first
         self._loose: dict[bytes, dict[Tag, Receipt]] = {}
         self._loose_until: Timers[tuple[bytes, Tag]] = Timers()
         self._batch: dict[Receipt, None] = {}
@@ -61,6 +63,7 @@ class Receipts:
         for record in snapshot.records:
             if isinstance(record, TombstoneRecord):
                 self._bury(record)
+                self._passing[record.tag] = None
 
     def tombstone(self, tag: Tag, receipt: Receipt, lifetime_s: float = LONGEST_S) -> TombstoneRecord:
         """The row that keeps a tag's envelopes away for longer than they can live."""
@@ -152,6 +155,7 @@ class Receipts:
         ended = list(self._until.due(self._ctx.now))
         for tag in ended:
             del self._tombstones[tag]
+            self._passing.pop(tag, None)
         if ended:
             self._ctx.forget(*(RecordKey(TombstoneRecord, (tag,)) for tag in ended))
         for hop, tag in self._loose_until.due(self._ctx.now):
@@ -174,6 +178,9 @@ class Receipts:
         record = self.tombstone(tag, receipt, max(lifetimes, default=LONGEST_S))
         self._ctx.persist(record)
         self._bury(record)
+        self._passing[tag] = None
+        if len(self._passing) > MAX_PASSING:
+            self._unbury(next(iter(self._passing)))
         self._purge(tag)
         for hop in [hop for hop, receipts in self._loose.items() if tag in receipts]:
             self._drop_loose(hop, tag)
@@ -181,6 +188,12 @@ class Receipts:
     def _bury(self, record: TombstoneRecord) -> None:
         self._tombstones[record.tag] = Receipt(record.receipt)
         self._until.set(record.tag, record.until)
+
+    def _unbury(self, tag: Tag) -> None:
+        del self._passing[tag], self._tombstones[tag]
+        self._until.cancel(tag)
+        self._ctx.forget(RecordKey(TombstoneRecord, (tag,)))
+        self._ctx.count("tombstones_too_many")
 
     def _purge(self, tag: Tag) -> None:
         for carried in self._shelf.with_tag(tag):

@@ -40,6 +40,7 @@ ROW_SIZE: Final = 200  # bytes of a row, and of its memory, beside the data
 MAX_AGE_MIN: Final = 0xFFFF
 MAX_UNCERTAINTY_S: Final = 86400.0  # a date that may be off by more ends nothing
 _MAX_PASSED: Final = 20_000
+MAX_SEEN: Final = 100_000
 
 
 @dataclass(slots=True)
@@ -185,6 +186,10 @@ class Shelf:
         until = self._ctx.now + REMEMBER * header.lifetime_s
         self._seen[envelope] = until
         self._seen_until.set(envelope, until)
+        for oldest in beyond(self._seen, MAX_SEEN):
+            del self._seen[oldest]
+            self._seen_until.cancel(oldest)
+            self._ctx.forget(RecordKey(SeenRecord, (oldest,)))
         return SeenRecord(envelope, until)
 
     def digest(self) -> bytes:
