@@ -36,7 +36,7 @@ def init(
     """Make a home: keys, configuration, store. It never prompts and never overwrites.
 
     Example: meshnode init --name Ada
-    Example: meshnode init --name Ada --mesh valley --passphrase-file /root/passphrase
+    Example: meshnode init --name Ada --mesh valley --passphrase-file /etc/meshnode/passphrase
     """
     from meshnode.core.identity.invite import contact_uri
     from meshnode.daemon.home import create_home
