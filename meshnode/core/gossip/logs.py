@@ -410,6 +410,7 @@ class Logs:
                 self._dirty[log] = None
                 if ring < STRANGERS:
                     held.want_dropped()
+                    self._forget_recent(log)
                     self.on_wanted(log)
         pardoned = [
             log for log in self.admission.refused() if log_device(log) in devices and not self._rings.blocked(log)

@@ -124,7 +124,7 @@ def test_what_is_told_of_unknown_blocks_is_nothing() -> None:
 
 def test_bodies_come_back_over_the_overlay_a_few_at_a_time() -> None:
     world, a, b, _, log = a_square(6, 60)
-    world.run(700)  # until nobody is bound on the link any more
+    world.run(700)  # until nobody counts as bound on the link any more
     make_room(b, log, *range(1, 61, 2))
     b.knows(a)
     world.connect("a", "b")
