@@ -83,6 +83,11 @@ class Envelopes:
         self._sessions.add(session)
         return self._outbound(session, sealed, message)
 
+    def crowded(self, persona: PersonaKey) -> bool:
+        """True while only receipts of earlier messages are missing to go on in a session that works."""
+        device = self._people.device_of(persona)
+        return device is not None and self._sessions.crowded(device.device, Incarnation(device.incarnation))
+
     def submit(self, sealed: Outbound | None) -> None:
         """Its rows are on their way to the disk: let it go."""
         if sealed is not None:

@@ -43,13 +43,15 @@ from meshnode.errors import UsageError
 DAY_S: Final = 86400.0
 MAX_RESEALS: Final = 3
 _NO_KEY_S: Final = 3600.0
+# With 96 unproved a new session is due, at 1.4 kB. In a burst their receipts are on the way: waiting a little is cheaper.
+_CROWDED_S: Final = 30.0
 _UNSENT: Final = "unsent/"  # fact: what must be known of a message to seal it again
 _NO_CHANNEL: Final = ChannelId(b"")
 
 
 @dataclass(slots=True)
 class Pending:
-    """A message of ours without a receipt. `sealed_at` is None while it waits for a key."""
+    """A message of ours without a receipt. `sealed_at` is None while it waits for a key, or for earlier receipts."""
 
     message: MessageId
     persona: PersonaKey
@@ -86,6 +88,7 @@ class Outgoing:
         self._probes = Probes(ctx, people, sessions, states, self._envelopes)
         self._reseal: Timers[MessageId] = Timers()
         self._orphans: list[MessageId] = []
+        self._held: dict[MessageId, None] = {}  # written in a burst, waiting for receipts of those before
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk; call after people, sessions, chains and states."""
@@ -101,6 +104,8 @@ class Outgoing:
             self._was_sealed(record)
         for pending in self._pending.values():
             self._await_receipt(pending)
+            if pending.sealed_at is None:  # no key then, or held: perhaps it can go now
+                self._reseal.set(pending.message, self._ctx.now)
 
     # Writing
 
@@ -116,12 +121,16 @@ class Outgoing:
             return self._probes.send(told.request, to)
         pending, filed, rows = self._file(told, to)
         to_self = to == self._ctx.keys.persona
-        sealed = None if to_self else self._sealed(pending, PROMPT if told.prompt else 0)
+        hold = not to_self and self._envelopes.crowded(to)
+        sealed = None if to_self or hold else self._sealed(pending, PROMPT if told.prompt else 0)
         self._ctx.persist(filed, *rows, *(sealed.rows if sealed else ()), promise=True)
         self._filing.tell(filed)
         self._states.tell(pending.message)
         if to_self:
             self._arrived(pending.message, "me")
+        elif hold:
+            self._held[pending.message] = None
+            self._reseal.set(pending.message, self._ctx.now + _CROWDED_S)
         else:
             self._await_receipt(pending)
             self._envelopes.submit(sealed)
@@ -140,6 +149,7 @@ class Outgoing:
             session, index = awaiting
             session.ratchet.proved(index)
             self._ctx.persist(session.row())
+            self._release(session.persona)
         message = self._envelopes.take_message(tag)
         if message is None:
             return awaiting is not None
@@ -196,6 +206,8 @@ class Outgoing:
         if pending is None:
             return ""
         name = self._people.name_of(pending.persona)
+        if message in self._held:
+            return "receipts of earlier messages"
         return f"key of {name}" if pending.sealed_at is None else f"the box of {name} to be met"
 
     # Time
@@ -258,7 +270,16 @@ class Outgoing:
             pending.sealed_at, pending.device = self._ctx.now, sealed.device
         return sealed
 
+    def _release(self, persona: PersonaKey) -> None:
+        """Receipts made room: what was held goes, in order, as far as it fits."""
+        for pending in self._in_order(persona) if self._held else ():
+            if pending.message in self._held:
+                if self._envelopes.crowded(persona):
+                    return
+                self._seal_and_send(pending)
+
     def _seal_and_send(self, pending: Pending) -> None:
+        self._held.pop(pending.message, None)
         sealed = self._sealed(pending)
         if sealed is None:
             return
@@ -306,6 +327,7 @@ class Outgoing:
     def _finish(self, message: MessageId) -> None:
         """Nothing more to be done for it."""
         self._reseal.cancel(message)
+        self._held.pop(message, None)
         if self._pending.pop(message, None) is not None:
             self._ctx.forget(RecordKey(FactRecord, (_UNSENT + message.hex(),)))
         self._forwarding.withdraw(message)

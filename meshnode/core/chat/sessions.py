@@ -109,6 +109,12 @@ class Sessions:
             return min(confirmed, key=lambda session: session.ratchet.root_id)
         return max(usable, key=lambda session: session.began_at, default=None)
 
+    def crowded(self, device: DeviceKey, incarnation: Incarnation) -> bool:
+        """No session to send on, but one that a receipt would open again."""
+        held = [s for s in self.of(device) if s.incarnation == incarnation and s.ratchet.confirmed and not s.retired]
+        young = [s for s in held if self._ctx.now - s.began_at < REPLACE_AFTER_S]
+        return self.to_send_on(device, incarnation) is None and any(s.ratchet.crowded for s in young)
+
     def retire(self, device: DeviceKey) -> None:
         """No more sending on what there is with a device."""
         retiring = [session for session in self.of(device) if not session.retired]

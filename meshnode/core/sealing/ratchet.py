@@ -160,6 +160,11 @@ class Ratchet:
         """Room for one more; else a new session is due (7.4, 7.6)."""
         return self.outstanding < MAX_UNPROVED and self._send_index < MAX_MESSAGES
 
+    @property
+    def crowded(self) -> bool:
+        """Only receipts are missing to go on: 96 are on their way unproved."""
+        return self.outstanding >= MAX_UNPROVED and self._send_index < MAX_MESSAGES
+
     def worn(self, age_s: float) -> bool:
         """Time for a new session: full, or a week old (7.6)."""
         return not self.can_seal or age_s >= REPLACE_AFTER_S

@@ -185,13 +185,38 @@ def test_a_week_makes_a_new_session() -> None:
     assert len(b.rows.every(RatchetRecord)) == 2
 
 
-def test_a_hundred_in_a_burst_take_two_sessions() -> None:
+def test_a_hundred_in_a_burst_wait_for_receipts_and_take_one_session() -> None:
     valley, a, b = talked()
+    written = [a.write(b, str(number)) for number in range(100)]
+    assert a.state(written[95]) == "kept"
+    assert a.chat.why(written[96]).waiting_for == "receipts of earlier messages"
+    valley.run(60.0)
+    assert b.inbox()[1:] == [str(number) for number in range(100)]
+    assert len(b.rows.every(RatchetRecord)) == 1
+
+
+def test_a_burst_whose_receipts_stay_out_goes_on_in_a_new_session() -> None:
+    valley, a, b = talked()
+    valley.dropped = lambda sender, receiver, frame: sender is b
+    written = [a.write(b, str(number)) for number in range(100)]
+    valley.run(29.0)
+    assert a.chat.why(written[99]).waiting_for == "receipts of earlier messages"
+    valley.run(2.0)
+    assert len(a.rows.every(RatchetRecord)) == 2
+    valley.dropped = lambda sender, receiver, frame: False
+    valley.run(600.0)
+    assert sorted(b.inbox()[1:], key=int) == [str(number) for number in range(100)]
+
+
+def test_what_was_held_for_receipts_survives_a_restart() -> None:
+    valley, a, b = talked()
+    valley.dropped = lambda sender, receiver, frame: sender is b
     for number in range(100):
         a.write(b, str(number))
-    valley.run(60.0)
-    assert len(b.inbox()) == 101
-    assert len(b.rows.every(RatchetRecord)) == 2
+    a.boot()
+    valley.dropped = lambda sender, receiver, frame: False
+    valley.run(600.0)
+    assert sorted(b.inbox()[1:], key=int) == [str(number) for number in range(100)]
 
 
 # First messages
