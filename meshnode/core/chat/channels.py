@@ -9,6 +9,7 @@ body is not here (dropped on the way, quota) is filed when the body comes.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from typing import Final
@@ -51,6 +52,7 @@ class Channels:
         self._nameless: dict[DeviceKey, deque[MessageRecord]] = {}
         self._tokens = count(FIRST_TOKEN)
         self._asked: dict[int, Instant] = {}
+        self.may_post: Callable[[DeviceKey], bool] = _anyone
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk."""
@@ -138,6 +140,9 @@ class Channels:
     def _file(self, block: Block) -> None:
         if block.body is None:
             return
+        if not self.may_post(log_device(block.log)):
+            self._ctx.count("post_without_leave")
+            return
         cursor, cursor_row = self._filing.next()
         message = replace(self._record(block, outgoing=False, received_at=self._filing.date()), cursor=cursor)
         self._ctx.persist(message, cursor_row)
@@ -188,3 +193,7 @@ class Channels:
 
     def _watch(self, log: LogId, seq: int, block: BlockId) -> None:
         self._ours.setdefault(log, deque(maxlen=_WATCHED)).append((seq, MessageId(block[:16])))
+
+
+def _anyone(device: DeviceKey) -> bool:
+    return True

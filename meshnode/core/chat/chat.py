@@ -167,6 +167,7 @@ class Chat:
         self.people.on_revoked = self._revoked
         self.people.on_contact = self._contact_set
         self.people.on_device = self._channels.device_known
+        self._channels.may_post = self.people.may_post
         self._in.on_read_note = self._out.read_note_came
         self._in.on_heard_of = self._out.heard_of
         self._in.on_session = self._out.key_came

@@ -137,7 +137,8 @@ class Incoming:
         if self._people.is_revoked(first.device) or not self._has_room(first.persona):
             self._ctx.count("first_message_refused")
             return False
-        if not self._people.certified(first.certificate, first.incarnation):
+        known = self._people.certified(first.certificate, first.incarnation)
+        if not known or not self._people.may_message(first.device):
             self._ctx.count("first_message_refused")
             return False
         ratchet = Ratchet.begin(first.root, initiator=False)

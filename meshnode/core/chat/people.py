@@ -15,10 +15,12 @@ from meshnode.core.chain.block import Block
 from meshnode.core.chain.incarnation import Beginning, decode_beginning_untrusted
 from meshnode.core.chain.kinds import CERTIFICATE, INCARNATION, PREKEY, PROFILE, REVOCATION, acted_upon
 from meshnode.core.chat.ownlogs import OwnLogs
-from meshnode.core.chat.prekeys import KEEP_S, MIN_LEFT_S, Prekeys, decode_prekey_untrusted
+from meshnode.core.chat.prekeys import KEEP_S, MIN_LEFT_S, PrekeyBody, Prekeys, decode_prekey_untrusted
 from meshnode.core.clock import created_minutes
 from meshnode.core.context import Context
 from meshnode.core.identity.certificate import (
+    CAN_MESSAGE,
+    CAN_POST,
     Certificate,
     certificate_id,
     read_certificate_untrusted,
@@ -64,6 +66,7 @@ class People:
         self.prekeys = Prekeys(ctx, logs)
         self.contacts: dict[PersonaKey, ContactRecord] = {}
         self._devices: dict[DeviceKey, DeviceRecord] = {}
+        self._certificates: dict[DeviceKey, Certificate] = {}  # read once from the records
         self._prekeys: dict[DeviceKey, PeerPrekeyRecord] = {}
         self._superseded: dict[str, None] = {}
         self._facts: dict[str, bytes] = {}
@@ -141,8 +144,22 @@ class People:
 
     def device_of(self, persona: PersonaKey) -> DeviceRecord | None:
         """The device to write to: of those in use the one with the newest prekey."""
-        in_use = [r for r in self._devices.values() if r.persona == persona and not r.revocation]
+        in_use = [r for r in self._devices.values() if r.persona == persona and self.may_message(r.device)]
         return max(in_use, key=self._newness, default=None)
+
+    def may_message(self, device: DeviceKey) -> bool:
+        """Its persona lets it write and read for them, and has neither removed it nor let its certificate run out."""
+        known = self._devices.get(device)
+        if known is None or known.revocation:
+            return False
+        certificate = self._certificate_of(known)
+        today = created_minutes(self._ctx.clock, self._ctx.now)
+        return bool(certificate.capabilities & CAN_MESSAGE) and certificate.valid_at(today)
+
+    def may_post(self, device: DeviceKey) -> bool:
+        """Its persona lets it post, or is not known yet. A post outlives the certificate: dates are data (10.3)."""
+        known = self._devices.get(device)
+        return known is None or not known.certificate or bool(self._certificate_of(known).capabilities & CAN_POST)
 
     def prekey(self, device: DeviceRecord) -> PeerPrekeyRecord | None:
         """The newest prekey of a device, if it is of the incarnation it is in."""
@@ -179,8 +196,10 @@ class People:
             self._know(DeviceRecord(certificate.device, certificate.persona, certificate.data, incarnation, b""))
         elif known.revocation or known.persona != certificate.persona:
             return False
-        elif known.incarnation != incarnation and not self._is_superseded(certificate.device, incarnation):
-            self._restarted(known, incarnation)
+        else:
+            known = self._renewed(known, certificate)
+            if known.incarnation != incarnation and not self._is_superseded(certificate.device, incarnation):
+                self._restarted(known, incarnation)
         return True
 
     def is_revoked(self, device: DeviceKey) -> bool:
@@ -216,12 +235,7 @@ class People:
             case k if k == PREKEY:
                 said, certificate = decode_prekey_untrusted(body, self._ctx.sealer)
                 if self._certificate_came(certificate, device, incarnation, block):
-                    self._prekey_came(
-                        PeerPrekeyRecord(
-                            device, incarnation, block.id, block.seq, said.public, said.hint, said.made,
-                            said.open_until, self._ctx.now,
-                        )  # fmt: skip
-                    )
+                    self._prekey_came(self._prekey_of(block, said))
             case k if k == REVOCATION:
                 revocation = read_revocation_untrusted(body, self._ctx.sealer)
                 self._revoked(revocation.persona, revocation.device, body)
@@ -245,6 +259,19 @@ class People:
             self._ctx.notify(ContactChanged(certificate.persona, "device", f"{name} writes from a new device."))
         return True
 
+    def _prekey_of(self, block: Block, said: PrekeyBody) -> PeerPrekeyRecord:
+        return PeerPrekeyRecord(
+            device=log_device(block.log),
+            incarnation=log_incarnation(block.log),
+            block=block.id,
+            seq=block.seq,
+            public=said.public,
+            hint=said.hint,
+            made=said.made,
+            open_until=said.open_until,
+            arrived_at=self._ctx.now,
+        )
+
     def _prekey_came(self, prekey: PeerPrekeyRecord) -> None:
         before = self._prekeys.get(prekey.device)
         if before is not None and before.incarnation == prekey.incarnation and before.seq >= prekey.seq:
@@ -264,6 +291,21 @@ class People:
             text = f"{self.name_of(persona)} no longer writes from one of their devices."
             self._ctx.notify(ContactChanged(persona, "revoked", text))
         self.on_revoked(device)
+
+    def _renewed(self, known: DeviceRecord, certificate: Certificate) -> DeviceRecord:
+        """A certificate issued later takes the place of the one that is held."""
+        if certificate.issued <= self._certificate_of(known).issued:
+            return known
+        renewed = replace(known, certificate=certificate.data)
+        self._know(renewed)
+        return renewed
+
+    def _certificate_of(self, known: DeviceRecord) -> Certificate:
+        held = self._certificates.get(known.device)
+        if held is None or held.data != known.certificate:
+            held = read_certificate_untrusted(known.certificate, self._ctx.sealer)
+            self._certificates[known.device] = held
+        return held
 
     def _restarted(self, known: DeviceRecord, incarnation: Incarnation) -> None:
         """The device is in another incarnation than the last known: that one is over."""

@@ -10,7 +10,7 @@ from meshnode.core.chain.block import ROOT, Block, write_block
 from meshnode.core.chain.kinds import CERTIFICATE, INCARNATION, PREKEY, PROFILE, REVOCATION
 from meshnode.core.chat.prekeys import PrekeyBody, decode_prekey_untrusted
 from meshnode.core.chat.requests import MAX_REQUESTS
-from meshnode.core.identity.certificate import issue_certificate, revoke_device
+from meshnode.core.identity.certificate import CAN_MESSAGE, CAN_POST, issue_certificate, revoke_device
 from meshnode.core.identity.keys import new_keys
 from meshnode.core.ids import PERSON_CHANNEL, channel_id, log_id
 from meshnode.core.inputs import Stored
@@ -120,6 +120,68 @@ def test_a_removed_device_is_written_to_no_more() -> None:
     assert a.ctx.counters["certificate_of_removed_device"] == 1
     a.step(lambda: a.chat.block_arrived(person_block(b, REVOCATION, statement)))
     assert len(told(a, "revoked")) == 1
+
+
+DAY = 24 * 60
+TODAY = 300 * DAY  # the date of `Valley.today`, in minutes since 2026
+
+
+def certified_anew(by: Box, to: Box, **terms: int) -> None:
+    """A box learns of a certificate that was issued later."""
+    keys = by.keys
+    certificate = issue_certificate(by.sealer, keys.persona, keys.persona_secret, keys.device, **terms)
+    to.step(lambda: to.chat.block_arrived(person_block(by, CERTIFICATE, certificate)))
+
+
+def test_a_certificate_that_ran_out_ends_writing_until_a_later_one_comes() -> None:
+    valley, a, b = two()
+    certified_anew(b, a, issued=1, expires=TODAY + DAY)
+    valley.today(a)
+    a.write(b, "in time")
+    valley.run(10.0)
+    assert b.inbox() == ["in time"]
+    valley.run(1.1 * 86400)
+    message = a.write(b, "late")
+    assert a.chat.why(message).waiting_for == "key of b"
+    certified_anew(b, a, issued=0)
+    assert not a.chat.people.may_message(b.keys.device), "the older one does not come back"
+    certified_anew(b, a, issued=2, expires=TODAY + 99 * DAY)
+    valley.reboot(a)
+    a.write(b, "again")
+    valley.run(3700.0)
+    assert sorted(b.inbox()) == ["again", "in time", "late"]
+
+
+def test_without_a_date_no_certificate_has_run_out() -> None:
+    valley, a, b = two()
+    certified_anew(b, a, issued=1, expires=5)
+    a.write(b, "hello")
+    valley.run(10.0)
+    assert b.inbox() == ["hello"]
+
+
+@pytest.mark.parametrize("terms", [{"expires": TODAY - DAY}, {"capabilities": CAN_POST}])
+def test_no_first_message_is_taken_without_leave(terms: dict[str, int]) -> None:
+    valley, a, b = two()
+    valley.today(b)
+    certified_anew(a, b, issued=1, **terms)
+    a.write(b, "hello")
+    valley.run(30.0)
+    assert b.inbox() == []
+    assert b.ctx.counters["first_message_refused"]
+
+
+@pytest.mark.parametrize(("capabilities", "shown"), [(CAN_MESSAGE, []), (CAN_POST, ["hear ye"])])
+def test_posts_are_shown_of_who_may_post(capabilities: int, shown: list[str]) -> None:
+    valley, a, b = two()
+    square = channel_id("square")
+    a.joins(square)
+    b.joins(square)
+    certified_anew(b, a, issued=1, expires=5, capabilities=capabilities)
+    valley.today(a)
+    b.post(square, "hear ye")
+    valley.share()
+    assert a.inbox() == shown
 
 
 def test_what_a_removed_device_seals_is_refused() -> None:
