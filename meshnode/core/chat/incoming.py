@@ -1,7 +1,7 @@
 """Direct messages that come in: whose is it, does it open, is it new; then one Persist for all of it, then the receipt.
 
     tag expected       -> the session opens it
-    kind first         -> our live prekeys are tried, 20 envelopes a second, the rest wait in line (rule 8.5)
+    kind first         -> our live prekeys are tried, 20 a second; the rest wait, hops in turn (rule 8.5)
     neither            -> not ours: carried like any other
 
 A wrong seal under a right tag changes nothing and gets no receipt. Whoever is blocked, unknown or removed gets none
@@ -10,12 +10,12 @@ either: to them we look like any relay.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from meshnode.core.chat.chains import Chains
 from meshnode.core.chat.filing import Filing
+from meshnode.core.chat.line import Line
 from meshnode.core.chat.people import People
 from meshnode.core.chat.prekeys import seen_root
 from meshnode.core.chat.requests import RequestBox
@@ -35,7 +35,7 @@ from meshnode.errors import WireError
 _COST_S: Final = 1 / 20  # twenty first messages a second, each costs seven openings
 _BURST_S: Final = 1.0
 _ROUNDING_S: Final = 1e-6  # a wake-up at the very moment must find the allowance there
-_MAX_LINE: Final = 500
+MAX_LINE: Final = 500
 _ABOUT_NOW_S: Final = 60.0  # `created` counts minutes
 
 
@@ -58,7 +58,7 @@ class Incoming:
         self._filing = filing
         self._forwarding = forwarding
         self.requests = RequestBox(ctx)
-        self._line: deque[bytes] = deque()
+        self._line = Line(MAX_LINE)
         self._paid_until: Instant = 0.0  # the allowance is full again then
         self.on_read_note: Callable[[PersonaKey, bytes], None] = _ignore_note
         self.on_heard_of: Callable[[DeviceKey], None] = _ignore_device
@@ -74,10 +74,9 @@ class Incoming:
             return False
         if header.kind != KIND_FIRST:
             return self._in_session(header, data)
-        if not self._take_token():
-            if len(self._line) < _MAX_LINE:
-                self._line.append(data)
-            else:
+        if self._line or not self._take_token():
+            hop = heard.node if heard is not None and heard.bound else b""
+            if not self._line.put(hop, data):
                 self._ctx.count("first_messages_dropped")
             return False
         return self._first_untrusted(header, data)
@@ -90,7 +89,7 @@ class Incoming:
     def tick(self) -> None:
         """Try first messages that waited in line."""
         while self._line and self._take_token():
-            data = self._line.popleft()
+            data = self._line.take()
             self._first_untrusted(read_envelope_untrusted(data), data)
 
     def wakeup(self) -> Instant | None:

@@ -299,6 +299,22 @@ def test_the_line_of_first_messages_is_bounded() -> None:
     assert b.ctx.counters["first_messages_dropped"] == 20
 
 
+def test_a_neighbour_that_floods_us_with_first_messages_keeps_no_other_out() -> None:
+    valley, a, b = two()
+    flooder = valley.box("x")
+    valley.part(a, b)
+    valley.join(flooder, b)
+    a.write(b, "through the flood")
+    (envelope,) = a.rows.every(EnvelopeRecord)
+    valley.join(a, b)
+    for n in range(540):
+        data = bytes([0x4A, 8, 0, 0, 0, 0]) + hashed(b"test", n.to_bytes(2, "big"), 10) + bytes(20)
+        valley.deliver(flooder, b, EnvelopeFrame(data, 0, 0))
+    valley.deliver(a, b, EnvelopeFrame(envelope.data, 0, 0))
+    valley.run(0.2)
+    assert b.inbox() == ["through the flood"]
+
+
 def test_a_prekey_of_an_old_incarnation_is_not_used() -> None:
     valley, a, b = two()
     old = [block for block in valley.blocks if block.kind == PREKEY and log_device(block.log) == b.keys.device]
