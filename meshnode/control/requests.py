@@ -6,10 +6,14 @@ A request is one line of JSON that carries its name in `request`; an unknown fie
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
+Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]  # a year is for ever
+Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Class = Annotated[int, Meta(ge=1, le=4)]
 Wait = Literal["", "kept", "on_air", "carried", "delivered", "read"]
 
 
@@ -39,8 +43,8 @@ class SendRequest(_Request, frozen=True, tag="send"):
     contact: str
     text: str
     wait: Wait = ""
-    timeout_s: float = 60.0
-    cls: int = 2
+    timeout_s: Seconds = 60.0
+    cls: Class = 2
     request_id: str = ""  # 32 hex digits: the same id is the same message
 
 
@@ -58,7 +62,7 @@ class InboxRequest(_Request, frozen=True, tag="inbox"):
     channel: str = ""
     contact: str = ""
     since: str = ""
-    limit: int = 1000
+    limit: Count = 1000
     mark_read: bool = False
 
 
@@ -174,7 +178,7 @@ class TraceRequest(_Request, frozen=True, tag="trace"):
     """The way a probe takes to a contact."""
 
     contact: str
-    timeout_s: float = 60.0
+    timeout_s: Seconds = 60.0
 
 
 class DeviceListRequest(_Request, frozen=True, tag="device list"):

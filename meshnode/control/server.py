@@ -2,7 +2,8 @@
 
 Whoever may open the socket (its owner, or its group) may ask everything; who asked is logged by process and user.
 Requests of one connection are answered in order. A stream lasts until it ends, the client goes, or the client is too
-slow to read. What is asked is decided in `requests.py`; who answers is handed to `run`.
+slow to read. A fault in one answer costs that connection alone. What is asked is decided in `requests.py`; who answers
+is handed to `run`.
 """
 
 from __future__ import annotations
@@ -44,9 +45,16 @@ _decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 class ControlServer:
     """Listens on a UNIX socket and hands requests to their handlers."""
 
-    def __init__(self, path: Path, group: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        group: str = "",
+        describe: Callable[[BaseException], str] = lambda error: type(error).__name__,
+    ) -> None:
+        """`describe` says what went wrong inside, for the log and the client, without anybody's words."""
         self.path = path
         self._group = group
+        self._describe = describe
         self._slots = trio.CapacityLimiter(CLIENTS)
 
     async def run(
@@ -73,8 +81,16 @@ class ControlServer:
                 await _Connection(stream, handlers, streams).serve()
             except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError) as error:
                 _log.info("client dropped", reason=type(error).__name__, **_credentials(stream.socket))
+            except Exception as error:  # noqa: BLE001 - whatever one answer does wrong, the others go on
+                await self._say_fault(stream, self._describe(error))
             finally:
                 self._slots.release_on_behalf_of(stream)
+
+    async def _say_fault(self, stream: trio.SocketStream, what: str) -> None:
+        _log.error("answer failed", reason=what, **_credentials(stream.socket))
+        text = f"The node failed at this ({what}) and goes on; its log has the same line, please report it."
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError), trio.move_on_after(WRITE_TIMEOUT_S):
+            await stream.send_all(msgspec.json.encode(Failure(MeshnodeError.__name__, text)) + b"\n")
 
 
 class _Connection:

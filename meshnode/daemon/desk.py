@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from meshnode.daemon.adapters import ControlHandlers
 from meshnode.daemon.book import Book
 from meshnode.daemon.progress import Progress
 from meshnode.errors import UsageError
+
+_CURSOR = re.compile(r"(?P<number>[0-9]{0,18})(@(?P<moment>[0-9]{1,15}(\.[0-9]{1,9})?))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,7 @@ def cursor(message: int, now: float) -> str:
 
 def read_cursor(text: str) -> tuple[int, float]:
     """The message and the moment of a cursor; a message's own cursor has no moment."""
-    number, _, moment = text.partition("@")
-    try:
-        return int(number or 0), float(moment or 0.0)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a cursor; take one from `inbox` or `watch`") from None
+    found = _CURSOR.fullmatch(text)
+    if found is None:
+        raise UsageError(f"{text!r} is not a cursor; take one from `inbox` or `watch`")
+    return int(found["number"] or 0), float(found["moment"] or 0.0)

@@ -209,7 +209,7 @@ class _Daemon:
             yield f"link {link.name}", partial(link.run, inputs)
         yield "sessions", partial(self._carriers.sessions.run, inputs)
         yield "overlay", partial(self._carriers.overlay.run, inputs)
-        control = ControlServer(self._home.control_socket, self._home.config.control.group)
+        control = ControlServer(self._home.control_socket, self._home.config.control.group, describe)
         yield "control socket", partial(control.run, answers(self._desk), streams(self._desk))
 
     def _say_ready(self) -> None:

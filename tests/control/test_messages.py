@@ -18,7 +18,7 @@ def test_noise_raises_wire_errors_only(data):
         pass
 
 
-@given(st.text(max_size=50), st.text(max_size=50), st.integers(0, 4))
+@given(st.text(max_size=50), st.text(max_size=50), st.integers(1, 4))
 def test_a_request_comes_back(contact, text, cls):
     request = requests.SendRequest(contact=contact, text=text, cls=cls)
     assert decode_request_untrusted(msgspec.json.encode(request)) == request
@@ -62,3 +62,19 @@ def test_times_are_rfc_3339_in_utc():
 def test_each_request_has_a_name_of_its_own(kind):
     same = [other for other in requests.Request.__args__ if other.__struct_config__.tag == kind.__struct_config__.tag]
     assert same == [kind]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"request":"send","contact":"bo","text":"hi","timeout_s":-1}',
+        b'{"request":"send","contact":"bo","text":"hi","timeout_s":null}',
+        b'{"request":"send","contact":"bo","text":"hi","cls":9}',
+        b'{"request":"inbox","limit":-1}',
+        b'{"request":"inbox","limit":99999999999999999999}',
+        b'{"request":"trace","contact":"bo","timeout_s":1e300}',
+    ],
+)
+def test_numbers_that_nobody_means_are_refused(line):
+    with pytest.raises(WireError):
+        decode_request_untrusted(line)

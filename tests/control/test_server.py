@@ -16,12 +16,14 @@ from meshnode.control.feed import Feed
 from meshnode.control.paths import short
 from meshnode.control.reader import LineReader
 from meshnode.control.server import ControlServer
-from meshnode.errors import HomeError, NotRunningError, StoreFullError, UsageError, WireError
+from meshnode.errors import HomeError, MeshnodeError, NotRunningError, StoreFullError, UsageError, WireError
 
 
 async def post(request: requests.PostRequest) -> replies.StateReply:
     if request.channel == "full":
         raise StoreFullError("The disk is full; make room.")
+    if request.channel == "fault":
+        raise OverflowError("somebody's words")
     return replies.StateReply(id="ab" * 16, state="kept", witnesses=[request.channel, request.text])
 
 
@@ -257,3 +259,17 @@ async def test_lines_come_whole_in_whatever_pieces():
 def test_the_question_can_be_asked_outside_of_trio(tmp_path):
     with pytest.raises(NotRunningError):
         client.ask(tmp_path / "control.sock", requests.StatusRequest(), replies.StatusReply)
+
+
+async def test_a_fault_in_one_answer_is_said_and_costs_nobody_else_the_line(tmp_path):
+    path = tmp_path / "control.sock"
+    async with trio.open_nursery() as nursery:
+        server = ControlServer(path)
+        await nursery.start(server.run, {requests.PostRequest: post}, {})
+        async with client.connect(path) as other, client.connect(path) as one:
+            with pytest.raises(MeshnodeError, match=r"OverflowError") as caught:
+                await one.ask(requests.PostRequest(channel="fault", text="x"), replies.StateReply)
+            assert "words" not in str(caught.value)
+            reply = await other.ask(requests.PostRequest(channel="square", text="y"), replies.StateReply)
+            assert reply.witnesses == ["square", "y"]
+        nursery.cancel_scope.cancel()

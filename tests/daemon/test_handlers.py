@@ -168,13 +168,15 @@ async def test_what_a_message_waits_for() -> None:
         assert (await ask(requests.WhyRequest(id="01"))).waiting_for == reason
 
 
-@pytest.mark.parametrize("text", ["x", "1@y", "1@2@3"])
+@pytest.mark.parametrize(
+    "text", ["x", "1@y", "1@2@3", "-1", "1@", "1@nan", "1@inf", "1@-1", "1" * 30, "1@" + "9" * 400, "\u0661"]
+)
 def test_what_is_no_cursor_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="cursor"):
+    with pytest.raises(UsageError, match=r"is not a cursor"):
         read_cursor(text)
 
 
-def test_cursors_read_back() -> None:
-    assert read_cursor(cursor(41, 2.5)) == (41, 2.5)
-    assert read_cursor("41") == (41, 0.0)
+def test_cursors_come_back() -> None:
     assert read_cursor("") == (0, 0.0)
+    assert read_cursor("41") == (41, 0.0)
+    assert read_cursor(cursor(7, 12.5)) == (7, 12.5)
