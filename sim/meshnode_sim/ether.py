@@ -110,7 +110,8 @@ class Ether:
                 await trio.lowlevel.wait_readable(namespace.tap)
             except trio.ClosedResourceError:
                 continue
-            self._read(index, namespace.tap)
+            if namespace.tap >= 0:  # it may have gone after it was readable and before this task ran
+                self._read(index, namespace.tap)
 
     def _read(self, index: int, tap: int) -> None:
         for _ in range(BATCH):
