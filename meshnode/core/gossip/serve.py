@@ -8,6 +8,7 @@ times in ten minutes goes on in class 4; the asker pays.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -36,6 +37,7 @@ OFTEN_S: Final = 600.0
 MAX_SENT: Final = 4096
 BLOCK_CLASS: Final = 3
 LAST_CLASS: Final = 4
+FORK_SIZE: Final = 313
 _RUN_HEAD: Final = 1 + 4 + 2 + 20  # type, first seq, count, backlink
 TOKENS: Final = 1 << 32  # gossip's tokens begin here, so that they meet no other part's
 
@@ -75,9 +77,11 @@ class Serve:
         neighbour = heard.neighbour
         if neighbour is None:
             return False
-        self._prove_forks(neighbour, want)
+        if self._open(neighbour) >= OPEN_REQUESTS:
+            return False
+        self._prove_forks(neighbour, heard.link, want)
         ranges = self._ranges(want.wishes)
-        if not ranges or self._open(neighbour) >= OPEN_REQUESTS:
+        if not ranges:
             return False
         self._gathering.append(Request(neighbour, heard.link, ranges))
         if self._due is None:
@@ -135,11 +139,12 @@ class Serve:
                     room -= last - first + 1
         return found
 
-    def _prove_forks(self, neighbour: Neighbour, want: Want) -> None:
+    def _prove_forks(self, neighbour: Neighbour, link: str, want: Want) -> None:
         """Who asks past a split gets the proof of it."""
         for wish in want.wishes:
             for log in self._logs.candidates(wish.log):
-                if log.proof is not None and wish.first + wish.count - 1 > log.head:
+                asks_past = log.proof is not None and wish.first + wish.count - 1 > log.head
+                if log.proof is not None and asks_past and self._neighbours.pay(neighbour, link, FORK_SIZE):
                     self._neighbours.send(neighbour, fork_frame(log.proof), BLOCK_CLASS, key=b"fork" + log.handle)
 
     def _answer(
@@ -156,22 +161,33 @@ class Serve:
             names = tuple(dict.fromkeys(bytes(neighbour.node) for neighbour in askers.get((row.log, row.seq), ())))
             if names:
                 groups.setdefault(names, []).append(row)
+        room = Counter[bytes]()
+        for request in requests:
+            room[request.neighbour.node] += MAX_BYTES
         for names, rows in groups.items():
-            self._send(link, names, rows, full)
+            self._send(link, names, rows, full, room)
 
-    def _send(self, link: str, names: tuple[bytes, ...], rows: list[BlockRecord], full: set[LogId]) -> None:
+    def _send(
+        self, link: str, names: tuple[bytes, ...], rows: list[BlockRecord], full: set[LogId], room: Counter[bytes]
+    ) -> None:
         settings = self._ctx.links.get(link)
         to = self._neighbours.get(names[0]) if len(names) == 1 else None
         if settings is None or (to is None and len(names) == 1):
             return
         limit = (settings.unicast_payload if to else settings.multicast_payload) - 32
-        left = MAX_BYTES
         for run, size, batch in runs(rows, limit, full):
-            left -= size
-            if left < 0:
+            if not [name for name in names if self._pays(name, link, size, size / len(names), room)]:
                 return
             cls = max(self._class(name, block) for name in names for block in batch)
             self._neighbours.send(to, run, cls, link=link, previous=names[0], ring=self._ring(rows[0].log))
+
+    def _pays(self, name: bytes, link: str, size: int, share: float, room: Counter[bytes]) -> bool:
+        """It asked for no more than it may, and has its share of the cost left."""
+        neighbour = self._neighbours.get(name)
+        if neighbour is None or room[name] < size:
+            return False
+        room[name] -= size
+        return self._neighbours.pay(neighbour, link, share)
 
     def _class(self, name: bytes, block: Block) -> int:
         """Class 3, or 4 for what went to this neighbour often."""

@@ -2,7 +2,8 @@
 
 All unbound senders of a link share one bucket of a tenth of the link (rule 3.4): made-up ids gain nothing. A bound
 neighbour has two of its own: one for datagrams that only it can have sealed, one for those that any member could have
-sealed in its name, so that a liar spends no budget but that of the groups' share (rule 1.2).
+sealed in its name, so that a liar spends no budget but that of the groups' share (rule 1.2). The first one also pays
+for what we serve it there (rule 5.5). A peer has one for all its sessions (rule 13.3): it outlives them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ UNBOUND_SHARE = 0.1
 BURST_S = 4.0  # what may come at once, in seconds of the bucket's rate
 FLOOR = 8_192  # and never less than that: a HELLO and a few fragments of everyone in a dense place
 WRONG_FACTOR = 10  # what fails verification costs ten times its size (rule 6.2)
+SESSION_RATE = 2_000_000.0  # bytes a second: more than a small board verifies, and than most ways carry
+SESSION_BURST = 32_000_000.0
 
 
 class Bucket:
@@ -46,11 +49,12 @@ class Bucket:
 
 
 class Buckets:
-    """The buckets of one node: one for the unbound of each link, two for each bound neighbour."""
+    """The buckets of one node: one for the unbound of each link, two for each bound neighbour, one for each peer."""
 
     def __init__(self) -> None:
         self._unbound: dict[str, Bucket] = {}
         self._bound: dict[tuple[bytes, bool], Bucket] = {}
+        self._sessions: dict[bytes, Bucket] = {}
 
     def unbound(self, link: str, settings: LinkSettings, now: Instant) -> Bucket:
         """What all senders on a link that are not bound share."""
@@ -65,8 +69,19 @@ class Buckets:
             self._bound[key] = _bucket((settings.unicast_bps if pairwise else settings.multicast_bps) / 8, now)
         return self._bound[key]
 
+    def session(self, peer: bytes, now: Instant) -> Bucket:
+        """What a peer may send in its sessions."""
+        if peer not in self._sessions:
+            self._sessions[peer] = Bucket(SESSION_RATE, SESSION_BURST, now)
+        return self._sessions[peer]
+
+    def forget_peer(self, peer: bytes) -> None:
+        """Nothing is known of it any more."""
+        self.forget(peer)
+        self._sessions.pop(peer, None)
+
     def forget(self, neighbour: bytes) -> None:
-        """The neighbour is gone."""
+        """The neighbour is gone from its link."""
         self._bound.pop((neighbour, True), None)
         self._bound.pop((neighbour, False), None)
 

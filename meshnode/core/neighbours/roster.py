@@ -227,6 +227,7 @@ class Roster:
         oldest = min(idle[:-1] or idle, key=lambda name: self._heard_at[name])
         del self.table[oldest], self._heard_at[oldest]
         self.windows.forget(oldest)
+        self.buckets.forget_peer(oldest)
         self._ctx.forget(RecordKey(NeighbourRecord, (oldest,)))
 
     def _tell(self, callbacks: list[Callback], neighbour: Neighbour) -> None:

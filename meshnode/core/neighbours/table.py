@@ -12,9 +12,9 @@ from typing import Final
 from meshnode.core.airtime.outbox import SEAL_OVERHEAD, Outbox, Outgoing
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
-from meshnode.core.effects import SendRecord
+from meshnode.core.effects import Hangup, SendRecord
 from meshnode.core.ids import NeighbourId, hashed
-from meshnode.core.inputs import FrameReceived, LinkChanged, PeerSeen, RecordReceived
+from meshnode.core.inputs import EncounterEnded, FrameReceived, LinkChanged, PeerSeen, RecordReceived
 from meshnode.core.neighbours.buckets import WRONG_FACTOR
 from meshnode.core.neighbours.echoes import BOUND_FOR_S, OwnBeacons, choose_echoes
 from meshnode.core.neighbours.fragments import HEADER, LIFE_S, Cut, CutItems
@@ -57,6 +57,7 @@ class Neighbours(Roster):
         self._beacons = self._receiver.beacons
         self._cut = CutItems()
         self._configured: dict[NeighbourId, str] = {}  # stand-in id -> address a person gave
+        self._cut_off: set[int] = set()  # sessions that were hung up on, and are not closed yet
         outbox.seal = self.seal
         outbox.on_fragmented = self._fragmented
 
@@ -91,12 +92,19 @@ class Neighbours(Roster):
         """Open and decode one datagram; None for what is refused, which is counted."""
         return self._receiver.receive_untrusted(received)
 
+    def session_closed(self, ended: EncounterEnded) -> None:
+        """The session is over."""
+        self._cut_off.discard(ended.session)
+        super().session_closed(ended)
+
     def record_untrusted(self, received: RecordReceived) -> Heard | None:
         """Decode one record of a session or parcel; None for what is refused, which is counted."""
         far = self.session_with(received.session)
         if far is None:
             return None
         neighbour, _, address = far
+        if neighbour is not None and not self._may_say(neighbour, received):
+            return None
         try:
             frames = decode_frames_untrusted(received.data)
         except WireError:
@@ -124,6 +132,15 @@ class Neighbours(Roster):
         if settings is not None:
             bucket = self._receiver.bucket(heard.link, heard.sender, heard.bound, heard.pairwise, settings)
             bucket.fine(size * WRONG_FACTOR, self._ctx.now)
+        elif heard.carrier == "session":
+            self.buckets.session(heard.sender, self._ctx.now).fine(size * WRONG_FACTOR, self._ctx.now)
+
+    def pay(self, neighbour: Neighbour, link: str, size: float) -> bool:
+        """It asked, and pays for the answer; False when it has nothing left."""
+        settings = self._ctx.links.get(link)
+        if settings is None or not neighbour.bound_on(link, self._ctx.now):
+            return False
+        return self.buckets.bound(neighbour.id, True, settings, self._ctx.now).spend(size, self._ctx.now)
 
     # out
 
@@ -241,6 +258,17 @@ class Neighbours(Roster):
         self.give_up_silent()
 
     # helpers
+
+    def _may_say(self, peer: Neighbour, received: RecordReceived) -> bool:
+        """Who spent what a session may bring is hung up on; its next session goes on with what is left."""
+        if received.session in self._cut_off:
+            return False
+        if self.buckets.session(peer.id, self._ctx.now).spend(len(received.data), self._ctx.now):
+            return True
+        self._ctx.count("session_over_budget")
+        self._cut_off.add(received.session)
+        self._ctx.emit(Hangup(received.session))
+        return False
 
     def _mend(self, neighbour: Neighbour, link: str, want: FragmentWant) -> None:
         """It lacks fragments of an item we cut."""

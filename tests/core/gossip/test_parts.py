@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -515,8 +516,8 @@ def test_answers_for_who_left_are_dropped() -> None:
     world.run(5)
     node, serve = node_of(world, "a"), node_of(world, "a").gossip.serve
     row = row_of(node.write("x"))
-    serve._send(LINK, (b"n" * 32,), [row], set())
-    serve._send("gone", (node_of(world, "b").node,), [row], set())
+    serve._send(LINK, (b"n" * 32,), [row], set(), Counter())
+    serve._send("gone", (node_of(world, "b").node,), [row], set(), Counter())
     serve._answer(LINK, [], [row], set())
     assert serve._ring(LogId(bytes(52))) == 3
 

@@ -1,0 +1,122 @@
+"""Who pays: for what it asks of us on a link, and for what it says in a session."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from meshnode.core.chain.block import compact_of
+from meshnode.core.chain.compact import encode_compact
+from meshnode.core.effects import Hangup
+from meshnode.core.gossip.serve import MAX_BYTES
+from meshnode.core.ids import log_handle
+from meshnode.core.inputs import EncounterEnded, RecordReceived
+from meshnode.core.neighbours.buckets import SESSION_BURST, SESSION_RATE
+from meshnode.core.neighbours.table import Heard, Neighbour
+from meshnode.core.settings import LinkSettings
+from meshnode.core.wire.codec import encode_frame
+from meshnode.core.wire.frames import BlockFrame, Run, Unknown, Want, Wish
+from support.gossip_node import GossipNode, node_of, post, village
+from support.world import LINK, World
+
+
+def far(world: World, one: str, other: str) -> Neighbour:
+    neighbour = node_of(world, one).neighbours.get(node_of(world, other).node)
+    assert neighbour is not None
+    return neighbour
+
+
+def ask(world: World, name: str, source: str, *wishes: Wish) -> None:
+    """A WANT, as if it came under the pairwise key."""
+    node, neighbour = node_of(world, name), far(world, name, source)
+    node.ctx.now, node.ctx.out = world.now, []
+    node.gossip.heard(Heard(neighbour.id, neighbour, True, LINK, source, False, (Want(wishes),), pairwise=True))
+    world.perform(name, node.finish())
+
+
+def served(world: World, source: str, name: str) -> int:
+    """Bytes of blocks that one heard from another."""
+    me = node_of(world, source).neighbours.me
+    frames = [frame for heard in node_of(world, name).heard if heard.sender == me for frame in heard.frames]
+    return sum(len(encode_frame(frame)) for frame in frames if isinstance(frame, Run | BlockFrame))
+
+
+def full_of_posts(seed: int, names: str, settings: LinkSettings | None = None) -> World:
+    world = village(seed, names, settings=settings)
+    world.clique(*names)
+    world.start()
+    world.run(10)
+    for index in range(64):
+        post(world, "a", "x" * 1000 + str(index))
+        world.run(1)
+    world.run(60)
+    return world
+
+
+def test_who_asks_on_and_on_is_served_at_the_rate_of_its_link() -> None:
+    world = full_of_posts(1, "ab", LinkSettings(unicast_bps=40_000))
+    handle, before = log_handle(node_of(world, "a").log()), served(world, "a", "b")
+    for _ in range(60):
+        ask(world, "a", "b", Wish(handle, 1, 64))
+        world.run(0.5)
+    assert 0 < served(world, "a", "b") - before <= 20_000 + 30 * 5_000
+    assert node_of(world, "a").outbox.backlog_s(LINK) < 10
+
+
+def test_one_asker_gets_no_more_by_asking_beside_others() -> None:
+    world = full_of_posts(2, "abcd")
+    log = node_of(world, "a").log()
+    before = served(world, "a", "b")
+    for name, first in (("c", 1), ("d", 20)):
+        ask(world, "a", name, Wish(log, first, 10))
+    ask(world, "a", "b", Wish(log, 1, 64))
+    world.run(20)
+    groups = 3  # with c, with d, alone
+    assert served(world, "a", "b") - before <= MAX_BYTES < groups * 10 * 1000 + MAX_BYTES
+
+
+def test_who_lies_in_a_session_is_hung_up_on_and_not_heard() -> None:
+    world = village(3, "ab")
+    world.start()
+    world.open_overlay("a", "b")
+    node, peer = node_of(world, "a"), far(world, "a", "b")
+    assert peer.session is not None
+    record = RecordReceived(peer.session, encode_frame(Unknown(0x70, b"noise")))
+    world.feed("a", record)
+    heard = node.heard[-1]
+    assert heard.carrier == "session"
+    node.neighbours.fine(heard, int(SESSION_BURST))
+    count = len(node.heard)
+    effects = node.step(record, world.now)
+    assert [effect for effect in effects if isinstance(effect, Hangup)] == [Hangup(peer.session)]
+    assert not [effect for effect in node.step(record, world.now) if isinstance(effect, Hangup)], "once"
+    assert len(node.heard) == count
+    assert node.ctx.counters["session_over_budget"] == 1
+    world.feed("a", EncounterEnded(peer.session))
+    assert not node.neighbours._cut_off
+    bucket = node.neighbours.buckets.session(peer.id, world.now)
+    assert not bucket.spend(1, world.now), "a new session pays from the same bucket"
+    assert bucket.spend(1, world.now + SESSION_BURST / SESSION_RATE + 1)
+
+
+def test_a_wrong_block_in_a_session_costs_ten_times_its_size() -> None:
+    world = village(4, "ab")
+    world.start()
+    world.open_overlay("a", "b")
+    node, peer = node_of(world, "a"), far(world, "a", "b")
+    block = GossipNode("w").write("hello")
+    wrong = BlockFrame(block.log, replace(compact_of(block, elide=False), signature=bytes(64)))
+    assert peer.session is not None
+    world.feed("a", RecordReceived(peer.session, encode_frame(Unknown(0x70, b"noise"))))
+    node.ctx.now = world.now
+    before = node.neighbours.buckets.session(peer.id, world.now)._left
+    world.feed("a", RecordReceived(peer.session, encode_frame(wrong)))
+    cost = before - node.neighbours.buckets.session(peer.id, world.now)._left
+    assert cost >= 10 * len(encode_compact(wrong.block, with_seq=True))
+
+
+def test_a_peer_that_is_forgotten_leaves_no_bucket() -> None:
+    node = GossipNode("a")
+    buckets = node.neighbours.buckets
+    buckets.session(b"peer", 0.0)
+    buckets.forget_peer(b"peer")
+    assert not buckets._sessions
