@@ -6,7 +6,7 @@ from meshnode.core.clock import EPOCH_2026, WallClock
 from meshnode.core.forwarding.shelf import TRANSIT_S
 from meshnode.core.ids import hashed
 from meshnode.core.neighbours.neighbour import Heard
-from meshnode.core.records import EnvelopeRecord
+from meshnode.core.records import ROLE_CUSTODY, EnvelopeRecord
 from meshnode.core.wire.frames import EnvelopeFrame, Handover, Receipts
 from support.valley import Box, Valley
 
@@ -154,6 +154,24 @@ def test_a_parcel_brings_envelopes_and_receipts_without_promises_of_others() -> 
     carry(a, back)
     assert a.state(message) == "delivered"
     assert list(a.forwarding.parcel_frames(since=valley.now + 1)) == back[-1:]
+
+
+def test_what_came_on_a_stick_waits_for_its_reader_and_takes_no_copy_from_the_writer() -> None:
+    valley = Valley()
+    a, b, c = valley.line("abc")
+    valley.part(a, b)
+    valley.part(b, c)
+    a.write(c, "on foot")
+    budget = [record.copies for record in a.rows.every(EnvelopeRecord)]
+    carry(b, list(a.forwarding.parcel_frames()))
+    assert [record.copies for record in a.rows.every(EnvelopeRecord)] == budget
+    assert [(record.role, record.copies) for record in b.rows.every(EnvelopeRecord)] == [(ROLE_CUSTODY, 1)]
+    valley.run(2 * 3600.0)
+    valley.reboot(b)
+    valley.run(2 * 3600.0)
+    valley.join(b, c)
+    valley.run(60.0)
+    assert c.inbox() == ["on foot"]
 
 
 def carry(box: Box, frames: list[object]) -> None:
