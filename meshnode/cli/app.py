@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -52,7 +55,8 @@ GROUPS = {
 PARCEL = {"export": "export_parcel", "import": "import_parcel"}
 
 
-def _build() -> App:
+def _build(*, whole: bool = False) -> App:
+    """All commands. Their code is imported when one is called; with `whole` now, for lists that say what each does."""
     built = App(
         name="meshnode",
         help=HELP,
@@ -63,30 +67,42 @@ def _build() -> App:
         suppress_keyboard_interrupt=False,
     )
     for name in SINGLE:
-        built.command(f"meshnode.cli.{name}:{name}", name=name)
+        built.command(_command(f"meshnode.cli.{name}:{name}", whole), name=name)
     for name, function in PARCEL.items():
-        built.command(f"meshnode.cli.parcel:{function}", name=name)
+        built.command(_command(f"meshnode.cli.parcel:{function}", whole), name=name)
     for group, (about, names) in GROUPS.items():
         inner = App(name=group, help=about)
         for name in names:
             function = "list_" if name == "list" else name  # `list` is a type of Python's
-            inner.command(f"meshnode.cli.{group}:{function}", name=name)
+            inner.command(_command(f"meshnode.cli.{group}:{function}", whole), name=name)
         built.command(inner)
     return built
+
+
+def _command(place: str, now: bool) -> Any:
+    module, _, function = place.partition(":")
+    return getattr(importlib.import_module(module), function) if now else place
 
 
 app = _build()
 
 
 def main() -> None:
-    """The entry point of the installed program."""
+    """The entry point of the installed program. It speaks UTF-8, whatever the locale says."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
 def run(words: Sequence[str]) -> int:
     """Run one command line; the number is the exit code."""
     try:
-        return app(_common_last(words), exit_on_error=False, print_error=False, help_on_error=False) or DONE
+        words = [os.fsencode(word).decode() for word in words]
+        chosen = _build(whole=True) if not words or {"--help", "-h"} & {*words} else app
+        return chosen(_common_last(words), exit_on_error=False, print_error=False, help_on_error=False) or DONE
+    except UnicodeDecodeError:
+        return _failed("the words of a command are UTF-8 text; these are not", WRONG_WORDS)
     except BaseExceptionGroup as group:
         return _ended(_gravest(group))
     except (CycloptsError, MeshnodeError, KeyboardInterrupt, BrokenPipeError) as error:
@@ -133,16 +149,20 @@ def _common_last(words: Sequence[str]) -> list[str]:
 
 
 def _sentence(error: CycloptsError) -> str:
-    text = " ".join(str(error).split()).rstrip(".")
+    text = " ".join(str(error).split()).partition(" Available commands:")[0].rstrip(".")
     return f"{text}; try `meshnode --help`" if "--help" not in text else text
 
 
 def _failed(text: str, code: int) -> int:
-    print(f"meshnode: {text}", file=sys.stderr)
+    from meshnode.cli.say import note
+
+    note(text)
     return code
 
 
 def _reader_left() -> int:
     """Whoever read our output has enough (`meshnode inbox | head`); the interpreter must not complain at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    from meshnode.cli.say import silence
+
+    silence()
     return DONE

@@ -26,7 +26,10 @@ def capture(
 
     Example: meshnode capture valley.pcapng
     """
-    endless(_follow, common, str(file.absolute()))
+    try:
+        endless(_follow, common, str(file.absolute()))
+    finally:
+        say.progress_ends()
 
 
 async def _follow(common: Common, path: str) -> None:
@@ -36,4 +39,4 @@ async def _follow(common: Common, path: str) -> None:
             if common.json:
                 say.line(notice)
             elif isinstance(notice, CaptureNotice):
-                print(f"\r{notice.frames} frames, {say.size(notice.bytes)}", end="", flush=True)
+                say.progress(f"{notice.frames} frames, {say.size(notice.bytes)}")

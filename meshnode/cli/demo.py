@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from meshnode.cli import say
 from meshnode.cli.app import DONE, FAILED
@@ -16,11 +16,15 @@ from meshnode.cli.options import COMMON, Common
 
 def demo(
     *,
-    nodes: Annotated[int, Parameter(help="How many nodes stand in the line.", show_default=True)] = 5,
+    nodes: Annotated[
+        int,
+        Parameter(help="How many nodes stand in the line, 2 to 12.", show_default=True,
+                  validator=validators.Number(gte=2, lte=12)),
+    ] = 5,
     serve: Annotated[bool, Parameter(negative="", help="Keep the nodes up afterwards and print their homes.")] = False,
     seed: Annotated[int, Parameter(help="Which frames are lost.", show_default=True)] = 1,
     common: Common = COMMON,
-) -> int:
+) -> int:  # fmt: skip
     """Watch a message cross a mesh of complete nodes on this machine. No root, no set-up, no network.
 
     Only the radios are modelled: a HaLow channel that loses one frame in ten. One node loses power on the way.

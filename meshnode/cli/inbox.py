@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from msgspec import UNSET
 
 from meshnode.cli import say
@@ -18,7 +18,9 @@ def inbox(
     channel: Annotated[str, Parameter(help="Only this channel.")] = "",
     contact: Annotated[str, Parameter(help="Only messages from and to this contact.")] = "",
     since: Annotated[str, Parameter(help="Only what came after this cursor.")] = "",
-    limit: Annotated[int, Parameter(help="At most so many, from the oldest on. Default: all.")] = 0,
+    limit: Annotated[
+        int, Parameter(help="At most so many, from the oldest on. Default: all.", validator=validators.Number(gte=0))
+    ] = 0,
     common: Common = COMMON,
 ) -> None:
     """Show what arrived and was sent, oldest first. What is shown counts as read.

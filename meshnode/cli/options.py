@@ -9,6 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from meshnode.errors import UsageError
+
 JSON_HELP = "Print JSON alone: one object, or one per line where the command streams."
 HOME_HELP = "Home of the node. Default: $MESHNODE_HOME, else $STATE_DIRECTORY, else ~/.local/state/meshnode."
 
@@ -24,7 +26,12 @@ class Common:
     @property
     def directory(self) -> Path:
         """The home this command is about."""
-        return (self.home or default_home()).expanduser().absolute()
+        home = (self.home or default_home()).expanduser().absolute()
+        try:
+            str(home).encode()
+        except UnicodeEncodeError:
+            raise UsageError("the path of the home is not UTF-8 text; choose another") from None
+        return home
 
 
 COMMON = Common()

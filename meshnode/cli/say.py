@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from meshnode.cli.options import Common
+from meshnode.errors import UsageError
 
 
 def answer(common: Common, data: object, lines: Iterable[str]) -> None:
@@ -18,17 +20,45 @@ def answer(common: Common, data: object, lines: Iterable[str]) -> None:
         line(data)
         return
     for text in lines:
-        print(text, flush=True)
+        out(text)
 
 
 def line(data: object) -> None:
     """One JSON object on a line of its own."""
-    print(msgspec.json.encode(data).decode(), flush=True)
+    out(msgspec.json.encode(data).decode())
+
+
+def out(text: str) -> None:
+    """A line on stdout; UsageError where it cannot be written, for example on a full disk."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence()
+        raise UsageError(f"the answer cannot be written ({error.strerror}); look where it is sent") from error
+
+
+def silence() -> None:
+    """Nothing goes to stdout any more: what is left of it must not fail again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(text: str) -> None:
-    """Progress, a warning, or an error: a sentence on stderr."""
-    print(f"meshnode: {text}", file=sys.stderr, flush=True)
+    """A warning, or an error: a sentence on stderr."""
+    print(f"meshnode: {plain(text)}", file=sys.stderr, flush=True)
+
+
+def progress(text: str) -> None:
+    """How far it is: one line on a terminal, written over; nothing in a pipe."""
+    if sys.stderr.isatty():
+        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
+
+
+def progress_ends() -> None:
+    """The terminal goes on below."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> list[str]:

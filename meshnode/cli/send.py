@@ -25,7 +25,8 @@ def send(
     wait: Annotated[Wait, Parameter(help="Return when the message is that far.", show_default=True)] = "kept",
     timeout: Annotated[
         float,
-        Parameter(help="Seconds to wait at most; then exit 4, and the message goes on.", show_default=True),
+        Parameter(help="Seconds to wait at most; then exit 4, and the message goes on.", show_default=True,
+                  validator=validators.Number(gte=0, lte=31_536_000)),
     ] = 60.0,
     cls: Annotated[
         int,

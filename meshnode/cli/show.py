@@ -18,11 +18,11 @@ def invite(common: Common, reply: replies.UriReply, *, qr: bool, words: bool) ->
     if common.json:
         say.answer(common, {"uri": reply.uri, "mesh": reply.mesh, "words": spelled} if words else reply, ())
         return
-    print(reply.uri)
+    say.out(reply.uri)
     if qr:
         _qr(reply.uri)
     if words:
-        print(spelled)
+        say.out(spelled)
 
 
 def _qr(uri: str) -> None:

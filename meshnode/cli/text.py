@@ -8,13 +8,16 @@ from collections.abc import AsyncIterator
 from meshnode.cli import say
 from meshnode.errors import UsageError
 
+LONGEST = 1_000_000  # bytes: far above any message, far below what would trouble the machine
+PIECE = 64 * 1024
+
 
 def given(text: str | None) -> str:
     """The text, or all of standard input without its last line end."""
     if text is None:
-        if sys.stdin.isatty():
+        if sys.stdin and sys.stdin.isatty():
             say.note("write your message, then Ctrl-D")
-        text = _decoded(sys.stdin.buffer.read()).removesuffix("\n").removesuffix("\r")
+        text = _decoded(_read(LONGEST + 1)).removesuffix("\n").removesuffix("\r")
     if not text:
         raise UsageError("an empty message is not sent; give a text, or write it to standard input")
     return text
@@ -24,12 +27,31 @@ async def lines() -> AsyncIterator[str]:
     """Lines of standard input as they come, empty ones left out."""
     import trio
 
-    while raw := await trio.to_thread.run_sync(sys.stdin.buffer.readline, abandon_on_cancel=True):
-        if text := _decoded(raw).rstrip("\r\n"):
-            yield text
+    rest = b""
+    while piece := await trio.to_thread.run_sync(_piece, abandon_on_cancel=True):
+        *whole, rest = (rest + piece).split(b"\n")
+        for raw in [*whole, *([rest] if len(rest) > LONGEST else [])]:
+            if text := _decoded(raw).rstrip("\r"):
+                yield text
+    if text := _decoded(rest).rstrip("\r"):
+        yield text
+
+
+def _read(most: int) -> bytes:
+    return sys.stdin.buffer.read(most) if sys.stdin else b""
+
+
+def _piece() -> bytes:
+    """What comes next, read beside the buffer: a thread that waits within its lock cannot be left behind by Ctrl-C."""
+    if not sys.stdin:
+        return b""
+    source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    return source.read(PIECE) or b""
 
 
 def _decoded(raw: bytes) -> str:
+    if len(raw) > LONGEST:
+        raise UsageError("standard input is longer than any message; send it in parts")
     try:
         return raw.decode()
     except UnicodeDecodeError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from meshnode.cli import say
 from meshnode.cli.app import DONE, NOT_YET
@@ -17,9 +17,13 @@ def trace(
     contact: Annotated[str, Parameter(help="Name of the contact.")],
     /,
     *,
-    timeout: Annotated[float, Parameter(help="Seconds to wait for the far end.", show_default=True)] = 60.0,
+    timeout: Annotated[
+        float,
+        Parameter(help="Seconds to wait for the far end.", show_default=True,
+                  validator=validators.Number(gte=0, lte=31_536_000)),
+    ] = 60.0,
     common: Common = COMMON,
-) -> int:
+) -> int:  # fmt: skip
     """Show the way a probe takes to a contact's node. Nodes may decline to tell.
 
     Example: meshnode trace Bo

@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from meshnode import errors
-from meshnode.control.lines import Answer, End, Event, Failure, Line
+from meshnode.control.lines import LINE_LIMIT, Answer, End, Event, Failure, Line
 from meshnode.control.notices import Notice
 from meshnode.control.paths import short
 from meshnode.control.reader import LineReader
@@ -57,8 +57,11 @@ class Client:
                     raise WireError("The node answered with something else; is it of another version?")
 
     async def _send(self, request: Request) -> None:
+        line = msgspec.json.encode(request) + b"\n"
+        if len(line) > LINE_LIMIT:
+            raise UsageError("This is longer than a node takes at a time; give less of it.")
         try:
-            await self._stream.send_all(msgspec.json.encode(request) + b"\n")
+            await self._stream.send_all(line)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise NotRunningError("The node has stopped.") from error
 

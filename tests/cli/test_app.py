@@ -61,6 +61,10 @@ def test_without_a_node_it_exits_3(meshnode: Commands, command: tuple[str, ...])
         (("send",), "CONTACT"),
         (("send", "Bo", "hi", "--wait", "soon"), "delivered"),
         (("send", "Bo", "hi", "--class", "9"), "4"),
+        (("send", "Bo", "hi", "--timeout", "-1"), "0"),
+        (("trace", "Bo", "--timeout", "inf"), "--timeout"),
+        (("inbox", "--limit", "-1"), "--limit"),
+        (("demo", "--nodes", "1"), "2"),
     ],
 )
 def test_wrong_words_exit_2_and_say_what_was_meant(meshnode: Commands, words: tuple[str, ...], hint: str) -> None:

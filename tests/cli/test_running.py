@@ -274,3 +274,23 @@ def test_a_node_from_start_to_end(tmp_path: Path) -> None:
             assert json.loads(node.stdout.read().splitlines()[-1])["event"] == "stopped"
             assert staying.wait(30) == 0
             assert json.loads(staying.stdout.read().splitlines()[-1])["event"] == "stopped"
+
+
+def test_ctrl_c_ends_reading_lines_cleanly(homes: list[Path]) -> None:
+    words = [sys.executable, "-m", "meshnode", "post", "square", "--lines", "--home", str(homes[0])]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ran:
+        assert ran.stdin is not None
+        assert ran.stdout is not None
+        assert ran.stderr is not None
+        ran.stdin.write(b"one more\n")
+        ran.stdin.flush()
+        assert b'"id"' in ran.stdout.readline()
+        ran.send_signal(signal.SIGINT)
+        assert ran.wait(timeout=20) == 130
+        assert ran.stderr.read() == b""
+
+
+def test_a_text_too_long_for_one_request_is_refused_before_it_is_sent(ada: Commands) -> None:
+    ran = ada("send", "Bo", "x" * 2_000_000)
+    assert (ran.code, ran.out) == (1, "")
+    assert "longer than a node takes" in ran.err
