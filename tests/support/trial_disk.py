@@ -109,8 +109,15 @@ class TrialDisk:
         )
 
     def blocks(self, wanted: Iterable[tuple[bytes, int, int]]) -> tuple[BlockRecord, ...]:
-        found = (self.get(BlockRecord, log, seq) for log, first, n in wanted for seq in range(first, first + n))
-        return tuple(row for row in found if row is not None)
+        return tuple(row for log, first, number in wanted for row in self._stretch(log, first, number))
+
+    def _stretch(self, log: bytes, first: int, number: int) -> list[BlockRecord]:
+        """As an index does it: what is asked for may be far longer than what is there."""
+        if number > len(self.rows):
+            rows = (row for row in self.every(BlockRecord) if row.log == log and first <= row.seq < first + number)
+            return sorted(rows, key=lambda row: row.seq)
+        found = (self.get(BlockRecord, log, seq) for seq in range(first, first + number))
+        return [row for row in found if row is not None]
 
     def envelopes(self, wanted: Iterable[bytes]) -> tuple[EnvelopeRecord, ...]:
         found = (self.get(EnvelopeRecord, name) for name in wanted)

@@ -101,6 +101,7 @@ from support.trial_world import LINK, MESH, Box, TrialWorld, address_of
 
 WRITERS = 12
 STEP_S = 0.25  # between inputs: buckets of the senders fill again
+TOGETHER = 4  # inputs between two steps of the world
 TIDY_EVERY = 200
 ROOM = 1171
 
@@ -214,7 +215,8 @@ class Fuzz:
             self._keep_bound()
             self.chance.choice(self._ways)(self)
             self.done += 1
-            self.world.run(STEP_S)
+            if self.done % TOGETHER == 0:
+                self.world.run(STEP_S * TOGETHER)
             if self.done % TIDY_EVERY == 0:
                 self._tidy()
 

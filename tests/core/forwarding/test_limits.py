@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from support.trial_member import say
-from support.trial_world import TrialWorld
 
 from meshnode.core.forwarding import receipts, shelf
 from meshnode.core.ids import Receipt
 from meshnode.core.records import SeenRecord, TombstoneRecord
 from meshnode.core.sealing.envelope import receipt_tag
 from meshnode.core.wire.frames import EnvelopeFrame, Handover, Receipts
+from support.trial_member import say
+from support.trial_world import TrialWorld
 
 
 def test_envelopes_with_their_receipts_at_will(monkeypatch: pytest.MonkeyPatch) -> None:
