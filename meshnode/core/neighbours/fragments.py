@@ -1,8 +1,9 @@
 """Items larger than a datagram: reassembly of what comes in, repair of what went out (protocol rule 3.6).
 
 The receiver asks. After a short silence it sends a bitmap of what is missing to the one it hears the item from; the
-sender keeps what it cut for half a minute. The item's id covers the whole: a wrong whole is thrown away, and the
-previous hop pays for it.
+sender keeps what it cut for half a minute. The item's id covers the whole: a wrong whole is thrown away, the previous
+hop pays for it, and the item is asked for once more, from one bound neighbour and under the pairwise key alone: among
+pieces that any member may have sealed in a neighbour's name, one false piece would spoil the true ones.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 from meshnode.core.clock import Instant
 from meshnode.core.ids import NeighbourId, hashed
 from meshnode.core.wire.frames import Fragment, FragmentWant
-from meshnode.errors import WireError
+from meshnode.errors import SignatureError, WireError
 
 HEADER: Final = 1 + 8 + 1 + 1  # type, item, index, count
 MAX_FRAGMENTS: Final = 16
@@ -36,11 +37,12 @@ def item_id(encoded: bytes) -> bytes:
 class Assembly:
     """One item on its way in."""
 
-    count: int
+    count: int  # 0: not known yet
     opened_at: Instant
     ask_at: Instant
     asked: int = 0
     pieces: dict[int, bytes] = field(default_factory=dict)
+    again: bool = False  # a whole was wrong: what is not sealed for us alone counts no more
 
     @property
     def size(self) -> int:
@@ -50,7 +52,7 @@ class Assembly:
     @property
     def missing(self) -> int:
         """Bit i set: fragment i is missing."""
-        return sum(1 << index for index in range(self.count) if index not in self.pieces)
+        return sum(1 << index for index in range(self.count or MAX_FRAGMENTS) if index not in self.pieces)
 
 
 class Reassembly:
@@ -59,17 +61,23 @@ class Reassembly:
     def __init__(self) -> None:
         self._open: dict[tuple[str, NeighbourId], dict[bytes, Assembly]] = {}
         self._done: dict[bytes, Instant] = {}  # items that are whole, and since when
+        self._again: dict[bytes, None] = {}  # items that were wrong once, and asked for anew
 
-    def take_untrusted(self, link: str, hop: NeighbourId, fragment: Fragment, now: Instant) -> bytes | None:
-        """The whole frame once the last piece is there, checked against its id."""
+    def take_untrusted(
+        self, link: str, hop: NeighbourId, fragment: Fragment, now: Instant, *, pairwise: bool = False
+    ) -> bytes | None:
+        """The whole frame once the last piece is there. SignatureError when pieces do not fit together, or the id."""
         if not 1 < fragment.count <= MAX_FRAGMENTS or fragment.index >= fragment.count:
             raise WireError("a fragment's place is impossible")
         if now < self._done.get(fragment.item, float("-inf")) + DONE_S:
             return None
         items = self._open.setdefault((link, hop), {})
         assembly = self._assembly(items, fragment, now)
+        if assembly.again and not pairwise:
+            return None
+        assembly.count = assembly.count or fragment.count
         if assembly.count != fragment.count:
-            raise WireError("fragments of one item disagree")
+            raise SignatureError("fragments of one item disagree")
         if fragment.index not in assembly.pieces:
             if sum(item.size for item in items.values()) + len(fragment.data) > MAX_BYTES:
                 raise WireError("more fragments than one neighbour may have open")
@@ -78,6 +86,18 @@ class Reassembly:
         if len(assembly.pieces) < assembly.count:
             return None
         return self._complete(items, fragment.item, assembly, now)
+
+    def begin_again(self, link: str, hop: NeighbourId, item: bytes, now: Instant) -> None:
+        """What came of an item was wrong: ask this neighbour for all of it, once."""
+        if item in self._again:
+            return
+        self._again[item] = None
+        while len(self._again) > DONE_ITEMS:
+            del self._again[next(iter(self._again))]
+        items = self._open.setdefault((link, hop), {})
+        items.pop(item, None)
+        self._make_room(items)
+        items[item] = Assembly(0, now, now, again=True)
 
     def asks(self, now: Instant) -> Iterator[tuple[str, NeighbourId, FragmentWant]]:
         """What is missing and due to be asked for; drops what grew too old."""
@@ -103,16 +123,19 @@ class Reassembly:
 
     def _assembly(self, items: dict[bytes, Assembly], fragment: Fragment, now: Instant) -> Assembly:
         if fragment.item not in items:
-            while len(items) >= MAX_OPEN:
-                del items[next(iter(items))]
+            self._make_room(items)
             items[fragment.item] = Assembly(fragment.count, now, now + ASK_AFTER_S)
         return items[fragment.item]
+
+    def _make_room(self, items: dict[bytes, Assembly]) -> None:
+        while len(items) >= MAX_OPEN:
+            del items[next(iter(items))]
 
     def _complete(self, items: dict[bytes, Assembly], item: bytes, assembly: Assembly, now: Instant) -> bytes:
         del items[item]
         whole = b"".join(assembly.pieces[index] for index in range(assembly.count))
         if item_id(whole) != item:
-            raise WireError("the whole is not what its fragments said")
+            raise SignatureError("the whole is not what its fragments said")
         for others in self._open.values():  # the same item may be on its way from several neighbours
             others.pop(item, None)
         self._done.pop(item, None)

@@ -12,7 +12,7 @@ from typing import Final
 from meshnode.core.context import Context
 from meshnode.core.ids import NeighbourId
 from meshnode.core.inputs import FrameReceived
-from meshnode.core.neighbours.buckets import Bucket
+from meshnode.core.neighbours.buckets import WRONG_FACTOR, Bucket
 from meshnode.core.neighbours.echoes import BOUND_FOR_S, MAX_ECHOES, OwnBeacons, echoes_us, note_echoes
 from meshnode.core.neighbours.fragments import Reassembly
 from meshnode.core.neighbours.hello import JITTER, HelloPacing, check_hello_untrusted
@@ -45,7 +45,7 @@ from meshnode.core.wire.frames import (
     Want,
 )
 from meshnode.core.wire.versions import speaks
-from meshnode.errors import WireError
+from meshnode.errors import SignatureError, WireError
 
 NOBODY: Final = NeighbourId(bytes(6))  # the hop of all who are not bound: they share what may be open
 STILL_BOUND: Final = RefWant(())  # under the pairwise key, it asks: am I bound at you?
@@ -130,7 +130,7 @@ class Receiver:
         bound = neighbour is not None and neighbour.bound_on(received.link, self._ctx.now)
         if bound and neighbour is not None and header.pairwise:
             self._between_us(neighbour, received.link, frames)
-        whole = self._whole_untrusted(received.link, header.sender if bound else NOBODY, frames)
+        whole = self._whole_untrusted(received, header, bound, frames)
         return Heard(
             sender=header.sender,
             neighbour=neighbour,
@@ -266,18 +266,47 @@ class Receiver:
         else:
             self._roster.bind(neighbour, presence, link)
 
-    def _whole_untrusted(self, link: str, hop: NeighbourId, frames: tuple[Frame, ...]) -> list[Frame]:
-        """The frames, with completed items in the place of their last fragment."""
+    def _whole_untrusted(
+        self, received: FrameReceived, header: LinkHeader, bound: bool, frames: tuple[Frame, ...]
+    ) -> list[Frame]:
+        """The frames, with completed items in the place of their last fragment. Its sender pays for a wrong one."""
         whole: list[Frame] = []
+        hop = header.sender if bound else NOBODY
         for frame in frames:
             if not isinstance(frame, Fragment):
                 whole.append(frame)
                 continue
-            item = self.reassembly.take_untrusted(link, hop, frame, self._ctx.now)
-            if item is not None:
-                inner = decode_frames_untrusted(item)
-                whole += [one for one in inner if not isinstance(one, Fragment | Hello | Beacon)]
+            try:
+                item = self.reassembly.take_untrusted(
+                    received.link, hop, frame, self._ctx.now, pairwise=bound and header.pairwise
+                )
+            except SignatureError:
+                self._fine(received, header, bound, pairwise=False)  # a piece may be of who spoke in its name
+                self._begin_again(received.link, header, frame.item)
+                continue
+            whole += self._inner_untrusted(received, header, bound, item) if item is not None else []
         return whole
+
+    def _inner_untrusted(self, received: FrameReceived, header: LinkHeader, bound: bool, item: bytes) -> list[Frame]:
+        """What a whole holds. One that cannot be read is what its id says: nobody has a better one."""
+        try:
+            inner = decode_frames_untrusted(item)
+        except WireError:
+            self._fine(received, header, bound, pairwise=header.pairwise)
+            return []
+        return [one for one in inner if not isinstance(one, Fragment | Hello | Beacon)]
+
+    def _fine(self, received: FrameReceived, header: LinkHeader, bound: bool, *, pairwise: bool) -> None:
+        self._ctx.count("item_refused")
+        settings = self._ctx.links[received.link]
+        bucket = self.bucket(received.link, header.sender, bound, pairwise, settings)
+        bucket.fine(len(received.data) * WRONG_FACTOR, self._ctx.now)
+
+    def _begin_again(self, link: str, header: LinkHeader, item: bytes) -> None:
+        """Ask the sender itself, for somebody may have spoken in its name; if it is not bound, one that is."""
+        near = sorted(self._roster.bound(link), key=lambda one: one.id != header.sender)
+        for neighbour in near[:1]:
+            self.reassembly.begin_again(link, neighbour.id, item, self._ctx.now)
 
     def _ask_hello(self, link: str) -> None:
         self._hellos.ask(link, self._ctx.now + self._ctx.entropy.between("hello", *JITTER))

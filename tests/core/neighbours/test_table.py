@@ -16,6 +16,7 @@ from meshnode.core.inputs import (
     PeerSeen,
     RecordReceived,
 )
+from meshnode.core.neighbours.fragments import item_id
 from meshnode.core.neighbours.hello import HelloPacing
 from meshnode.core.neighbours.receive import Receiver
 from meshnode.core.neighbours.roster import MAX_BOUND, MAX_KNOWN, SILENT_S, Roster
@@ -445,6 +446,75 @@ def test_fragments_of_the_unbound_share_one_place() -> None:
     assert receiver.reassembly.wakeup() is not None
     world.run(60)
     assert receiver.reassembly.wakeup() is None
+
+
+SMALL = LinkSettings(384, 384)
+LARGE_FRAME = Unknown(0x70, b"a frame of three pieces" * 40)
+
+
+def small_pair() -> World:
+    world = village(1, "abc", settings=SMALL)
+    world.clique(*"abc")
+    world.start()
+    world.run(20)
+    return world
+
+
+def send_large(world: World, name: str, to: str) -> None:
+    node = node_of(world, name)
+    node.ctx.now, node.ctx.out = world.now, []
+    node.neighbours.send(far(world, name, to), LARGE_FRAME, 3, link=LINK)
+    world.perform(name, node.finish())
+
+
+def budget(world: World, name: str, of: str, *, pairwise: bool) -> float:
+    node = node_of(world, name)
+    bucket = node.neighbours.buckets.bound(far(world, name, of).id, pairwise, node.ctx.links[LINK], world.now)
+    bucket._fill(world.now)
+    return bucket._left
+
+
+@pytest.mark.parametrize("lie", [Fragment(item_id(encode_frame(LARGE_FRAME)), 1, count, b"false") for count in (3, 4)])
+def test_a_false_piece_in_a_neighbours_name_costs_a_second_asking_and_no_more(lie: Fragment) -> None:
+    world = small_pair()
+    world.feed("a", FrameReceived(LINK, "b", True, sealed("b", [lie])))
+    send_large(world, "b", "a")
+    world.run(3)
+    assert node_of(world, "a").ctx.counters["item_refused"] >= 1
+    assert LARGE_FRAME in [frame for heard in node_of(world, "a").heard for frame in heard.frames]
+    wants = [frame for heard in node_of(world, "b").heard for frame in heard.frames if isinstance(frame, FragmentWant)]
+    assert len(wants) == 1
+    assert budget(world, "a", "b", pairwise=True) == node_of(world, "a").ctx.links[LINK].unicast_bps / 8 * 4
+
+
+def test_a_wrong_whole_of_a_stranger_is_asked_of_a_neighbour() -> None:
+    world = small_pair()
+    send_large(world, "b", "c")
+    item = item_id(encode_frame(LARGE_FRAME))
+    for index in range(3):
+        lie = sealed("zed", [Fragment(item, index, 3, b"lie")], counter=index)
+        world.feed("a", FrameReceived(LINK, "x", True, lie))
+    world.run(3)
+    assert node_of(world, "a").ctx.counters["item_refused"] == 1
+    first = node_of(world, "a").neighbours.bound(LINK)[0].node
+    for name in "bc":
+        frames = [frame for heard in node_of(world, name).heard for frame in heard.frames]
+        asked = any(isinstance(frame, FragmentWant) and frame.item == item for frame in frames)
+        assert asked == (node_of(world, name).node == first)
+
+
+def test_who_sends_a_whole_that_nobody_can_read_pays_for_it() -> None:
+    world = small_pair()
+    noise = b"\x05no block"
+    pieces = [noise[:5], noise[5:]]
+    for index, piece in enumerate(pieces):
+        lie = Fragment(item_id(noise), index, 2, piece)
+        world.feed("a", FrameReceived(LINK, "b", True, sealed("b", [lie, SILENT_FRAME], counter=5000 + index)))
+    node = node_of(world, "a")
+    assert node.ctx.counters["item_refused"] == 1
+    assert node.heard[-1].frames == (SILENT_FRAME,), "the rest of the datagram is heard"
+    full = node.ctx.links[LINK].multicast_bps / 8 * 4
+    assert budget(world, "a", "b", pairwise=False) < full - 10 * 29
 
 
 # sessions
