@@ -82,6 +82,4 @@ def _same(peers: list[PeerUri], peer: PeerUri) -> bool:
 
 
 def _text(peer: PeerUri) -> str:
-    head, bracket, rest = peer.plain.partition("]")
-    plain = f"{head}%25{peer.interface}{bracket}{rest}" if peer.interface else peer.plain
-    return f"{plain}?{peer.options}" if peer.options else plain
+    return f"{peer.shown}?{peer.options}" if peer.options else peer.shown

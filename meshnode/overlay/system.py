@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,7 +106,7 @@ class SystemOverlay:
             "interface": known.interface,
             "version": known.version,
             "detail": known.detail,
-            "peers": [*known.peers, *self._waiting()],
+            "peers": self._peerings(),
         }
 
     async def add_peer(self, uri: str) -> None:
@@ -114,6 +115,8 @@ class SystemOverlay:
         if self._admin is not None and self._known.public_key:
             await add_peer(self._admin, peer)
         self._book.add(peer)
+        if self._admin is not None and self._known.public_key:
+            await self._look_now()
 
     async def remove_peer(self, uri: str) -> None:
         """Stop peering with it."""
@@ -123,6 +126,8 @@ class SystemOverlay:
         removed = connected and await remove_peer(self._attached(), peer)
         if not was_kept and not removed:
             raise OverlayError(f"{uri} is not a peering of this node; see `meshnode peer list`.")
+        if connected:
+            await self._look_now()
 
     def _attached(self) -> Admin:
         if self._admin is None:
@@ -167,11 +172,21 @@ class SystemOverlay:
             except OverlayError as error:
                 _log.warning("peering not taken", peer=peer.plain, why=str(error))
 
-    def _waiting(self) -> list[Mapping[str, object]]:
-        """Peerings that are kept and unknown to the daemon now."""
-        shown = {row["uri"] for row in self._known.peers}
-        kept = (peer.plain for peer in self._book if peer.plain not in shown)
-        return [{"uri": plain, "up": False, "inbound": False, "last_error": "not added yet"} for plain in kept]
+    def _peerings(self) -> list[Mapping[str, object]]:
+        """Those of the daemon, ours by the name they were given; then those of ours that it does not know yet."""
+        ours, rows = list(self._book), []
+        for row in self._known.peers:
+            mine = next((peer for peer in ours if peer.plain == row["uri"] and not row["inbound"]), None)
+            if mine is not None:
+                ours.remove(mine)
+            rows.append({**row, "uri": mine.shown if mine else row["uri"]})
+        waiting = ({"uri": p.shown, "up": False, "inbound": False, "last_error": "not added yet"} for p in ours)
+        return [*rows, *waiting]
+
+    async def _look_now(self) -> None:
+        """What changed is to be seen at once; a daemon that fails now is found out by the next look."""
+        with suppress(OverlayError):
+            self._known = await self._ask()
 
     async def _tell(self, inputs: Inputs) -> None:
         up = {str(row["address"]) for row in self._known.peers if row["up"]} - {"", self._known.address}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,6 +14,7 @@ MAX_BACKOFF = "60s"
 
 _WITH_PORT = ("tcp", "tls", "quic", "socks", "sockstls")
 _WITHOUT_PORT = ("ws", "wss")
+_LINK_LOCAL = re.compile("fe[89ab].:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,12 @@ class PeerUri:
     plain: str
     options: str
     interface: str
+
+    @property
+    def shown(self) -> str:
+        """As a person reads and writes it: the interface as a zone, no options, for they may hold a password."""
+        head, bracket, rest = self.plain.partition("]")
+        return f"{head}%25{self.interface}{bracket}{rest}" if self.interface else self.plain
 
     @property
     def dialled(self) -> str:
@@ -50,6 +58,8 @@ def parse_peer_uri(text: str) -> PeerUri:
         raise UsageError(f"{text}: Yggdrasil peers over {', '.join((*_WITH_PORT, *_WITHOUT_PORT, 'unix'))}.")
     if not parts.hostname or (port is None and parts.scheme in _WITH_PORT):
         raise UsageError(f"{text} has no host or no port; it looks like tls://host:port.")
+    if _LINK_LOCAL.match(parts.hostname) and not interface:
+        raise UsageError(f"{text} is on a link; say on which: {parts.scheme}://[{parts.hostname}%IF]:{port or 443}.")
     return PeerUri(plain, options, interface)
 
 

@@ -30,11 +30,16 @@ def test_peering_uris(text, peer):
 
 @pytest.mark.parametrize(
     "text", ["", "host:1", "tls://host", "tls://:1", "tls://h:x", "tls://h:99999", "http://h:1", "tls://h:1 x", "tls://h:1?x",
-             "tls://[fe80::1:9", "t" * 2000, "tls://h:1\n"],
+             "tls://[fe80::1:9", "t" * 2000, "tls://h:1\n", "tls://[fe80::1]:9", "tls://[fe80::1%]:9", "wss://[FE80::1]"],
 )  # fmt: skip
 def test_what_the_daemon_would_swallow_and_fail_on_is_refused(text):
     with pytest.raises(UsageError):
         parse_peer_uri(text)
+
+
+@pytest.mark.parametrize("text", ["tls://[fe80::1%25wlan1]:9", "tls://[fe80::1%wlan1]:9", "tls://h:1", "wss://h/path"])
+def test_what_is_shown_is_the_same_peering(text):
+    assert parse_peer_uri(parse_peer_uri(text).shown) == parse_peer_uri(text)
 
 
 @given(st.text(max_size=60))

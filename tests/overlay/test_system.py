@@ -96,6 +96,21 @@ async def test_a_peering_is_added_kept_and_removed(daemon, heard, tmp_path):
     await overlay._attached().aclose()
 
 
+async def test_a_peering_on_a_link_is_listed_as_it_can_be_removed(daemon, heard):
+    overlay = SystemOverlay([daemon.endpoint], PeerBook(None))
+    await overlay.look(heard[0])
+    await overlay.add_peer("tls://[fe80::1%halow0]:9")
+    await overlay.add_peer("tls://[fe80::1%halow1]:9")
+    daemon.peers.append(up("tls://[fe80::1]:9", inbound=True))
+    await overlay.look(heard[0])
+    shown = sorted(peer["uri"] for peer in overlay.status()["peers"])
+    assert shown == ["tls://[fe80::1%25halow0]:9", "tls://[fe80::1%25halow1]:9", "tls://[fe80::1]:9"]
+    daemon.peers.pop()
+    await overlay.remove_peer(shown[0])
+    assert "tls://[fe80::1%25halow0]:9" not in [peer["uri"] for peer in overlay.status()["peers"]]
+    await overlay._attached().aclose()
+
+
 async def test_one_that_the_daemon_refuses_is_not_kept(daemon, heard):
     overlay = SystemOverlay([daemon.endpoint], book := PeerBook(None))
     await overlay.look(heard[0])
