@@ -200,6 +200,9 @@ class SeenRecord(Keyed):
     until: float
 
 
+HOPS_UNKNOWN = -1  # no envelope says how far it came; a probe does
+
+
 @dataclass(frozen=True, slots=True)
 class MessageRecord(Keyed):
     """What a person wrote or received. `text` is sealed at rest. Dates are Unix seconds, 0 unknown.

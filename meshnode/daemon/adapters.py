@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 import trio
 
-from meshnode.core.ids import ChannelId, PersonaKey
+from meshnode.core.ids import ChannelId, MessageId, PersonaKey
 from meshnode.core.inputs import Input
 from meshnode.core.notices import Notice
 from meshnode.core.records import ChannelRecord, ContactRecord, MessageRecord, Record, StateRecord
@@ -136,6 +136,10 @@ class ControlHandlers(Protocol):
 
     async def message(self, prefix: bytes) -> Filed | None:
         """The one message whose id begins so; UsageError if several do."""
+        ...
+
+    def waiting_for(self, message: MessageId) -> str:
+        """What an own message still needs of the mesh, in a few words; empty if nothing, or if it is not known."""
         ...
 
     async def contacts(self) -> list[ContactRecord]:

@@ -9,7 +9,7 @@ import trio
 
 import meshnode
 from meshnode.control.replies import utc_text
-from meshnode.core.ids import ChannelId, NodeKey, PersonaKey
+from meshnode.core.ids import ChannelId, MessageId, NodeKey, PersonaKey
 from meshnode.core.inputs import BeginExport, Compose, EncounterBegan, EncounterEnded, Input, RecordReceived
 from meshnode.core.notices import MessageFiled, Notice
 from meshnode.core.records import ChannelRecord, ContactRecord, Record
@@ -83,6 +83,11 @@ class Host:
         """The one message whose id begins so."""
         found = await self._disk.read(lambda reads: reads.message(prefix))
         return Filed(*found) if found else None
+
+    def waiting_for(self, message: MessageId) -> str:
+        """What an own message still needs of the mesh; empty if nothing, or if it is not known."""
+        why = self._loop.node.why(message)
+        return why.waiting_for if why is not None else ""
 
     async def contacts(self) -> list[ContactRecord]:
         """The address book, by name."""

@@ -22,8 +22,10 @@ from typing import Protocol
 import structlog
 import trio
 
+from meshnode.core.chat.chat import Why
 from meshnode.core.clock import Instant
 from meshnode.core.effects import Effect, Forget, Notify, Persist
+from meshnode.core.ids import MessageId
 from meshnode.core.inputs import (
     ClockSet,
     EncounterBegan,
@@ -74,6 +76,10 @@ class NodeLike(Protocol):
 
     def status(self) -> dict[str, object]:
         """What it knows of itself."""
+        ...
+
+    def why(self, message: MessageId, /) -> Why | None:
+        """Where an own message is."""
         ...
 
 

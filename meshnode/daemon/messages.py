@@ -92,22 +92,17 @@ class Messages:
             id=filed.message.id.hex(),
             state=wording.state_of(filed),
             witnesses=list(filed.state.witnesses) if filed.state else [],
-            waiting_for=await self._waiting_for(filed),
+            waiting_for=self._waiting_for(filed),
         )
 
-    async def _waiting_for(self, filed: Filed) -> str:
+    def _waiting_for(self, filed: Filed) -> str:
         """In a few words, what an own message still needs to get further."""
-        message, state = filed.message, wording.state_of(filed)
-        name = self._desk.book.name_of(message.peer)
-        if not message.outgoing or state in ("read", "expired"):
+        message = filed.message
+        if not message.outgoing:
             return ""
-        if state == "delivered":
-            return f"{name} to read it"
-        if not message.channel and not await self._has_key(message.peer):
-            return f"key of {name}"
-        if state in ("written", "kept"):
-            return "a neighbour to come into reach" if not self._desk.status().neighbours else "air"
-        return "neighbours to say that they have it" if message.channel else f"the box of {name} to be met"
+        if wording.state_of(filed) == "delivered":
+            return f"{self._desk.book.name_of(message.peer)} to read it"
+        return self._desk.host.waiting_for(message.id)
 
     async def _has_key(self, persona: PersonaKey) -> bool:
         devices = {device.device for device in await self._desk.host.every(DeviceRecord) if device.persona == persona}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from meshnode.core.chat.chat import Why
 from meshnode.core.effects import Effect, Persist
+from meshnode.core.ids import MessageId
 from meshnode.core.inputs import Input
 from meshnode.core.records import Record
 from meshnode.daemon.loop import NodeLike
@@ -41,3 +43,7 @@ class Observed:
     def status(self) -> dict[str, object]:
         """That of the node."""
         return self._node.status()
+
+    def why(self, message: MessageId, /) -> Why | None:
+        """That of the node."""
+        return self._node.why(message)

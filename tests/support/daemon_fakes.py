@@ -9,6 +9,7 @@ from typing import Any
 import trio
 
 from meshnode.core.effects import Effect, Forget, Persist
+from meshnode.core.ids import MessageId
 from meshnode.core.inputs import Input, LinkChanged
 from meshnode.core.settings import LinkSettings
 from meshnode.daemon.adapters import Inputs, Started
@@ -38,6 +39,9 @@ class FakeNode:
 
     def status(self) -> dict[str, object]:
         return {}
+
+    def why(self, message: MessageId) -> None:
+        return None
 
     def inputs(self, kind: type[Any]) -> list[Any]:
         return [given for given, _ in self.given if isinstance(given, kind)]

@@ -25,7 +25,15 @@ from meshnode.core.context import Context
 from meshnode.core.effects import ReadStored
 from meshnode.core.ids import BlockId, ChannelId, DeviceKey, LogId, MessageId, PersonaKey, log_channel, log_device
 from meshnode.core.inputs import Compose, SetChannel, Stored
-from meshnode.core.records import BODY_HELD, ChannelRecord, FactRecord, MessageRecord, RecordKey, Snapshot
+from meshnode.core.records import (
+    BODY_HELD,
+    HOPS_UNKNOWN,
+    ChannelRecord,
+    FactRecord,
+    MessageRecord,
+    RecordKey,
+    Snapshot,
+)
 from meshnode.core.trust.rings import Rings
 from meshnode.errors import UsageError
 
@@ -167,7 +175,7 @@ class Channels:
             cls=block.cls,
             sent_at=min(written, received_at) if received_at else written,
             received_at=received_at,
-            hops=0,
+            hops=HOPS_UNKNOWN,
             missing=0,
             request=b"",
         )

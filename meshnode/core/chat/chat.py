@@ -19,7 +19,7 @@ from meshnode.core.chat.outgoing import Outgoing
 from meshnode.core.chat.ownlogs import OwnLogs
 from meshnode.core.chat.people import People
 from meshnode.core.chat.sessions import Sessions
-from meshnode.core.chat.states import States
+from meshnode.core.chat.states import States, rank
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.forwarder import Forwarding
@@ -117,7 +117,18 @@ class Chat:
         record = self.states.get(message)
         if record is None:
             return None
-        return Why(record.state, record.witnesses, self._out.waiting_for(message))
+        return Why(record.state, record.witnesses, self._waiting_for(message, record.state))
+
+    def _waiting_for(self, message: MessageId, state: str) -> str:
+        """In a few words, what it still needs to get further; once delivered it needs nothing of the mesh."""
+        if rank(state) >= rank("delivered"):
+            return ""
+        if missing := self._out.waiting_for(message):
+            return missing
+        if rank(state) < rank("on_air"):
+            return "air" if self._forwarding.in_reach else "a neighbour to come into reach"
+        reader = self._out.reader(message)
+        return f"the box of {reader} to be met" if reader else "neighbours to say that they have it"
 
     # What arrives
 

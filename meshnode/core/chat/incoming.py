@@ -25,7 +25,7 @@ from meshnode.core.context import Context
 from meshnode.core.forwarding.forwarder import Forwarding
 from meshnode.core.ids import ChannelId, DeviceKey, PersonaKey, Receipt, Tag
 from meshnode.core.neighbours.neighbour import Heard
-from meshnode.core.records import MessageRecord, PrekeyRecord, Record, Snapshot
+from meshnode.core.records import HOPS_UNKNOWN, MessageRecord, PrekeyRecord, Record, Snapshot
 from meshnode.core.sealing.envelope import KIND_FIRST, EnvelopeHeader, read_envelope_untrusted
 from meshnode.core.sealing.first import FirstMessage, Prekey, open_first_untrusted
 from meshnode.core.sealing.inner import PROMPT, READ, TEXT, Inner, message_id
@@ -203,7 +203,7 @@ class Incoming:
             cls=header.cls,
             sent_at=self._written_at(header),
             received_at=self._filing.date(),
-            hops=0,
+            hops=HOPS_UNKNOWN,
             missing=got.missing,
             request=b"",
         )

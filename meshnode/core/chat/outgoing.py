@@ -29,6 +29,7 @@ from meshnode.core.forwarding.timers import Timers, earliest
 from meshnode.core.ids import ChannelId, DeviceKey, MessageId, PersonaKey, Receipt, Tag
 from meshnode.core.inputs import Compose
 from meshnode.core.records import (
+    HOPS_UNKNOWN,
     EnvelopeRecord,
     FactRecord,
     MessageRecord,
@@ -201,14 +202,16 @@ class Outgoing:
             self._begin_again(device)
 
     def waiting_for(self, message: MessageId) -> str:
-        """What an undelivered direct message still needs, in a few words; empty if it is none."""
+        """What a message that is not sealed yet needs for it, in a few words; empty if it is none."""
         pending = self._pending.get(message)
-        if pending is None:
+        if pending is None or pending.sealed_at is not None:
             return ""
-        name = self._people.name_of(pending.persona)
-        if message in self._held:
-            return "receipts of earlier messages"
-        return f"key of {name}" if pending.sealed_at is None else f"the box of {name} to be met"
+        return "receipts of earlier messages" if message in self._held else f"key of {self.reader(message)}"
+
+    def reader(self, message: MessageId) -> str:
+        """To whom an undelivered direct message goes; empty if it is none."""
+        pending = self._pending.get(message)
+        return self._people.name_of(pending.persona) if pending is not None else ""
 
     # Time
 
@@ -248,7 +251,7 @@ class Outgoing:
             cls=told.cls,
             sent_at=date,
             received_at=date,
-            hops=0,
+            hops=HOPS_UNKNOWN,
             missing=0,
             request=told.request,
         )

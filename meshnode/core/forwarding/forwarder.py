@@ -173,6 +173,11 @@ class Forwarding:
         """What our own beacon says."""
         return self.shelf.digest()
 
+    @property
+    def in_reach(self) -> bool:
+        """True while somebody is there to give anything to."""
+        return bool(self._neighbours.reachable())
+
     def carrying(self) -> bool:
         """True while something waits to be handed on: beacon more often when alone.
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from meshnode.core.chat.chat import Why
+from meshnode.core.ids import channel_id
 from meshnode.core.inputs import Compose
 from meshnode.core.records import (
+    HOPS_UNKNOWN,
     ConversationRecord,
     EnvelopeRecord,
     FactRecord,
@@ -61,6 +64,26 @@ def test_carried_names_its_witnesses_and_needs_valid_proofs() -> None:
     assert a.state(message) == "carried"
     assert a.chat.why(message).witnesses == (a.neighbours.of(b).short,)
     assert a.chat.why(message).waiting_for == "the box of c to be met"
+
+
+def test_what_a_message_waits_for_is_said_by_its_state() -> None:
+    valley = Valley()
+    a, b, c = valley.line("abc")
+    valley.part(a, b)
+    valley.part(b, c)
+    direct, post = a.write(c, "hello"), a.post(channel_id("square"), "hear ye")
+    needs = [a.chat.why(message).waiting_for for message in (direct, post)]
+    assert needs == ["a neighbour to come into reach"] * 2
+    valley.join(a, b)
+    assert a.chat.why(post).waiting_for == "air"
+    valley.run(5.0)
+    a.step(lambda: a.chat.block_on_air(valley.blocks[-1].id))
+    assert a.chat.why(post).waiting_for == "neighbours to say that they have it"
+    assert a.chat.why(direct).waiting_for == "the box of c to be met"
+    valley.join(b, c)
+    valley.run(40.0)
+    assert a.chat.why(direct) == Why("delivered", ("c",), "")
+    assert {message.hops for box in (a, c) for message in box.filed()} == {HOPS_UNKNOWN}
 
 
 def test_a_read_note_says_read() -> None:

@@ -208,7 +208,7 @@ def test_without_a_date_a_prekey_ages_from_the_day_it_came(reboot: bool) -> None
         valley.reboot(a)
     valley.run(6.9 * DAY_S)
     early = a.write(b, "in time")
-    assert a.chat.why(early).waiting_for == "the box of b to be met"
+    assert a.chat.why(early).waiting_for == "a neighbour to come into reach"
     a.chat.sessions.retire(b.keys.device)
     valley.run(0.2 * DAY_S)
     message = a.write(b, "too late for this key")
