@@ -35,6 +35,9 @@ SEND_BUFFER = 64 * 1024  # half a second at 1 Mbit/s: the core paces, a longer q
 _ROOM = MAX_DATAGRAM + 1  # one more than allowed, so that a longer one shows
 _CONTROL_ROOM = socket.CMSG_SPACE(20) + socket.CMSG_SPACE(4)
 _GROUP = socket.inet_pton(socket.AF_INET6, LINK_GROUP)
+_HEARD_S = 30.0
+_MAX_HEARD = 256
+_MSG_CONFIRM = 0x800  # linux/socket.h: "the neighbour answered, believe that it is there"
 _FULL = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -57,6 +60,7 @@ class UdpLink:
         self._radio = RadioFile(radio_state or radio_state_path())
         self._found: Interface | None = None
         self._socket: socket.socket | None = None
+        self._heard: dict[str, float] = {}  # who sent something, and when
 
     async def run(
         self, inputs: trio.MemorySendChannel[Input], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -83,10 +87,15 @@ class UdpLink:
         try:
             # A text that is no address must not become a question to a name server.
             host = LINK_GROUP if to is None else socket.inet_ntop(*_packed(to))
-            self._socket.sendto(data, (host, self._port, 0, self._found.index))
+            self._socket.sendto(data, self._confirming(host), (host, self._port, 0, self._found.index))
             self.counters["sent"] += 1
         except OSError as error:
             self.counters["send_queue_full" if error.errno in _FULL else "send_failed"] += 1
+
+    def _confirming(self, host: str) -> int:
+        """Who was heard a moment ago is there: the kernel's own question would cost two frames each time."""
+        heard_at = self._heard.get(host)
+        return _MSG_CONFIRM if heard_at is not None and trio.current_time() < heard_at + _HEARD_S else 0
 
     def where(self) -> tuple[str, str]:
         """Interface and link-local address sessions may use; empty while the link is down."""
@@ -163,7 +172,14 @@ class UdpLink:
                     continue
                 self.counters["received"] += 1
                 address = socket.inet_ntop(socket.AF_INET6, packed)
+                self._note_heard(address)
                 await inputs.send(FrameReceived(self.name, address, arrived[1] == _GROUP, data))
+
+    def _note_heard(self, address: str) -> None:
+        self._heard.pop(address, None)
+        self._heard[address] = trio.current_time()
+        if len(self._heard) > _MAX_HEARD:
+            del self._heard[next(iter(self._heard))]
 
 
 def refusal(data: bytes, flags: int, source: bytes, arrived: tuple[int, bytes, int], own: bytes, index: int) -> str:

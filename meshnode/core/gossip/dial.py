@@ -1,5 +1,8 @@
 """Whom to call: overlay peers while they are there, and link neighbours when there is much to fetch.
 
+An overlay peer that turns out to be bound on a link is let go, and called again when it is lost there: one way to a
+neighbour is enough, and an idle TCP connection over the overlay costs its keepalives on the same air.
+
 Of two link neighbours the one with the lower id dials, so that they do not call each other; the other one only when it
 has waited in vain. What fails is tried again later, the waits double.
 """
@@ -11,7 +14,8 @@ from typing import Final
 
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
-from meshnode.core.effects import Dial
+from meshnode.core.effects import Dial, Hangup
+from meshnode.core.ids import NodeKey
 from meshnode.core.inputs import DialFailed, EncounterBegan, PeerSeen
 from meshnode.core.neighbours.table import Neighbour, Neighbours
 
@@ -20,6 +24,7 @@ LONGEST_WAIT_S: Final = 600.0
 ANSWER_S: Final = 30.0  # a dial without a word for so long may be tried again
 START_S: Final = (0.0, 3.0)  # two peers see each other at once: let one be first
 AGAIN_S: Final = (2.0, 8.0)  # after a session ended
+SPARE_S: Final = 20.0  # how often to look whether an overlay peer is a link neighbour, or still is
 
 
 @dataclass(slots=True)
@@ -33,6 +38,7 @@ class Callee:
     next_at: Instant
     wait_s: float = 0.0
     session: int | None = None
+    node: NodeKey | None = None  # who answered there last
 
 
 class Dialler:
@@ -74,14 +80,16 @@ class Dialler:
         """Somebody is on the line."""
         callee = self._callees.get(began.address)
         if callee is not None:
-            callee.session, callee.wait_s = began.session, 0.0
+            callee.session, callee.wait_s, callee.node = began.session, 0.0, began.node
+            callee.next_at = self._ctx.now + SPARE_S
 
     def closed(self, session: int) -> None:
         """The line is free again."""
         for callee in self._callees.values():
             if callee.session == session:
                 callee.session = None
-                callee.next_at = self._ctx.now + self._ctx.entropy.between("dial", *AGAIN_S)
+                again = self._ctx.entropy.between("dial", *AGAIN_S)
+                callee.next_at = self._ctx.now + (SPARE_S if self._on_link(callee) else again)
 
     def failed(self, failure: DialFailed) -> None:
         """Nobody answered."""
@@ -93,13 +101,24 @@ class Dialler:
 
     def wakeup(self) -> Instant | None:
         """When to call next."""
-        return min((c.next_at for c in self._callees.values() if c.wanted and c.session is None), default=None)
+        return min((c.next_at for c in self._callees.values() if c.wanted), default=None)
 
     def tick(self) -> None:
-        """Call those who are due."""
+        """Call those who are due, and let go whom a link reaches."""
         for callee in self._callees.values():
-            if callee.wanted and callee.session is None and callee.next_at <= self._ctx.now:
+            if not callee.wanted or callee.next_at > self._ctx.now:
+                continue
+            spare = self._on_link(callee)
+            if not spare and callee.session is None:
                 self._dial(callee)
+                continue
+            if spare and callee.session is not None:
+                self._ctx.emit(Hangup(callee.session))
+            callee.next_at = self._ctx.now + SPARE_S
+
+    def _on_link(self, callee: Callee) -> bool:
+        neighbour = self._neighbours.get(callee.node) if callee.node is not None else None
+        return neighbour is not None and neighbour.link(self._ctx.now) is not None
 
     def _dial(self, callee: Callee) -> None:
         callee.next_at = self._ctx.now + ANSWER_S

@@ -705,8 +705,23 @@ def test_a_peer_with_an_open_session_is_not_called() -> None:
     world.open_overlay("a", "b")
     world.feed("a", PeerSeen("b", "overlay"))
     world.feed("a", PeerSeen("b", "link"))
-    assert node_of(world, "a").gossip.dialler.wakeup() is None
+    world.run(60)
+    assert node_of(world, "a").neighbours.session_peers() == [far(world, "a", "b")], "one session, the first"
     world.feed("a", EncounterEnded(99))
+
+
+def test_an_overlay_peer_that_a_link_reaches_is_let_go_and_called_again_when_it_is_lost_there() -> None:
+    world = pair(26)
+    world.feed("a", PeerSeen("b", "overlay"))
+    world.run(5)
+    assert node_of(world, "a").neighbours.session_peers() == [far(world, "a", "b")]
+    world.run(60)
+    assert node_of(world, "a").neighbours.session_peers() == []
+    world.run(600)
+    assert node_of(world, "a").neighbours.session_peers() == [], "and not called again"
+    world.part("a", "b")
+    world.run(1500)
+    assert node_of(world, "a").neighbours.session_peers() == [far(world, "a", "b")]
 
 
 # sessions
