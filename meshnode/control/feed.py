@@ -6,7 +6,7 @@ cursor it saw. Nobody waits for a slow watcher.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
 import trio
@@ -54,10 +54,11 @@ class _Watcher:
 class Feed:
     """Publish once, followed by many."""
 
-    def __init__(self, buffer: int = BUFFER) -> None:
+    def __init__(self, buffer: int = BUFFER, at: Callable[[], str] = lambda: utc_text(0)) -> None:
+        """`at` says what moment it is, for notices that are made for one watcher."""
+        self.at = at
         self._buffer = buffer
         self._watchers: set[_Watcher] = set()
-        self.last_at = utc_text(0)
 
     @property
     def watched(self) -> bool:
@@ -66,7 +67,6 @@ class Feed:
 
     def publish(self, notice: Notice) -> None:
         """Tell whoever watches; never waits."""
-        self.last_at = notice.at
         for watcher in self._watchers:
             watcher.offer(notice)
 

@@ -43,7 +43,7 @@ class MessageNotice(_Notice, frozen=True, tag="message"):
     sent_at: str | None
     received_at: str | None
     state: State
-    hops: int
+    hops: int | None
     to: str | UnsetType = UNSET
     channel: str | UnsetType = UNSET
 

@@ -185,7 +185,7 @@ class FileInfo(Reply, frozen=True):
 
 
 class MessageInfo(Reply, frozen=True):
-    """One message. Direct ones have `to`, posts have `channel`; `hops` is -1 while unknown."""
+    """One message. Direct ones have `to`, posts have `channel`; `hops` is null where it is not known."""
 
     id: str
     cursor: str
@@ -195,7 +195,7 @@ class MessageInfo(Reply, frozen=True):
     sent_at: str | None
     received_at: str | None
     state: State
-    hops: int
+    hops: int | None
     to: str | UnsetType = UNSET
     channel: str | UnsetType = UNSET
 

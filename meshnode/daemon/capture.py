@@ -95,7 +95,7 @@ class Capturing:
         try:
             while True:
                 file.flush()
-                yield CaptureNotice(at=self._desk.feed.last_at, frames=file.packets, bytes=file.size)
+                yield CaptureNotice(at=self._desk.feed.at(), frames=file.packets, bytes=file.size)
                 await trio.sleep(TELL_EVERY_S)
         finally:
             sealer.taps.remove(file.add)

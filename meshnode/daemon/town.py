@@ -23,7 +23,7 @@ class Town:
     """One node's crier."""
 
     def __init__(self, home: Home, clock: PoweredClock, wall: WallTime, health: Health) -> None:
-        self.feed = Feed()
+        self.feed = Feed(at=lambda: self.at)
         self.progress = Progress()
         self.book = Book(home.keys.persona, home.name)
         self.newest = 0

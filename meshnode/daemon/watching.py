@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import AsyncGenerator
 
 from meshnode.control import notices as told
 from meshnode.control import requests
-from meshnode.control.replies import utc_text
 from meshnode.daemon import wording
 from meshnode.daemon.desk import Desk, cursor, read_cursor
 
@@ -36,7 +34,7 @@ class Watching:
                     yield notice
 
     async def _missed(self, since: int, until: float) -> AsyncGenerator[told.Notice, None]:
-        at, now = self._desk.feed.last_at, self._desk.host.now
+        at, now = self._desk.feed.at(), self._desk.host.now
         for filed in await self._desk.host.inbox(max(0, since - LOOK_BACK), limit=LOOK_BACK):
             if filed.message.cursor <= since and filed.state is not None and filed.state.changed_at > until:
                 yield told.StateNotice(
@@ -54,7 +52,7 @@ def ready(desk: Desk) -> told.ReadyNotice:
     """The node runs: the first notice of every stream."""
     status = desk.status()
     return told.ReadyNotice(
-        at=utc_text(0 if status.clock.source == "unknown" else time.time()),
+        at=desk.feed.at(),
         pid=os.getpid(),
         overlay_address=status.overlay.address,
         home=str(desk.me.home),

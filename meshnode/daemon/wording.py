@@ -9,7 +9,7 @@ from meshnode.control import replies
 from meshnode.control.replies import utc_text
 from meshnode.core import notices
 from meshnode.core.ids import ChannelId
-from meshnode.core.records import ContactRecord, DeviceRecord
+from meshnode.core.records import HOPS_UNKNOWN, ContactRecord, DeviceRecord
 from meshnode.daemon.adapters import Filed
 from meshnode.daemon.book import Book
 
@@ -51,7 +51,7 @@ def message(filed: Filed, book: Book, me: str) -> replies.MessageInfo:
         sent_at=moment(record.sent_at),
         received_at=moment(record.received_at),
         state=state_of(filed),
-        hops=record.hops,
+        hops=record.hops if record.hops != HOPS_UNKNOWN else None,
         to=UNSET if record.channel else reader,
         channel=book.channel_name(ChannelId(record.channel)) if record.channel else UNSET,
     )

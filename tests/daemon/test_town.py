@@ -58,3 +58,8 @@ async def test_a_warning_said_twice_is_cried_once_and_news_are_no_warnings() -> 
     town.tell(NeighbourChanged("0a", "halow0", "fe80::1", "bound"))
     assert [type(notice) for notice in heard] == [told.WarningNotice, told.NeighbourNotice]
     assert len(health.held()) == 1
+
+
+async def test_what_is_made_for_one_watcher_has_the_time_of_the_others() -> None:
+    town, _, _ = await a_town()
+    assert town.feed.at() == town.at == "2027-01-15T08:00:00.000Z"
