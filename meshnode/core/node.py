@@ -50,6 +50,7 @@ from meshnode.core.inputs import (
 )
 from meshnode.core.neighbours.neighbour import Heard, Neighbour
 from meshnode.core.neighbours.table import Neighbours
+from meshnode.core.notices import Waiting
 from meshnode.core.ports import Entropy, Sealer
 from meshnode.core.records import FactRecord, Snapshot
 from meshnode.core.sealing.envelope import read_envelope_untrusted
@@ -111,7 +112,7 @@ class Node:
         return out
 
     def status(self) -> dict[str, object]:
-        """What `meshnode status --json` says of the core; `sessions` and `queue` are told by the host's own parts."""
+        """What `meshnode status --json` says of the core; `sessions` are told by the host's own parts."""
         logs = self.gossip.logs.book.logs
         return {
             "neighbours": [self._neighbour_status(neighbour) for neighbour in self.neighbours.reachable()],
@@ -124,6 +125,11 @@ class Node:
             "airtime": {f"backlog_s_{link}": round(self.outbox.backlog_s(link), 3) for link in self.ctx.links},
             "counters": dict(self.ctx.counters),
         }
+
+    def queue(self) -> list[Waiting]:
+        """What waits for air, for a carrier, or for a key, most urgent first."""
+        found = (*self.outbox.waiting(), *self.forwarding.waiting(), *self.chat.waiting())
+        return sorted(found, key=lambda waiting: waiting.cls)
 
     def why(self, message: MessageId) -> Why | None:
         """Where an own message is, who says so, and what it waits for."""

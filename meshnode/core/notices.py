@@ -82,6 +82,18 @@ class ProbeHop:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """One thing that waits, as `queue` shows it. `kind`: a frame, "envelope" or "message"; `to`: a node or a person."""
+
+    kind: str
+    cls: int
+    bytes: int
+    waits_for: str
+    to: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionMet:
     """A node of another mesh, or with a version too old, was met: why nothing is exchanged with it."""
 

@@ -17,7 +17,7 @@ import trio
 
 from meshnode.core.ids import ChannelId, MessageId, PersonaKey
 from meshnode.core.inputs import Input
-from meshnode.core.notices import Notice
+from meshnode.core.notices import Notice, Waiting
 from meshnode.core.records import ChannelRecord, ContactRecord, MessageRecord, Record, StateRecord
 
 R = TypeVar("R", bound=Record)
@@ -140,6 +140,10 @@ class ControlHandlers(Protocol):
 
     def waiting_for(self, message: MessageId) -> str:
         """What an own message still needs of the mesh, in a few words; empty if nothing, or if it is not known."""
+        ...
+
+    def queue(self) -> Sequence[Waiting]:
+        """What waits for air, for a carrier, or for a key, most urgent first."""
         ...
 
     async def contacts(self) -> list[ContactRecord]:

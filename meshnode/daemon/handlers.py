@@ -5,6 +5,10 @@ The same handlers serve a running daemon and a home whose node does not run.
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from itertools import islice
+from typing import Final
+
 import msgspec
 
 from meshnode import config as options
@@ -19,6 +23,8 @@ from meshnode.daemon.messages import Messages
 from meshnode.daemon.parcel_files import ParcelFiles
 from meshnode.daemon.people import Channels, Contacts, Devices, Invites
 from meshnode.daemon.watching import Watching
+
+LISTED: Final = 500  # of what waits: a carrier may hold tens of thousands of envelopes
 
 
 def answers(desk: Desk) -> Answers:
@@ -81,7 +87,9 @@ class Running:
         return replies.PeersReply(sessions=sessions, overlay=self._desk.status().overlay.peers)
 
     async def _queue(self, request: requests.QueueRequest) -> replies.QueueReply:
-        return msgspec.convert(self._desk.host.status().get("queue", {"queue": []}), replies.QueueReply)
+        first = islice(self._desk.host.queue(), LISTED)
+        backlog_s = max(self._desk.status().airtime.values(), default=0.0)
+        return replies.QueueReply(queue=[replies.QueueItem(**asdict(one)) for one in first], backlog_s=backlog_s)
 
     async def _peer_add(self, request: requests.PeerAddRequest) -> replies.PeeringsReply:
         await self._desk.host.add_peer(request.uri)

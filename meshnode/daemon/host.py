@@ -11,7 +11,7 @@ import meshnode
 from meshnode.control.replies import utc_text
 from meshnode.core.ids import ChannelId, MessageId, NodeKey, PersonaKey
 from meshnode.core.inputs import BeginExport, Compose, EncounterBegan, EncounterEnded, Input, RecordReceived
-from meshnode.core.notices import MessageFiled, Notice
+from meshnode.core.notices import MessageFiled, Notice, Waiting
 from meshnode.core.records import ChannelRecord, ContactRecord, Record
 from meshnode.daemon.adapters import Filed, HealthWarning, LinkAdapter, Overlay, Sessions
 from meshnode.daemon.clock import PoweredClock
@@ -89,6 +89,10 @@ class Host:
         why = self._loop.node.why(message)
         return why.waiting_for if why is not None else ""
 
+    def queue(self) -> list[Waiting]:
+        """What waits for air, for a carrier, or for a key, most urgent first."""
+        return self._loop.node.queue()
+
     async def contacts(self) -> list[ContactRecord]:
         """The address book, by name."""
         return await self._disk.read(lambda reads: reads.contacts())
@@ -135,7 +139,7 @@ class Host:
         return sum(count for name, count in self._loop.node.counters.items() if name.endswith(REFUSALS))
 
     def status(self) -> dict[str, object]:
-        """All that `meshnode status --json` prints, and `sessions` and `queue` where the node tells them."""
+        """All that `meshnode status --json` prints, and `sessions`."""
         return {**self._defaults(), **self._loop.node.status(), **self._surroundings()}
 
     def _defaults(self) -> dict[str, object]:

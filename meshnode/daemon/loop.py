@@ -37,7 +37,7 @@ from meshnode.core.inputs import (
     Tick,
 )
 from meshnode.core.node import RENEW_FACT
-from meshnode.core.notices import Notice, Warned
+from meshnode.core.notices import Notice, Waiting, Warned
 from meshnode.core.records import FactRecord
 from meshnode.daemon.adapters import Started
 from meshnode.daemon.clock import PoweredClock
@@ -76,6 +76,10 @@ class NodeLike(Protocol):
 
     def status(self) -> dict[str, object]:
         """What it knows of itself."""
+        ...
+
+    def queue(self) -> list[Waiting]:
+        """What waits, most urgent first."""
         ...
 
     def why(self, message: MessageId, /) -> Why | None:

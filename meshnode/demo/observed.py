@@ -8,6 +8,7 @@ from meshnode.core.chat.chat import Why
 from meshnode.core.effects import Effect, Persist
 from meshnode.core.ids import MessageId
 from meshnode.core.inputs import Input
+from meshnode.core.notices import Waiting
 from meshnode.core.records import Record
 from meshnode.daemon.loop import NodeLike
 
@@ -43,6 +44,10 @@ class Observed:
     def status(self) -> dict[str, object]:
         """That of the node."""
         return self._node.status()
+
+    def queue(self) -> list[Waiting]:
+        """That of the node."""
+        return self._node.queue()
 
     def why(self, message: MessageId, /) -> Why | None:
         """That of the node."""

@@ -110,6 +110,9 @@ def test_not_yet_delivered_exits_4(ada: Commands, bo: Commands, tmp_path: Path) 
     ran = ada("send", "Zoe", "are you there?", "--wait", "delivered", "--timeout", "0.1", "--json")
     assert ran.code == 4
     assert ran.json["waiting_for"] == "key of Zoe"
+    waiting = ada("queue", "--json").json["queue"]
+    assert ("message", "key of Zoe") in [(one["kind"], one["waits_for"]) for one in waiting]
+    assert "key of Zoe" in ada("queue").out
     ran = ada("trace", "Zoe", "--timeout", "0.1", "--json")
     assert (ran.code, ran.json["path"]) == (4, [])
     ada("contact", "remove", "Zoe")

@@ -87,6 +87,22 @@ def test_why_names_state_witnesses_and_what_is_missing() -> None:
     assert (why.witnesses, why.waiting_for) == (("b",), "")
 
 
+def test_the_queue_names_what_waits_and_for_what() -> None:
+    world, a, b = _pair()
+    assert a.node.queue() == []
+    b.off()
+    stranger = PersonaKey(bytes(31) + b"\1")
+    waits, written = a.node.chat.compose(Compose("to whom?", to=stranger)), a.write(b, "wait for it")
+    envelope, message = [one for one in a.node.queue() if one.waits_for != "air"]
+    assert (message.kind, message.id, message.bytes) == ("message", waits.hex(), len("to whom?"))
+    assert message.waits_for == f"key of {message.to}"
+    (carried,) = [carried for carried in a.node.forwarding.shelf if carried.record.message == written]
+    assert (envelope.kind, envelope.id, envelope.waits_for) == ("envelope", carried.id.hex(), "a carrier")
+    b.boot()
+    world.run(60, until=lambda: a.state(written) == "delivered")
+    assert [one for one in a.node.queue() if one.waits_for != "air"] == [message]
+
+
 def test_a_probe_tells_its_way() -> None:
     world = TrialWorld(3)
     a, _, c = world.line("abc")

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from meshnode.control import notices as told
-from meshnode.control import requests
+from meshnode.control import replies, requests
 from meshnode.control.feed import Feed
 from meshnode.core.identity.keys import new_keys
 from meshnode.core.ids import DeviceKey, MessageId, PersonaKey
 from meshnode.core.inputs import Compose, Input
-from meshnode.core.notices import MessageFiled, StateChanged
+from meshnode.core.notices import MessageFiled, StateChanged, Waiting
 from meshnode.core.records import ContactRecord, MessageRecord, StateRecord
 from meshnode.core.sealing.mesh import open_mesh
 from meshnode.core.sealing.seeded import SeededEntropy, SeededSealer
@@ -74,6 +74,9 @@ class Remembering:
     async def message(self, prefix: bytes) -> Filed | None:
         return next((one for one in self.filed if one.message.id.startswith(prefix)), None)
 
+    def queue(self) -> list[Waiting]:
+        return [Waiting("message", 2, number, "key of Bo", "Bo", "01") for number in range(600)]
+
     def waiting_for(self, message: MessageId) -> str:
         return "what the core says"
 
@@ -87,7 +90,9 @@ class Remembering:
         return []
 
     def status(self) -> dict[str, Any]:
-        return STATUS
+        session = {"node": "0b", "address": "200::b", "carrier": "overlay", "initiator": True, "open_s": 2.5}
+        sessions = [{**session, "bytes_sent": 7, "bytes_received": 8}]
+        return {**STATUS, "airtime": {"backlog_s_halow0": 0.5, "backlog_s_eth0": 0.1}, "sessions": sessions}
 
 
 async def at_desk(host: Remembering) -> Desk:
@@ -141,6 +146,16 @@ async def test_states_that_changed_meanwhile_are_told_again_and_older_ones_not()
             break
     await watching.aclose()
     assert [(one.id, one.state) for one in seen if isinstance(one, told.StateNotice)] == [("02" * 16, "delivered")]
+
+
+async def test_what_waits_and_who_is_connected() -> None:
+    desk = await at_desk(Remembering())
+    queue = await answers(desk)[requests.QueueRequest](requests.QueueRequest())
+    assert [one.bytes for one in queue.queue] == list(range(500))
+    assert queue.queue[0] == replies.QueueItem(kind="message", cls=2, bytes=0, waits_for="key of Bo", to="Bo", id="01")
+    assert queue.backlog_s == 0.5
+    peers = await answers(desk)[requests.PeersRequest](requests.PeersRequest())
+    assert [(one.node, one.open_s, one.bytes_received) for one in peers.sessions] == [("0b", 2.5, 8)]
 
 
 async def test_waiting_ends_when_the_message_is_there_or_gone() -> None:

@@ -11,6 +11,7 @@ import trio
 from meshnode.core.effects import Effect, Forget, Persist
 from meshnode.core.ids import MessageId
 from meshnode.core.inputs import Input, LinkChanged
+from meshnode.core.notices import Waiting
 from meshnode.core.settings import LinkSettings
 from meshnode.daemon.adapters import Inputs, Started
 from meshnode.daemon.disk import Disk
@@ -39,6 +40,9 @@ class FakeNode:
 
     def status(self) -> dict[str, object]:
         return {}
+
+    def queue(self) -> list[Waiting]:
+        return []
 
     def why(self, message: MessageId) -> None:
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 
 from meshnode.core.airtime.estimate import airtime_s
@@ -19,9 +19,10 @@ from meshnode.core.chain.varint import varint
 from meshnode.core.context import Context
 from meshnode.core.effects import Send
 from meshnode.core.ids import NeighbourId, hashed
+from meshnode.core.notices import Waiting
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.codec import encode_frame, join_frames
-from meshnode.core.wire.frames import Fragment
+from meshnode.core.wire.frames import EnvelopeFrame, Fragment
 
 __all__ = ["Outbox", "Outgoing"]
 
@@ -93,6 +94,14 @@ class Outbox:
         ready = self._ready.get(link)
         queued = sum(airtime_s(len(q.encoded), q.outgoing.to is not None, settings) for q in (ready or ()) if settings)
         return queued + max(0.0, self._free_at.get(link, 0.0) - self._ctx.now)
+
+    def waiting(self) -> Iterator[Waiting]:
+        """What stands in line for air, or for its moment."""
+        for queued in self._all():
+            out = queued.outgoing
+            kind = type(out.frame).__name__.removesuffix("Frame").lower()
+            named = out.key.hex() if isinstance(out.frame, EnvelopeFrame) else ""
+            yield Waiting(kind, out.cls, len(queued.encoded), "air", out.to.hex()[:8] if out.to else "", named)
 
     def flush(self) -> None:
         """Emit every datagram that may leave now."""
@@ -225,10 +234,12 @@ class Outbox:
         if self._keyed.get((out.link, out.to, out.key)) is queued:
             del self._keyed[(out.link, out.to, out.key)]
 
-    def _drop(self, doomed: Callable[[Outgoing], bool]) -> None:
+    def _all(self) -> list[Queued]:
         waiting = [entry[2] for entry in self._waiting if id(entry[2]) not in self._gone]
-        ready = [queued for queue in self._ready.values() for queued in queue]
-        for queued in (*waiting, *ready):
+        return [*(queued for queue in self._ready.values() for queued in queue), *waiting]
+
+    def _drop(self, doomed: Callable[[Outgoing], bool]) -> None:
+        for queued in self._all():
             if doomed(queued.outgoing):
                 self._discard(queued)
 

@@ -6,7 +6,7 @@ It wires itself to forwarding, which stands below. What stands beside (gossip) t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from meshnode.core.chain.block import Block
@@ -27,6 +27,7 @@ from meshnode.core.forwarding.timers import earliest
 from meshnode.core.ids import BlockId, DeviceKey, LogId, MessageId, PersonaKey, log_channel
 from meshnode.core.inputs import Compose, MarkRead, SetChannel, SetContact, Stored
 from meshnode.core.neighbours.neighbour import Neighbour
+from meshnode.core.notices import Waiting
 from meshnode.core.records import ContactRecord, Snapshot
 from meshnode.core.trust.rings import Rings
 from meshnode.errors import UsageError
@@ -129,6 +130,10 @@ class Chat:
             return "air" if self._forwarding.in_reach else "a neighbour to come into reach"
         reader = self._out.reader(message)
         return f"the box of {reader} to be met" if reader else "neighbours to say that they have it"
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Messages that are written and not sealed yet."""
+        return self._out.waiting()
 
     # What arrives
 

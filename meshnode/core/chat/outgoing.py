@@ -11,6 +11,7 @@ The step of the chain and the envelope are one Persist; what is sent again are t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,6 +29,7 @@ from meshnode.core.forwarding.forwarder import Forwarding
 from meshnode.core.forwarding.timers import Timers, earliest
 from meshnode.core.ids import ChannelId, DeviceKey, MessageId, PersonaKey, Receipt, Tag
 from meshnode.core.inputs import Compose
+from meshnode.core.notices import Waiting
 from meshnode.core.records import (
     HOPS_UNKNOWN,
     EnvelopeRecord,
@@ -207,6 +209,13 @@ class Outgoing:
         if pending is None or pending.sealed_at is not None:
             return ""
         return "receipts of earlier messages" if message in self._held else f"key of {self.reader(message)}"
+
+    def waiting(self) -> Iterator[Waiting]:
+        """What is written and not sealed yet."""
+        for message, pending in self._pending.items():
+            if needs := self.waiting_for(message):
+                size = len(pending.inner.text)
+                yield Waiting("message", pending.cls, size, needs, self.reader(message), message.hex())
 
     def reader(self, message: MessageId) -> str:
         """To whom an undelivered direct message goes; empty if it is none."""

@@ -22,6 +22,7 @@ from meshnode.core.forwarding.trace import Traces, carrier_of
 from meshnode.core.ids import EnvelopeId, MessageId, NodeKey, Receipt, Tag
 from meshnode.core.neighbours.neighbour import Heard, Neighbour
 from meshnode.core.neighbours.table import Neighbours
+from meshnode.core.notices import Waiting
 from meshnode.core.records import ROLE_OWN, EnvelopeRecord, SeenRecord, Snapshot, TombstoneRecord
 from meshnode.core.sealing.envelope import (
     KIND_PROBE,
@@ -177,6 +178,13 @@ class Forwarding:
     def in_reach(self) -> bool:
         """True while somebody is there to give anything to."""
         return bool(self._neighbours.reachable())
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Envelopes kept for others and our own, until somebody better comes, or the receipt."""
+        for carried in self.shelf:
+            if carried.kept:
+                needs = "its receipt" if carried.proved or not carried.record.copies else "a carrier"
+                yield Waiting("envelope", carried.cls, len(carried.record.data), needs, id=carried.id.hex())
 
     def carrying(self) -> bool:
         """True while something waits to be handed on: beacon more often when alone.

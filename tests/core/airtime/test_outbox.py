@@ -11,10 +11,11 @@ from meshnode.core.context import Context
 from meshnode.core.effects import Send
 from meshnode.core.identity.keys import new_keys
 from meshnode.core.ids import NeighbourId, Receipt
+from meshnode.core.notices import Waiting
 from meshnode.core.sealing.mesh import open_mesh
 from meshnode.core.sealing.seeded import SeededEntropy, SeededSealer
 from meshnode.core.settings import LinkSettings, Settings
-from meshnode.core.wire.codec import decode_frames_untrusted
+from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
 from meshnode.core.wire.frames import EnvelopeFrame, Fragment, Frame, Receipts
 
 LINK = "halow0"
@@ -28,6 +29,21 @@ def envelope(number: int, size: int = 147) -> EnvelopeFrame:
 
 def receipt(number: int) -> Receipts:
     return Receipts((Receipt(bytes([number]) * 16),))
+
+
+def test_what_waits_can_be_shown() -> None:
+    rig = Rig()
+    rig.put(envelope(1), key=b"\x01" * 16)
+    rig.put(receipt(2), cls=0, to=None, not_before=5.0)
+    rig.put(envelope(3), key=b"\x03" * 16, not_before=5.0)
+    rig.outbox.cancel(b"\x03" * 16)
+    size = len(encode_frame(envelope(1)))
+    assert list(rig.outbox.waiting()) == [
+        Waiting("envelope", 2, size, "air", BO.hex()[:8], "01" * 16), Waiting("receipts", 0, 17, "air")
+    ]  # fmt: skip
+    rig.flush(6.0)
+    rig.flush(7.0)
+    assert not list(rig.outbox.waiting())
 
 
 class Rig:
