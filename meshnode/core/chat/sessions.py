@@ -115,6 +115,13 @@ class Sessions:
         young = [s for s in held if self._ctx.now - s.began_at < REPLACE_AFTER_S]
         return self.to_send_on(device, incarnation) is None and any(s.ratchet.crowded for s in young)
 
+    def met(self, device: DeviceKey, incarnation: Incarnation) -> bool:
+        """The other, as it is now, opened something of ours or sealed to our prekey: it holds our certificate.
+
+        Not said where a session was retired because answers stayed out: who knows what is left over there.
+        """
+        return any(s.ratchet.confirmed and not s.retired for s in self.of(device) if s.incarnation == incarnation)
+
     def retire(self, device: DeviceKey) -> None:
         """No more sending on what there is with a device."""
         retiring = [session for session in self.of(device) if not session.retired]

@@ -10,10 +10,12 @@ from meshnode.core.chain.kinds import INCARNATION, PREKEY
 from meshnode.core.chat.outgoing import MAX_RESEALS
 from meshnode.core.chat.prekeys import KEEP_S, ROTATE_S
 from meshnode.core.clock import EPOCH_2026, WallClock
+from meshnode.core.identity.certificate import SHORT_CERTIFICATE_SIZE
 from meshnode.core.ids import hashed, log_device
 from meshnode.core.notices import ContactChanged
 from meshnode.core.records import EnvelopeRecord, PeerPrekeyRecord, PrekeyRecord, RatchetRecord, StateRecord
 from meshnode.core.sealing.envelope import KIND_FIRST, read_envelope_untrusted
+from meshnode.core.sealing.first import CERTIFICATE_ID_SIZE
 from meshnode.core.wire.frames import EnvelopeFrame, Frame, Receipts
 from support.valley import Box, Valley
 
@@ -44,6 +46,24 @@ def test_without_a_receipt_it_is_sealed_again_three_times_with_waits_doubling() 
     assert max(seen) == MAX_RESEALS
     assert a.state(message) == "on_air"
     assert len({row.root_id for row in a.rows.every(RatchetRecord)}) == 1 + MAX_RESEALS
+
+
+def test_who_has_our_certificate_is_told_its_name_only() -> None:
+    """A session that is replaced in time. Where answers stayed out it comes whole: who knows what is left there."""
+    valley, a, b = two()
+    sizes = []
+    for text in ("week 1", "week 2"):
+        before = len(valley.on_air)
+        a.write(b, text)
+        valley.run(60.0)
+        sizes.append(next(len(f.data) for name, f in valley.on_air[before:] if isinstance(f, EnvelopeFrame)))
+        valley.run(8 * DAY_S)
+    assert sizes[0] - sizes[1] == SHORT_CERTIFICATE_SIZE - CERTIFICATE_ID_SIZE
+    assert b.inbox() == ["week 1", "week 2"]
+    a.chat.sessions.retire(b.keys.device)
+    before = len(valley.on_air)
+    a.write(b, "week 3")
+    assert sizes[0] == next(len(f.data) for name, f in valley.on_air[before:] if isinstance(f, EnvelopeFrame))
 
 
 def test_after_three_tries_it_goes_once_more_when_the_other_is_heard_of() -> None:
