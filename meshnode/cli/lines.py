@@ -13,18 +13,22 @@ from meshnode.cli.options import Common
 from meshnode.cli.text import lines
 from meshnode.control import notices, replies, requests
 from meshnode.core.records import STATES
+from meshnode.errors import UsageError
 
+TOGETHER = 64  # messages in one request: what is piped in leaves together, and shares datagrams
 FAR = (*STATES, "expired")  # in the order a message goes through them
 
 
 def post_lines(common: Common, channel: str) -> None:
     """Post each line."""
-    trio.run(_Lines(common, lambda text: requests.PostRequest(channel=channel, text=text)).run)
+    trio.run(_Lines(common, lambda texts: requests.PostLinesRequest(channel=channel, texts=texts)).run)
 
 
 def send_lines(common: Common, contact: str, wait: requests.Wait, timeout_s: float, cls: int) -> int:
     """Send each line; the exit code says whether all came far enough in time."""
-    many = _Lines(common, lambda text: requests.SendRequest(contact=contact, text=text, cls=cls), wait, timeout_s)
+    many = _Lines(
+        common, lambda texts: requests.SendLinesRequest(contact=contact, texts=texts, cls=cls), wait, timeout_s
+    )
     return trio.run(many.run)
 
 
@@ -32,7 +36,7 @@ class _Lines:
     """One connection asks, another watches how far each message has come."""
 
     def __init__(
-        self, common: Common, word: Callable[[str], requests.Request], wait: str = "kept", timeout_s: float = 60.0
+        self, common: Common, word: Callable[[list[str]], requests.Request], wait: str = "kept", timeout_s: float = 60.0
     ) -> None:
         self._common = common
         self._word = word
@@ -48,9 +52,16 @@ class _Lines:
             if self._wait != "kept":
                 await watching.start(self._watch)
             async with connect(self._common) as client, trio.open_nursery() as waiting:
-                async for text in lines():
-                    reply = await client.ask(self._word(text), replies.StateReply)
-                    waiting.start_soon(self._answer, reply)
+                async for texts in lines():
+                    for at in range(0, len(texts), TOGETHER):
+                        told = await client.ask(self._word(texts[at : at + TOGETHER]), replies.LinesReply)
+                        for reply in told.states:
+                            if self._wait == "kept":
+                                await self._answer(reply)  # at once, in the order of the lines
+                            else:
+                                waiting.start_soon(self._answer, reply)
+                        if told.refused:
+                            raise UsageError(told.refused)
             watching.cancel_scope.cancel()
         return NOT_YET if self._late else DONE
 

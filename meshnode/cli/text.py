@@ -23,18 +23,19 @@ def given(text: str | None) -> str:
     return text
 
 
-async def lines() -> AsyncIterator[str]:
-    """Lines of standard input as they come, empty ones left out."""
+async def lines() -> AsyncIterator[list[str]]:
+    """Lines of standard input as they come, those that came together in one list, empty ones left out."""
     import trio
 
     rest = b""
     while piece := await trio.to_thread.run_sync(_piece, abandon_on_cancel=True):
         *whole, rest = (rest + piece).split(b"\n")
-        for raw in [*whole, *([rest] if len(rest) > LONGEST else [])]:
-            if text := _decoded(raw).rstrip("\r"):
-                yield text
-    if text := _decoded(rest).rstrip("\r"):
-        yield text
+        yield _texts([*whole, *([rest] if len(rest) > LONGEST else [])])
+    yield _texts([rest])
+
+
+def _texts(raw: list[bytes]) -> list[str]:
+    return [text for one in raw if (text := _decoded(one).rstrip("\r"))]
 
 
 def _read(most: int) -> bytes:

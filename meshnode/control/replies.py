@@ -176,6 +176,13 @@ class StateReply(Reply, frozen=True):
     reached: bool = True
 
 
+class LinesReply(Reply, frozen=True):
+    """`send --lines`, `post --lines`: one state for each text, up to the first that was refused, and why it was."""
+
+    states: list[StateReply]
+    refused: str = ""
+
+
 class FileInfo(Reply, frozen=True):
     """A file that goes with a message, or is under way."""
 

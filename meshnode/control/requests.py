@@ -56,6 +56,21 @@ class PostRequest(_Request, frozen=True, tag="post"):
     request_id: str = ""
 
 
+class SendLinesRequest(_Request, frozen=True, tag="send_lines"):
+    """Direct messages in a row, each kept like one of `send`; on disk, and on the air, together."""
+
+    contact: str
+    texts: list[str]
+    cls: Class = 2
+
+
+class PostLinesRequest(_Request, frozen=True, tag="post_lines"):
+    """Posts to a channel in a row."""
+
+    channel: str
+    texts: list[str]
+
+
 class InboxRequest(_Request, frozen=True, tag="inbox"):
     """What arrived and was sent, oldest first, after the cursor `since`."""
 
@@ -218,6 +233,8 @@ Request = (
     | InviteRequest
     | SendRequest
     | PostRequest
+    | SendLinesRequest
+    | PostLinesRequest
     | InboxRequest
     | WatchRequest
     | WhyRequest

@@ -19,6 +19,7 @@ from meshnode.core.ids import ChannelId, MessageId, PersonaKey
 from meshnode.core.inputs import Input
 from meshnode.core.notices import Notice, Waiting
 from meshnode.core.records import ChannelRecord, ContactRecord, MessageRecord, Record, StateRecord
+from meshnode.errors import MeshnodeError
 
 R = TypeVar("R", bound=Record)
 
@@ -126,6 +127,10 @@ class ControlHandlers(Protocol):
 
     async def submit(self, given: Input) -> tuple[Notice, ...]:
         """Have the node take one input; the notices of that step, once all it wrote is on disk as it asked."""
+        ...
+
+    async def submit_all(self, given: Sequence[Input]) -> list[tuple[Notice, ...] | MeshnodeError]:
+        """Have the node take inputs in a row, so that they share a turn: the notices of each, or why it was refused."""
         ...
 
     async def inbox(

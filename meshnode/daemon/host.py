@@ -21,7 +21,7 @@ from meshnode.daemon.home import Home
 from meshnode.daemon.loop import Loop
 from meshnode.daemon.perform import Performer
 from meshnode.daemon.walltime import WallTime
-from meshnode.errors import UsageError
+from meshnode.errors import MeshnodeError, UsageError
 
 R = TypeVar("R", bound=Record)
 
@@ -71,6 +71,10 @@ class Host:
             if made := await self._disk.read(lambda reads: reads.requested(request)):
                 return (MessageFiled(made[0]),)
         return await self._loop.submit(given)
+
+    async def submit_all(self, given: Sequence[Input]) -> list[tuple[Notice, ...] | MeshnodeError]:
+        """Have the node take inputs in a row, which share turns; none of them may carry a request id."""
+        return await self._loop.submit_all(given)
 
     async def inbox(
         self, since: int = 0, contact: PersonaKey | None = None, channel: ChannelId | None = None, limit: int = 100

@@ -15,7 +15,7 @@ what the disk does not hold, so it is made anew from the store, as after a power
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,7 +45,7 @@ from meshnode.daemon.disk import Disk
 from meshnode.daemon.journal import Journal
 from meshnode.daemon.perform import Performer
 from meshnode.daemon.systemd import Systemd
-from meshnode.errors import StoreFullError, UsageError
+from meshnode.errors import MeshnodeError, StoreFullError, UsageError
 
 WAITING = 1024  # inputs in the channel; senders wait beyond
 BATCH = 256  # inputs of one turn
@@ -148,6 +148,15 @@ class Loop:
         if asked.error is not None:
             raise asked.error
         return asked.notices
+
+    async def submit_all(self, given: Sequence[Input]) -> list[tuple[Notice, ...] | MeshnodeError]:
+        """Have the node take inputs in a row: the notices of each, once on disk as asked, or why it was refused."""
+        asked = [Asked(one) for one in given]
+        for one in asked:
+            await self.inputs.send(one)
+        for one in asked:
+            await one.done.wait()
+        return [one.error or one.notices for one in asked]
 
     async def run(self, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
         """Make the node, then turn for ever."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import trio
 
 from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
 from meshnode.core.identity.invite import check_name
-from meshnode.core.ids import MessageId, PersonaKey
+from meshnode.core.ids import ChannelId, MessageId, PersonaKey
 from meshnode.core.inputs import Compose, MarkRead, SetChannel
 from meshnode.core.notices import MessageFiled, Notice, ProbeHop, StateChanged
-from meshnode.core.records import STATES, DeviceRecord, PeerPrekeyRecord
+from meshnode.core.records import STATES, ContactRecord, DeviceRecord, PeerPrekeyRecord
 from meshnode.daemon import wording
 from meshnode.daemon.adapters import Filed
 from meshnode.daemon.desk import Desk, cursor, read_cursor
-from meshnode.errors import UsageError
+from meshnode.errors import MeshnodeError, UsageError
 
 PAGE = 500  # rows read at a time
 LOOK_S = 0.2
@@ -35,15 +37,15 @@ class Messages:
         return {
             requests.SendRequest: self._send,
             requests.PostRequest: self._post,
+            requests.SendLinesRequest: self._send_lines,
+            requests.PostLinesRequest: self._post_lines,
             requests.InboxRequest: self._inbox,
             requests.WhyRequest: self._why,
             requests.TraceRequest: self._trace,
         }
 
     async def _send(self, request: requests.SendRequest) -> replies.StateReply:
-        to = self._desk.book.contact(request.contact)
-        if to.blocked:
-            raise UsageError(f"{to.name} is blocked; `contact unblock` first")
+        to = self._recipient(request.contact)
         prompt = request.wait in ("delivered", "read")
         compose = Compose(
             request.text, to=to.persona, cls=request.cls, request=_request_id(request.request_id), prompt=prompt
@@ -52,13 +54,41 @@ class Messages:
         return await self._reach(filed, request.wait or "kept", request.timeout_s)
 
     async def _post(self, request: requests.PostRequest) -> replies.StateReply:
-        check_name(request.channel)
-        channel = self._desk.book.channel(request.channel)
-        if channel not in {record.channel for record, _ in await self._desk.host.channels() if record.joined}:
-            await self._desk.host.submit(SetChannel(channel, request.channel, joined=True))
-            await self._desk.load()
+        channel = await self._joined(request.channel)
         compose = Compose(request.text, channel=channel, request=_request_id(request.request_id))
         return await self._reach(_filed(await self._desk.host.submit(compose)), "kept", 0.0)
+
+    async def _send_lines(self, request: requests.SendLinesRequest) -> replies.LinesReply:
+        to = self._recipient(request.contact)
+        return await self._all([Compose(text, to=to.persona, cls=request.cls) for text in request.texts])
+
+    async def _post_lines(self, request: requests.PostLinesRequest) -> replies.LinesReply:
+        channel = await self._joined(request.channel)
+        return await self._all([Compose(text, channel=channel) for text in request.texts])
+
+    async def _all(self, composed: Sequence[Compose]) -> replies.LinesReply:
+        """Give them to the node together: they share a disk sync and, on the air, datagrams."""
+        states: list[replies.StateReply] = []
+        for told in await self._desk.host.submit_all(composed):
+            if isinstance(told, MeshnodeError):
+                return replies.LinesReply(states, str(told))
+            states.append(await self._stands(_filed(told)))
+        return replies.LinesReply(states)
+
+    def _recipient(self, contact: str) -> ContactRecord:
+        to = self._desk.book.contact(contact)
+        if to.blocked:
+            raise UsageError(f"{to.name} is blocked; `contact unblock` first")
+        return to
+
+    async def _joined(self, name: str) -> ChannelId:
+        """The channel of that name, joined if it was not."""
+        check_name(name)
+        channel = self._desk.book.channel(name)
+        if channel not in {record.channel for record, _ in await self._desk.host.channels() if record.joined}:
+            await self._desk.host.submit(SetChannel(channel, name, joined=True))
+            await self._desk.load()
+        return channel
 
     async def _reach(self, message: MessageId, wanted: str, timeout_s: float) -> replies.StateReply:
         """The state of a message once it is as far as wanted, or when the time is over."""
