@@ -192,13 +192,17 @@ class Config(Section, frozen=True):
 
 def load(path: Path) -> Config:
     """Read a configuration file; a missing one gives the defaults."""
+    return parse(read(path), path.name)
+
+
+def read(path: Path) -> bytes:
+    """What stands in a configuration file; nothing where there is none."""
     try:
-        text = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
-        return Config()
+        return b""
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); check its owner and mode") from error
-    return parse(text, path.name)
 
 
 def parse(text: bytes, name: str = "config.toml") -> Config:
@@ -225,6 +229,25 @@ def dump(config: Config) -> str:
                 lines += [f"# {option.help}", f"{option.name} = {_toml(getattr(chosen, option.name))}"]
             lines += [""]
     return "\n".join(lines)
+
+
+def in_mesh(text: str, name: str) -> str:
+    """The text of a configuration with another mesh; what else a person wrote there, comments too, stays as it is."""
+    wanted = msgspec.structs.replace(parse(text.encode()), mesh=MeshSection(name=name))
+    line = f"name = {_toml(name)}\n"
+    if table := _MESH_TABLE.search(text):
+        kept = _NAME_LINE.sub("", table["options"])
+        changed = f"{text[: table.start('options')]}{line}{kept}{text[table.end() :]}"
+    else:
+        changed = f"{text.rstrip()}\n\n[mesh]\n{line}".lstrip()
+    try:
+        return changed if parse(changed.encode()) == wanted else dump(wanted)
+    except ConfigError:
+        return dump(wanted)  # the mesh is named in some other way of TOML
+
+
+_MESH_TABLE = re.compile(r"^\[mesh\][^\n]*\n(?P<options>(?:(?!\[).*(?:\n|\Z))*)", re.MULTILINE)
+_NAME_LINE = re.compile(r"^name[ \t]*=.*(?:\n|\Z)", re.MULTILINE)
 
 
 # --- words for errors -------------------------------------------------------------------------------------------------

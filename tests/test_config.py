@@ -77,3 +77,23 @@ def test_options_are_frozen() -> None:
     with pytest.raises(AttributeError):
         config.Config().mesh.name = "x"  # type: ignore[misc]
     assert msgspec.structs.asdict(config.MeshSection()) == {"name": "public"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", '[mesh]\nname = "b"\n'),
+        ("# mine\n", '# mine\n\n[mesh]\nname = "b"\n'),
+        ("[mesh]\nname = 'a' # old\n[log]\n", '[mesh]\nname = "b"\n[log]\n'),
+        ("[mesh] # here\n# first\nname='a'", '[mesh] # here\nname = "b"\n# first\n'),
+        ("[log]\nlevel='info'\n[mesh]", None),
+        ("mesh.name = 'a'\n", None),
+        ("mesh = {name = 'a'}\n[store]\nlimit_mb = 9\n", None),
+        ('[mesh]\nname = """\na"""\n', None),
+    ],
+)
+def test_another_mesh_leaves_the_rest_of_the_text(before: str, after: str | None) -> None:
+    changed = config.in_mesh(before, "b")
+    assert after is None or changed == after
+    wanted = msgspec.structs.replace(config.parse(before.encode()), mesh=config.MeshSection(name="b"))
+    assert config.parse(changed.encode()) == wanted

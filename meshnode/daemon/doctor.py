@@ -18,7 +18,7 @@ from meshnode.control.replies import CheckInfo, StatusReply
 from meshnode.daemon.home import CONFIG, STORE, open_home
 from meshnode.daemon.keyring import KEY_FILE, SEALED
 from meshnode.daemon.walltime import believed, read_system
-from meshnode.errors import ConfigError, HomeError, StoreError
+from meshnode.errors import ConfigError, HomeError, StoreError, StoreFullError, StoreNewerError
 from meshnode.peering.interface import read_interface
 
 SCARCE = 100_000_000  # bytes free below which a disk is about to be the problem
@@ -56,7 +56,10 @@ def _resting(home: Path) -> Iterator[CheckInfo]:
         yield _fail("config", str(error), f"correct {home / CONFIG}; docs/how-to/configuration.md names every option")
         return
     yield _ok("config", f"{home / CONFIG} is valid")
-    yield _store(home)
+    keys = check_keys(home)
+    yield keys
+    if keys.state == "ok":
+        yield _store(home)
     yield check_interface(config.link.interface, "")
     yield _program(config)
     yield _clock(believed(read_system(), 0.0).source)
@@ -66,14 +69,27 @@ def _resting(home: Path) -> Iterator[CheckInfo]:
 
 def check_home(home: Path) -> CheckInfo:
     """The directory and its keys: there, and nobody else's business."""
-    if not (home / SEALED).exists():
-        return _fail("home", f"there is no home at {home}", f"meshnode init --home {home}")
+    try:
+        if not (home / SEALED).exists():
+            return _fail("home", f"there is no home at {home}", f"meshnode init --home {home}")
+    except OSError as error:
+        return _fail("home", f"{home} cannot be read ({error.strerror})", "run this as the owner of the home")
     for place in (home, home / SEALED, home / KEY_FILE):
         if place.exists() and stat.S_IMODE(place.stat().st_mode) & 0o077:
             return _fail("home", f"{place} can be read by others", f"chmod go= {place}")
     if not os.access(home, os.W_OK):
         return _fail("home", f"{home} cannot be written", "run this as the owner of the home")
     return _ok("home", str(home))
+
+
+def check_keys(home: Path) -> CheckInfo:
+    """The keys open with what is at hand."""
+    try:
+        with open_home(home, lock=False) as opened:
+            return _ok("keys", f"the keys of {opened.name} open")
+    except HomeError as error:
+        remedy = "put the key file or the passphrase of this home back; without them nobody can open it"
+        return _fail("keys", str(error), remedy)
 
 
 def _store(home: Path) -> CheckInfo:
@@ -83,8 +99,15 @@ def _store(home: Path) -> CheckInfo:
             store = opened.open_store()
             used, limit = store.state().used, store.state().limit
             store.close()
-    except (HomeError, StoreError) as error:
-        return _fail("store", str(error), f"look at {home / STORE}; `meshnode import` and neighbours fill a new one")
+    except HomeError as error:
+        return _fail("store", str(error), "stop that one, or ask it")
+    except StoreNewerError as error:
+        return _fail("store", str(error), "update meshnode")
+    except StoreFullError as error:
+        return _fail("store", str(error), "free disk space, or raise store.limit_mb in config.toml")
+    except StoreError as error:
+        remedy = f"keep a copy of {home / STORE}, then move it away: neighbours and `meshnode import` fill a new one"
+        return _fail("store", str(error), remedy)
     return _filled(used, limit)
 
 

@@ -33,7 +33,7 @@ from meshnode.daemon.entropy import SystemEntropy
 from meshnode.daemon.files import sync_folder, write_private
 from meshnode.daemon.keyring import Keyring, Opener
 from meshnode.daemon.lock import Lock
-from meshnode.errors import HomeError
+from meshnode.errors import ConfigError, HomeError
 from meshnode.store.store import Store
 
 CONFIG = "config.toml"
@@ -44,8 +44,17 @@ SQUARE = "square"  # the public channel every node starts in
 class Home:
     """An opened home. While `locked`, no other meshnode writes here; closing lets go."""
 
-    def __init__(self, path: Path, config: Config, held: Keyring, opener: Opener, lock: Lock | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        held: Keyring,
+        opener: Opener,
+        lock: Lock | None,
+        config_file: Path | None = None,
+    ) -> None:
         self.path = path
+        self._config_file = config_file or path / CONFIG
         self.config = config
         self.keyring = held
         self.sealer: Sealer = RealSealer()
@@ -99,8 +108,9 @@ class Home:
             joined = with_secret(self.keyring.mesh(invite.name), invite.number, invite.secret)
         else:
             joined = closed_mesh(invite.name, invite.secret, invite.number, invite.roots)
+        text = options.in_mesh(options.read(self._config_file).decode(), invite.name)
         self.keep(self.keyring.with_mesh(joined))
-        self.configure(_in_mesh(self.config, invite.name))
+        write_private(self._config_file, text.encode())
 
     def close(self) -> None:
         """Let others in."""
@@ -126,6 +136,9 @@ def create_home(
         if (path / keyring.SEALED).exists():
             raise HomeError(f"{path} is a home already; choose another place, or remove it first.")
         return _furnish(path, name, mesh, passphrase_file, config or Config(), lock)
+    except OSError as error:
+        lock.release()
+        raise HomeError(f"The home {path} cannot be made ({error.strerror}); look at the disk.") from error
     except BaseException:
         lock.release()
         raise
@@ -143,13 +156,17 @@ def _furnish(path: Path, name: str, mesh: MeshKeys, passphrase_file: Path | None
     return home
 
 
+def square() -> ChannelRecord:
+    """What every store begins with."""
+    return ChannelRecord(channel_id(SQUARE), SQUARE, True)
+
+
 def _lay_store(home: Home) -> None:
     for left in home.path.glob(STORE.removesuffix(".db") + ".*"):
         left.unlink()  # of an attempt that was cut off before it had keys
     store = home.open_store()
     try:
-        square = ChannelRecord(channel_id(SQUARE), SQUARE, True)
-        store.commit([Persist((square,))], store.now, promise=True)
+        store.commit([Persist((square(),))], store.now, promise=True)
     finally:
         store.close()
 
@@ -159,11 +176,13 @@ def open_home(
 ) -> Home:
     """Open a home. HomeError if there is none, if another meshnode holds it, or if its keys do not open."""
     sealed = _sealed(path)
+    if config_file is not None and not config_file.exists():
+        raise ConfigError(f"there is no configuration at {config_file}")
     config = options.load(config_file or path / CONFIG)
     held = Lock(path / "lock") if lock else None
     try:
         opener = keyring.find_opener(path, sealed, passphrase_file)
-        return Home(path, config, keyring.unseal(sealed, opener, RealSealer()), opener, held)
+        return Home(path, config, keyring.unseal(sealed, opener, RealSealer()), opener, held, config_file)
     except BaseException:
         if held is not None:
             held.release()

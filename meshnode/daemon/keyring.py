@@ -93,8 +93,8 @@ def find_opener(home: Path, sealed: bytes, passphrase_file: Path | None) -> Open
         passphrase = _passphrase(passphrase_file)
         if passphrase is None:
             raise HomeError(
-                f"The keys of {home} open with a passphrase; name its file with --passphrase-file or in"
-                " $MESHNODE_PASSPHRASE_FILE."
+                f"The keys of {home} open with a passphrase; set $MESHNODE_PASSPHRASE_FILE to the file that holds it"
+                " (or `meshnode run --passphrase-file`)."
             )
         return Opener(passphrase)
     key = _credential(_KEY_CREDENTIAL)

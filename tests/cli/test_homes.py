@@ -150,7 +150,7 @@ def test_doctor_names_one_cause_and_one_remedy_each(meshnode: Commands) -> None:
     assert [(c["name"], c["state"]) for c in nowhere.json["checks"]] == [("home", "fail")]
     meshnode("init", "--name", "Ada")
     checks = {c["name"]: c for c in meshnode("doctor", "--json").json["checks"]}
-    assert set(checks) == {"home", "config", "store", "interface", "overlay", "clock", "disk", "node"}
+    assert set(checks) == {"home", "config", "keys", "store", "interface", "overlay", "clock", "disk", "node"}
     assert all(bool(c["remedy"]) == (c["state"] != "ok") for c in checks.values())
 
 
@@ -159,10 +159,11 @@ def test_doctor_names_one_cause_and_one_remedy_each(meshnode: Commands) -> None:
     [
         (lambda home: home.chmod(0o755), "home"),
         (lambda home: (home / "config.toml").write_text("x ="), "config"),
+        (lambda home: (home / "home.key").write_bytes(b"k" * 32), "keys"),
         (lambda home: (home / "store.db").write_bytes(b"not a store" * 1000), "store"),
         (lambda home: (home / "config.toml").write_text("[link]\ninterface = 'none9'"), "interface"),
     ],
-    ids=["mode", "config", "store", "interface"],
+    ids=["mode", "config", "keys", "store", "interface"],
 )
 def test_doctor_fails_on_what_is_broken(meshnode: Commands, damage, check: str) -> None:
     meshnode("init", "--name", "Ada")

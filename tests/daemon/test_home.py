@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -9,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from meshnode import config
 from meshnode.core.identity.invite import MeshInvite, mesh_uri, read_invite_untrusted
 from meshnode.core.sealing.mesh import closed_mesh, open_mesh
+from meshnode.daemon.files import write_private
 from meshnode.daemon.home import create_home, open_home
-from meshnode.errors import HomeError
+from meshnode.errors import ConfigError, HomeError
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +100,7 @@ def test_a_passphrase_home_opens_with_its_passphrase_only(tmp_path: Path, monkey
     wrong.write_text("soup is cold\n")
     create_home(tmp_path / "h", "Ada", open_mesh("public"), passphrase_file=right).close()
     assert not (tmp_path / "h" / "home.key").exists()
-    with pytest.raises(HomeError, match="name its file"):
+    with pytest.raises(HomeError, match="MESHNODE_PASSPHRASE_FILE"):
         open_home(tmp_path / "h")
     with pytest.raises(HomeError, match="passphrase does not fit"):
         open_home(tmp_path / "h", passphrase_file=wrong)
@@ -165,3 +169,49 @@ def test_joining_a_mesh_holds_from_the_next_start(tmp_path: Path) -> None:
         home.join(MeshInvite("valley", b"1" * 32, 0))
     with open_home(tmp_path / "other") as home:
         assert (home.mesh.current.number, home.mesh.id) == (0, known)
+
+
+def test_joining_changes_the_mesh_in_the_configuration_and_nothing_else(tmp_path: Path) -> None:
+    with create_home(tmp_path / "h", "Ada", open_mesh("public")) as home:
+        (home.path / "config.toml").write_text("# mine\n[log]\nlevel = 'error'  # quiet\n")
+    with open_home(tmp_path / "h") as home:
+        home.config = config.Config(overlay=config.OverlaySection(backend="none"))  # as the command line may say
+        home.join(MeshInvite("valley", b"1" * 32, 0))
+    text = (tmp_path / "h" / "config.toml").read_text()
+    assert text == "# mine\n[log]\nlevel = 'error'  # quiet\n\n[mesh]\nname = \"valley\"\n"
+
+
+def test_a_configuration_of_another_place_is_the_one_that_is_changed(tmp_path: Path) -> None:
+    create_home(tmp_path / "h", "Ada", open_mesh("public")).close()
+    before = (tmp_path / "h" / "config.toml").read_text()
+    elsewhere = tmp_path / "other.toml"
+    with pytest.raises(ConfigError, match=r"no configuration at"):
+        open_home(tmp_path / "h", config_file=elsewhere)
+    elsewhere.write_text("[mesh]\nname = 'fair'\n")
+    with open_home(tmp_path / "h", config_file=elsewhere) as home:
+        home.join(MeshInvite("valley", b"1" * 32, 0))
+    assert (tmp_path / "h" / "config.toml").read_text() == before
+    with open_home(tmp_path / "h", config_file=elsewhere) as home:
+        assert (home.mesh.name, home.mesh.open) == ("valley", False)
+
+
+def test_a_lock_that_is_no_file_is_one_sentence(tmp_path: Path) -> None:
+    create_home(tmp_path / "h", "Ada", open_mesh("public")).close()
+    (tmp_path / "h" / "lock").unlink()
+    (tmp_path / "h" / "lock").mkdir()
+    with pytest.raises(HomeError, match=r"lock cannot be opened"):
+        open_home(tmp_path / "h")
+
+
+def test_what_cannot_be_written_whole_leaves_the_old_file(tmp_path: Path) -> None:
+    write_private(tmp_path / "keys", b"old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    took = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5, before[1]))  # as on a disk with room for five bytes more
+    try:
+        with pytest.raises(HomeError, match=r"keys cannot be written"):
+            write_private(tmp_path / "keys", b"longer than that")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, took)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("keys", b"old")]
