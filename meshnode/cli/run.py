@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -50,7 +51,7 @@ def run(
         home.config = _chosen(home.config, interface, overlay)
         home.sealer = TappedSealer()
         logs.set_up(home.config.log)
-        listener = say.line if common.json else _ready_line
+        listener = _Listener(say.line if common.json else _ready_line)
         with contextlib.suppress(KeyboardInterrupt):
             trio.run(partial(serve, home, real_carriers, listener=listener))
 
@@ -65,7 +66,26 @@ def _chosen(config: Config, interface: str, overlay: Backend | None) -> Config:
     return replace(config, link=link, overlay=replace(config.overlay, backend=overlay or config.overlay.backend))
 
 
+class _Listener:
+    """Writes notices to stdout as long as that can be done: a full disk or a reader that left must not end the node."""
+
+    def __init__(self, write: Callable[[Notice], None]) -> None:
+        self._write = write
+        self._heard = True
+
+    def __call__(self, notice: Notice) -> None:
+        if self._heard:
+            try:
+                self._write(notice)
+            except (BrokenPipeError, UsageError):
+                self._heard = False
+                say.silence()
+                say.note(
+                    "standard output takes nothing any more; the node goes on, and `meshnode watch` tells what happens"
+                )
+
+
 def _ready_line(notice: Notice) -> None:
     if isinstance(notice, ReadyNotice):
         where = f"on {notice.interface}" if notice.interface else "without a link"
-        print(f"ready: {where}, overlay {notice.overlay_address or 'none'}, home {notice.home}", flush=True)
+        say.out(f"ready: {where}, overlay {notice.overlay_address or 'none'}, home {notice.home}")

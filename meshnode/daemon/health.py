@@ -50,6 +50,15 @@ ADVICE: dict[str, Advice] = {
         "Use each home on one machine only, and `meshnode restore` to move one. This home has taken new keys; your"
         " contacts see one quiet line.",
     ),
+    "link_missing": Advice(
+        "The interface the node is bound to is not there, or is down.",
+        "Nothing, if it comes back by itself: the node waits for it. Else `meshnode doctor` says what is there.",
+    ),
+    "store_lost": Advice(
+        "The home has its keys, but its store was gone or empty when the node started.",
+        "Put the old store back while the node is stopped, if there is one. The persona is the same; the device goes on"
+        " with a new history, which contacts see as one quiet line. `contact add` your contacts again.",
+    ),
     "store_full": Advice(
         "The store has reached its limit with what may not be thrown away, or the disk below it is full.",
         "Free disk space or raise store.limit_mb. Until then the node takes nothing new from others; what you write,"

@@ -22,6 +22,7 @@ from meshnode.control import notices as told
 from meshnode.control.server import ControlServer
 from meshnode.core.neighbours.table import EPOCH_FACT
 from meshnode.core.node import Node
+from meshnode.core.notices import Warned
 from meshnode.core.records import Snapshot
 from meshnode.daemon.adapters import LinkAdapter, Overlay, Sessions, Started
 from meshnode.daemon.clock import PoweredClock
@@ -35,7 +36,7 @@ from meshnode.daemon.journal import Journal
 from meshnode.daemon.logs import set_up
 from meshnode.daemon.loop import Loop, NodeLike
 from meshnode.daemon.perform import Performer
-from meshnode.daemon.renewal import renew, renewal_is_due
+from meshnode.daemon.renewal import renew, renewal_is_due, store_is_lost
 from meshnode.daemon.supervise import Once, Part, describe, supervised
 from meshnode.daemon.systemd import Systemd
 from meshnode.daemon.town import Town
@@ -46,6 +47,8 @@ from meshnode.store.store import Store
 
 LAST_NOTICE_S = 0.1  # for those who watch to be told before their connections end
 LAST_WORDS_S = 1.0  # for sessions to write what they hold; the whole stop takes less than two
+
+STORE_LOST = "The store of this home is gone, with its messages and contacts; a new one is begun, with new keys."
 
 Listener = Callable[[told.Notice], None]
 NodeMaker = Callable[[Home, Snapshot, int], NodeLike]
@@ -106,12 +109,15 @@ async def run_daemon(
             store = await trio.to_thread.run_sync(home.open_store)
             clock = PoweredClock(store.now)
             try:
+                lost = await trio.to_thread.run_sync(store_is_lost, store)
                 if await trio.to_thread.run_sync(renewal_is_due, store):
                     await trio.to_thread.run_sync(renew, home, store)
                 made = carriers(home) if callable(carriers) else carriers
                 daemon = _Daemon(home, made, store, clock, make_node, ending)
                 if listener is not None:
                     daemon.town.listen(listener)
+                if lost:
+                    daemon.town.tell(Warned("store_lost", STORE_LOST))
                 await daemon.run(started)
             finally:
                 with trio.CancelScope(shield=True):
@@ -217,6 +223,9 @@ class _Daemon:
         self.town.publish(notice)
         self._systemd.ready(f"in mesh {self._home.mesh.name}, overlay {notice.overlay_address or 'none'}")
         _log.info("ready", mesh=self._home.mesh.name, overlay=notice.overlay_address, interface=notice.interface)
+        for link in self._carriers.links:
+            if (state := str(link.status().get("state"))) != "up":
+                self.town.link_missing(link.name, state)
 
     async def _say_goodbye(self) -> None:
         self._systemd.stopping()

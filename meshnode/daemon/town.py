@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+
 from meshnode.control import notices as told
 from meshnode.control.feed import Feed
 from meshnode.control.replies import utc_text
@@ -18,6 +20,8 @@ from meshnode.daemon.home import Home
 from meshnode.daemon.progress import Progress
 from meshnode.daemon.walltime import WallTime
 
+_log = structlog.get_logger("daemon")
+
 
 class Town:
     """One node's crier."""
@@ -28,6 +32,7 @@ class Town:
         self.book = Book(home.keys.persona, home.name)
         self.newest = 0
         self._ready = False
+        self._early: list[told.Notice] = []
         self._name = home.name
         self._clock = clock
         self._wall = wall
@@ -43,6 +48,8 @@ class Town:
         warned = wording.warning(notice, self.book)
         if warned is not None and not self._health.note(warned) and isinstance(notice, Warned):
             return
+        if isinstance(notice, Warned):
+            _log.warning(notice.code, text=notice.text)
         if isinstance(notice, MessageFiled):
             self.newest = max(self.newest, notice.message.cursor)
         self.progress.publish(notice)
@@ -52,16 +59,29 @@ class Town:
 
     def link_changed(self, change: LinkChanged) -> None:
         """The bound interface came, changed or went. What is found at the start stands in `ready`, the first notice."""
+        up = change.settings is not None
         if self._ready:
-            state = "down" if change.settings is None else "up"
-            self.publish(told.InterfaceNotice(at=self.at, name=change.link, state=state))
+            self.publish(told.InterfaceNotice(at=self.at, name=change.link, state="up" if up else "down"))
+        if up:
+            self._health.clear("link_missing")
+        else:
+            self.link_missing(change.link, "gone or down")
+
+    def link_missing(self, name: str, state: str) -> None:
+        """Nothing can be sent or heard there."""
+        self.tell(Warned("link_missing", f"The interface {name} is {state}: the node waits for it."))
 
     def publish(self, notice: told.Notice) -> None:
-        """A notice as it is shown."""
-        self._ready = self._ready or isinstance(notice, told.ReadyNotice)
+        """A notice as it is shown. Listeners hear `ready` first, then what was found before."""
         self.feed.publish(notice)
-        for listener in self._listeners:
-            listener(notice)
+        if not self._ready and not isinstance(notice, told.ReadyNotice):
+            self._early.append(notice)
+            return
+        self._ready = True
+        early, self._early = self._early, []
+        for one in (notice, *early):
+            for listener in self._listeners:
+                listener(one)
 
     @property
     def at(self) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
+from meshnode.control import notices as told
 from meshnode.core.effects import Effect, Persist
 from meshnode.core.identity.keys import Keys
 from meshnode.core.inputs import Input, LinkChanged
@@ -15,6 +18,7 @@ from meshnode.core.node import RENEW_FACT
 from meshnode.core.records import (
     ROLE_CUSTODY,
     ROLE_OWN,
+    ChannelRecord,
     FactRecord,
     PrekeyRecord,
     RatchetRecord,
@@ -90,3 +94,35 @@ async def test_a_running_node_goes_on_as_somebody_new(home: Home) -> None:
     assert len(lives) == 2
     assert carriers == lives
     assert lives[0].node != lives[1].node
+
+
+async def test_a_home_whose_store_is_gone_goes_on_as_somebody_new(home: Home) -> None:
+    before, lives = home.keys, []
+    heard: list[Any] = []
+
+    def make(home: Home, snapshot: Snapshot, epoch: int) -> FakeNode:
+        lives.append((home.keys, [one.name for one in snapshot.records if isinstance(one, ChannelRecord)]))
+        return FakeNode()
+
+    async def one_life() -> None:
+        stop = trio.Event()
+        async with trio.open_nursery() as nursery:
+            carriers = Carriers((FakeLink(),), FakeSessions(), FakeOverlay())
+            start = partial(run_daemon, home, carriers, stop=stop, make_node=make, listener=heard.append)
+            await nursery.start(start)
+            stop.set()
+
+    await one_life()
+    assert lives == [(before, ["square"])]
+    assert not [one for one in heard if isinstance(one, told.WarningNotice)]
+    for left in home.path.glob("store.*"):
+        left.unlink()
+    await one_life()
+    await one_life()
+    assert lives[1] == lives[2]
+    keys, channels = lives[1]
+    assert channels == ["square"]
+    assert (keys.persona, keys.device) == (before.persona, before.device)
+    assert keys.incarnation != before.incarnation
+    assert keys.node != before.node
+    assert [one.code for one in heard if isinstance(one, told.WarningNotice)] == ["store_lost"]

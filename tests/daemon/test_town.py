@@ -7,13 +7,16 @@ from typing import Any
 
 from meshnode.control import notices as told
 from meshnode.core.ids import LogId, NodeKey, PersonaKey
+from meshnode.core.inputs import LinkChanged
 from meshnode.core.notices import ForkFound, NeighbourChanged, SessionMet, Warned
 from meshnode.core.records import ContactRecord
+from meshnode.core.settings import LinkSettings
 from meshnode.daemon.clock import PoweredClock
 from meshnode.daemon.health import Health
 from meshnode.daemon.town import Town
 
 ME, BO, NOBODY = PersonaKey(b"m" * 32), PersonaKey(b"b" * 32), PersonaKey(b"n" * 32)
+READY = told.ReadyNotice(at="", pid=1, overlay_address="")
 LOG = LogId(b"d" * 52)
 
 
@@ -25,6 +28,8 @@ async def a_town() -> tuple[Town, Health, list[Any]]:
     town.book.load([ContactRecord(BO, "Bo", False, False, 0.0)], [])
     heard: list[Any] = []
     town.listen(heard.append)
+    town.publish(READY)
+    heard.clear()
     return town, health, heard
 
 
@@ -63,3 +68,24 @@ async def test_a_warning_said_twice_is_cried_once_and_news_are_no_warnings() -> 
 async def test_what_is_made_for_one_watcher_has_the_time_of_the_others() -> None:
     town, _, _ = await a_town()
     assert town.feed.at() == town.at == "2027-01-15T08:00:00.000Z"
+
+
+async def test_ready_is_the_first_a_listener_hears() -> None:
+    home: Any = SimpleNamespace(keys=SimpleNamespace(persona=ME), name="Me")
+    wall: Any = SimpleNamespace(unix_now=lambda: 1.8e9)
+    early, heard = Town(home, PoweredClock(0.0), wall, Health(lambda: 1.8e9)), []
+    early.listen(heard.append)
+    early.tell(Warned("store_lost", "gone"))
+    assert heard == []
+    early.publish(READY)
+    early.tell(Warned("store_full", "full"))
+    assert [getattr(one, "code", "ready") for one in heard] == ["ready", "store_lost", "store_full"]
+
+
+async def test_an_interface_that_is_away_is_a_warning_until_it_is_back() -> None:
+    town, health, heard = await a_town()
+    town.link_changed(LinkChanged("halow0", None))
+    assert [type(one) for one in heard] == [told.InterfaceNotice, told.WarningNotice]
+    assert [one.code for one in health.held()] == ["link_missing"]
+    town.link_changed(LinkChanged("halow0", LinkSettings()))
+    assert health.held() == ()
