@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import aclosing
 
 import trio
 
@@ -51,19 +52,23 @@ class _Lines:
         async with trio.open_nursery() as watching:
             if self._wait != "kept":
                 await watching.start(self._watch)
-            async with connect(self._common) as client, trio.open_nursery() as waiting:
-                async for texts in lines():
+            async with connect(self._common) as client, trio.open_nursery() as waiting, aclosing(lines()) as given:
+                async for texts in given:
                     for at in range(0, len(texts), TOGETHER):
                         told = await client.ask(self._word(texts[at : at + TOGETHER]), replies.LinesReply)
-                        for reply in told.states:
-                            if self._wait == "kept":
-                                await self._answer(reply)  # at once, in the order of the lines
-                            else:
-                                waiting.start_soon(self._answer, reply)
+                        await self._take(told.states, waiting)
                         if told.refused:
                             raise UsageError(told.refused)
             watching.cancel_scope.cancel()
         return NOT_YET if self._late else DONE
+
+    async def _take(self, states: list[replies.StateReply], waiting: trio.Nursery) -> None:
+        """Answer at once and in the order of the lines where nothing is waited for."""
+        for reply in states:
+            if self._wait == "kept":
+                await self._answer(reply)
+            else:
+                waiting.start_soon(self._answer, reply)
 
     async def _watch(self, *, task_status: trio.TaskStatus[None]) -> None:
         async with connect(self._common) as client:

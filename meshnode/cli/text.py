@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from meshnode.cli import say
 from meshnode.errors import UsageError
@@ -23,7 +23,7 @@ def given(text: str | None) -> str:
     return text
 
 
-async def lines() -> AsyncIterator[list[str]]:
+async def lines() -> AsyncGenerator[list[str], None]:
     """Lines of standard input as they come, those that came together in one list, empty ones left out."""
     import trio
 

@@ -297,3 +297,14 @@ def test_a_text_too_long_for_one_request_is_refused_before_it_is_sent(ada: Comma
     ran = ada("send", "Bo", "x" * 2_000_000)
     assert (ran.code, ran.out) == (1, "")
     assert "longer than a node takes" in ran.err
+
+
+def test_a_line_that_is_refused_ends_it_and_those_before_it_are_kept(
+    ada: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _typed(monkeypatch, b"before\n" + b"x" * 5000 + b"\nafter\n")
+    ran = ada("send", "Bo", "--lines")
+    assert ran.code == 1
+    assert len(ran.out.splitlines()) == 1
+    assert ran.err.count("\n") == 1
+    assert "at most" in ran.err

@@ -25,7 +25,9 @@ from meshnode.core.sealing.envelope import LONGEST_S, receipt_tag
 from meshnode.core.wire.frames import Receipts as ReceiptsFrame
 
 BATCH_S: Final = 9.0
-BATCH: Final = 8
+BATCH: Final = 8  # in one frame; so many do not wait for more, but for a burst they came with
+FULL: Final = 4 * BATCH
+BURST_S: Final = 0.25
 LOOSE_S: Final = 86400.0
 MAX_LOOSE: Final = 256  # per previous hop (rule 9.3)
 _MAX_LOOSE_HOPS: Final = 64
@@ -85,10 +87,9 @@ class Receipts:
         self._bury(record)
         self._purge(record.tag)
         self._batch[Receipt(record.receipt)] = None
-        if prompt or len(self._batch) >= BATCH:
-            self._batch_due = self._ctx.now
-        elif self._batch_due is None:
-            self._batch_due = self._ctx.now + BATCH_S
+        wait_s = 0.0 if prompt or len(self._batch) >= FULL else BURST_S if len(self._batch) >= BATCH else BATCH_S
+        due = self._ctx.now + wait_s
+        self._batch_due = due if self._batch_due is None else min(self._batch_due, due)
 
     def arrived(self, receipts: Iterable[Receipt], heard: Heard) -> None:
         """Check each, purge, and pass on together what was new."""
