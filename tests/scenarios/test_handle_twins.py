@@ -1,4 +1,4 @@
-"""Logs whose 4-byte handles are equal, by chance or ground: the signature decides, and nobody is shut out (rule 4.4)."""
+"""Logs whose 4-byte handles are equal, by chance or ground: the signature decides, nobody is shut out (rule 4.4)."""
 
 from __future__ import annotations
 

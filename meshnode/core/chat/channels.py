@@ -81,7 +81,7 @@ class Channels:
         before = self._channels.get(told.channel)
         record = ChannelRecord(told.channel, told.name, told.joined)
         self._channels[told.channel] = record
-        self._ctx.persist(record)
+        self._ctx.persist(record, promise=True)  # a person saw it done
         was_joined = before is not None and before.joined
         if told.joined and not was_joined:
             self._read_history(told.channel)

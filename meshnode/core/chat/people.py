@@ -112,14 +112,14 @@ class People:
         added_at = known.added_at if known else self._ctx.now
         record = ContactRecord(told.persona, told.name, told.verified, told.blocked, added_at)
         self.contacts[told.persona] = record
-        self._ctx.persist(record)
+        self._ctx.persist(record, promise=True)  # a person saw it done
         self._rings.contact_set(told.persona, told.blocked)
         self.on_contact(record)
 
     def remove_contact(self, persona: PersonaKey) -> None:
         """A contact was removed."""
         if self.contacts.pop(persona, None) is not None:
-            self._ctx.forget(RecordKey(ContactRecord, (persona,)))
+            self._ctx.forget(RecordKey(ContactRecord, (persona,)), promise=True)
             self._rings.contact_removed(persona)
 
     def is_known(self, persona: PersonaKey) -> bool:

@@ -150,7 +150,8 @@ class Forwarding:
     # Neighbours
 
     def neighbour_bound(self, neighbour: Neighbour) -> None:
-        """An encounter began."""
+        """An encounter began. What only passed through before may be for whoever came, so it may be asked for again."""
+        self.shelf.forget_passed()
         self._custody.met_again(neighbour.node)
         self._encounters.began(neighbour)
 
