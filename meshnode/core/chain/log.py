@@ -14,7 +14,15 @@ from meshnode.core.chain.checkpoint import agrees, decode_checkpoint_untrusted
 from meshnode.core.chain.compact import MAX_SEQ
 from meshnode.core.chain.fork import MAX_REPLACEMENTS, Adoption, ForkProof
 from meshnode.core.chain.frontier import Element
-from meshnode.core.chain.kinds import BODY_DROPPED, BODY_HELD, BODY_MISSING, BODY_REMOVED, CHECKPOINT, FLOOR
+from meshnode.core.chain.kinds import (
+    BODY_DROPPED,
+    BODY_HELD,
+    BODY_MISSING,
+    BODY_REMOVED,
+    CHECKPOINT,
+    FLOOR,
+    acted_upon,
+)
 from meshnode.core.chain.prune import decode_floor_untrusted, touchable
 from meshnode.core.chain.rows import Rows
 from meshnode.core.chain.verdict import Verdict
@@ -292,7 +300,7 @@ class Log:
             return Verdict.DUPLICATE
         if block.seq in self.rows:
             self.rows.set_state(block.seq, BODY_HELD)
-            return self._read(block.seq, block.kind, block.body, Verdict.BODY)
+            return self._read(block.seq, _understood(block), block.body, Verdict.BODY)
         self.beyond[block.seq] = self._held(block)
         return Verdict.BODY
 
@@ -350,7 +358,7 @@ class Log:
         if block.body is None:
             gone = block.seq < self.floor and touchable(self.id, block.kind)
             state = BODY_REMOVED if gone else BODY_MISSING
-        read = block.body if block.body is not None and block.kind in _READ else b""
+        read = block.body if block.body is not None and _understood(block) in _READ else b""
         return Held(block.id, block.prev, block.kind, state, block.body_len, read)
 
     def _read(self, seq: int, kind: int, body: bytes, otherwise: Verdict) -> Verdict:
@@ -385,3 +393,8 @@ class Log:
 
     def _on_adopted_branch(self) -> bool:
         return self.adopted_seq in self.rows and self.rows.id_at(self.adopted_seq) == self.adopted_id
+
+
+def _understood(block: Block) -> int:
+    """Its kind; 0 for what a later version means by that number."""
+    return block.kind if acted_upon(block.version, block.kind) else 0

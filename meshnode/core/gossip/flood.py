@@ -18,9 +18,12 @@ from typing import Final
 
 from meshnode.core.airtime.outbox import Outbox
 from meshnode.core.chain.block import Block, compact_of
+from meshnode.core.chain.kinds import acted_upon
 from meshnode.core.context import Context
+from meshnode.core.gossip.emergency import EMERGENCY, Emergencies
 from meshnode.core.ids import BlockId, log_handle
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
+from meshnode.core.trust.rings import STRANGERS
 from meshnode.core.wire.frames import BlockFrame
 
 K: Final = 2
@@ -28,9 +31,7 @@ ALONE_S: Final = (0.0, 0.003)
 EARLY_S: Final = (0.02, 0.1)  # somebody has not heard it yet
 LATE_S: Final = (0.1, 0.2)
 REMEMBERED: Final = 512
-LOWEST_CLASS: Final = 2  # what an author may claim for a block; 1 is for emergencies of those near (rule 12.3)
-EMERGENCY: Final = 1
-EMERGENCY_RING: Final = 2
+NEAR_CLASS: Final = 2  # the best an author near us may claim; emergencies apart
 PUBLIC_CLASS: Final = 3
 
 _KEY: Final = b"block"
@@ -51,6 +52,7 @@ class Flood:
         self._neighbours = neighbours
         self._outbox = outbox
         self._copies: dict[tuple[bytes, str], Copies] = {}
+        self._emergencies = Emergencies(ctx)
 
     def publish(self, block: Block, ring: int) -> bool:
         """Our own block: to everyone, at once. True if it went out by multicast, which nobody acknowledges."""
@@ -62,7 +64,9 @@ class Flood:
         return self._spread(block, heard, ring)
 
     def _spread(self, block: Block, heard: Heard | None, ring: int) -> bool:
-        frame, cls, source = self._frame(block), class_of(block, ring), heard.node if heard else b""
+        frame, source = self._frame(block), heard.node if heard else b""
+        ring = ring if acted_upon(block.version, block.kind) else STRANGERS
+        cls = EMERGENCY if self._emergencies.grants(block, ring, source, frame) else class_of(block, ring)
         skip, grouped = {source}, False
         for link in self._ctx.links:
             reached = self._neighbours.spread(
@@ -117,10 +121,14 @@ class Flood:
 
 
 def class_of(block: Block, ring: int) -> int:
-    """The class a block travels in: what its author signed, within what the author's ring may claim."""
-    if block.cls <= EMERGENCY:
-        return EMERGENCY if block.cls == EMERGENCY and ring <= EMERGENCY_RING else PUBLIC_CLASS
-    return block.cls
+    """The class a block travels in, emergencies apart: what its author signed, within what the author's ring may claim.
+
+    What this version does not act upon is carried like a stranger's (rule 15.2).
+    """
+    near = ring < STRANGERS and acted_upon(block.version, block.kind)
+    if block.cls == 0:
+        return PUBLIC_CLASS
+    return max(block.cls, NEAR_CLASS if near else PUBLIC_CLASS)
 
 
 def block_named(key: bytes) -> BlockId | None:

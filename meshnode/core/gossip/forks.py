@@ -15,13 +15,14 @@ from meshnode.core.chain.fork import ForkProof, prove
 from meshnode.core.chain.log import Log
 from meshnode.core.context import Context
 from meshnode.core.effects import ReadStored
+from meshnode.core.gossip.flood import class_of
 from meshnode.core.gossip.logs import Logs
-from meshnode.core.gossip.serve import BLOCK_CLASS, TOKENS, fork_frame
+from meshnode.core.gossip.serve import TOKENS, fork_frame
 from meshnode.core.ids import LogId, log_device
 from meshnode.core.inputs import Stored
-from meshnode.core.neighbours.table import Heard, Neighbours
+from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.notices import ForkFound
-from meshnode.core.trust.rings import Rings
+from meshnode.core.trust.rings import STRANGERS, Rings
 from meshnode.core.wire.frames import ForkFrame
 
 FIRST_TOKEN: Final = TOKENS << 2
@@ -40,6 +41,7 @@ class Forks:
         self._token = FIRST_TOKEN
         logs.on_split = self._show
         self.on_proven: Callable[[Log], None] = _ignore_log
+        self.holders: Callable[[Log], list[Neighbour]] = _nobody
         self.on_own: Callable[[], None] = _ignore  # our own log split: somebody else writes in our name
 
     def split(self, block: Block) -> None:
@@ -75,16 +77,18 @@ class Forks:
     def _tell(self, proof: ForkProof, source: bytes) -> None:
         self._show(proof.log)
         held = self._logs.book.logs[proof.log]
-        self._neighbours.spread(
-            fork_frame(proof),
-            BLOCK_CLASS,
-            except_node=source,
-            key=b"fork" + held.handle,
-            jitter=True,
-            ring=held.ring,
-            author=log_device(proof.log),
-            previous=source,
-        )
+        frame, cls = fork_frame(proof), _class_of(proof, held.ring)
+        key, author = b"fork" + held.handle, log_device(proof.log)
+        if held.ring < STRANGERS:
+            self._neighbours.spread(
+                frame, cls, except_node=source, key=key, jitter=True, ring=held.ring, author=author, previous=source
+            )
+        else:
+            for holder in self.holders(held):
+                if holder.node != source:
+                    self._neighbours.send(
+                        holder, frame, cls, key=key, jitter=True, ring=held.ring, author=author, previous=source
+                    )
         self.on_proven(held)
 
     def _show(self, log: LogId) -> None:
@@ -94,8 +98,21 @@ class Forks:
         self._ctx.notify(ForkFound(log, at, self._rings.persona_of(log_device(log))))
 
 
+def _class_of(proof: ForkProof, ring: int) -> int:
+    """That of its log: the better one of the two blocks'. Emergencies are no matter of proofs (rule 4.10)."""
+    blocks = (
+        stored_block(proof.content_a, proof.signature_a, None),
+        stored_block(proof.content_b, proof.signature_b, None),
+    )
+    return min(class_of(block, ring) for block in blocks)
+
+
 def _ignore() -> None:
     return None
+
+
+def _nobody(log: Log) -> list[Neighbour]:
+    return []
 
 
 def _ignore_log(log: Log) -> None:

@@ -84,6 +84,7 @@ class Gossip:
         self.logs.on_pardoned = self.repair.reconsider
         self.logs.on_wanted = self.bodies.missing
         self.forks.on_proven = self._look_below
+        self.forks.holders = self.repair.holders
         self._timed: tuple[Timed, ...] = (
             self.beacons,
             self.repair,

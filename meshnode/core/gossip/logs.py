@@ -14,6 +14,7 @@ from meshnode.core.chain.block import Block, verify_untrusted
 from meshnode.core.chain.compact import Compact
 from meshnode.core.chain.fork import Adoption, ForkProof, verify_fork_untrusted
 from meshnode.core.chain.frontier import Element, frontier_digest
+from meshnode.core.chain.kinds import KNOWN, acted_upon
 from meshnode.core.chain.log import Held, Log
 from meshnode.core.chain.logbook import Logbook
 from meshnode.core.chain.verdict import Verdict
@@ -72,6 +73,7 @@ class Logs:
         self._history: dict[bytes, tuple[int, float]] = {}  # own digests, oldest first: counter, when first reached
         self._recent: dict[bytes, tuple[Compact, Block]] = {}
         self._strangers_bytes = 0
+        self._carried_bytes = 0  # bodies of nearer writers that this version does not act upon
         rings.on_changed.append(self._rings_changed)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -98,6 +100,11 @@ class Logs:
             if log.ring < STRANGERS:
                 log.want_dropped()
         self._strangers_bytes = sum(self._bytes[log] for log in self._used if self.book.logs[log].ring == STRANGERS)
+        self._carried_bytes = sum(
+            index.body_len
+            for index in snapshot.blocks
+            if index.kind not in KNOWN and index.body_state == BODY_HELD and self._is_near(index.log)
+        )
 
     # what there is
 
@@ -308,16 +315,16 @@ class Logs:
         return verdict
 
     def _wrote(self, log: Log, block: Block, promise: bool) -> None:
-        size = len(block.content) + len(block.signature) + len(block.body or b"")
-        self._weigh(log, size)
+        body = b"" if self._only_carried_and_too_much(log, block) else block.body or b""
+        self._weigh(log, len(block.content) + len(block.signature) + len(body))
         row = BlockRecord(
             block.log,
             block.seq,
             block.id,
             block.content,
             block.signature,
-            block.body or b"",
-            log.state_at(block.seq) if block.body is None else BODY_HELD,
+            body,
+            log.state_at(block.seq),
             block.kind,
             self._ctx.now,
         )
@@ -326,6 +333,16 @@ class Logs:
         else:
             self._ctx.persist(row)
             self._dirty[log.id] = None
+
+    def _only_carried_and_too_much(self, log: Log, block: Block) -> bool:
+        """What we do not act upon takes a stranger's space, whoever wrote it: beyond that its body goes (rule 15.2)."""
+        if not block.body or log.ring == STRANGERS or acted_upon(block.version, block.kind) or self.is_own(block.log):
+            return False
+        if self._strangers_bytes + self._carried_bytes + len(block.body) > self._strangers_share:
+            self._ctx.count("body_only_carried_dropped")
+            return bool(log.drop_body(block.seq))
+        self._carried_bytes += len(block.body)
+        return False
 
     def _weigh(self, log: Log, by: int) -> None:
         before = self._bytes.get(log.id, 0)
@@ -341,6 +358,9 @@ class Logs:
         self._counter += 1
         self._changed.pop(log, None)
         self._changed[log] = (self._counter, self._ctx.now)
+
+    def _is_near(self, log: LogId) -> bool:
+        return self.book.logs[log].ring < STRANGERS and not self.is_own(log)
 
     def _counts(self, log: Log) -> bool:
         return bool(log.head or log.frozen_at)

@@ -194,6 +194,16 @@ class Repair:
             if log is not None and peer.witness(element.log, min(element.head, log.head)):
                 self.on_covered(neighbour, element.log, min(element.head, log.head))
 
+    def holders(self, log: Log) -> list[Neighbour]:
+        """Who told us to hold something of a log; peers of sessions, where that is told by ranges, may all do."""
+        found = []
+        for neighbour in self._neighbours.reachable():
+            peer = self.peers.get(neighbour.node)
+            told = peer is not None and (log.handle in peer.told or log.id in peer.witnessed)
+            if told or neighbour.session is not None:
+                found.append(neighbour)
+        return found
+
     def covers_all(self, neighbour: Neighbour) -> None:
         """It vouches for our own digest: it has all we have."""
         self.witnessed(neighbour, self._logs.book.frontier())

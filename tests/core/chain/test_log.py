@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from meshnode.core.chain.block import Block, without_body
@@ -52,6 +54,19 @@ def test_blocks_in_order_raise_the_head() -> None:
     assert log.id_at(2) == ann.blocks[1].id
     assert log.id_at(4) is None
     assert (log.start, log.last, log.highest) == (1, 3, 3)
+
+
+def test_a_floor_of_a_later_version_is_carried_and_not_acted_upon() -> None:
+    ann = Writer()
+    ann.post(3)
+    later = replace(ann.write(encode_floor(3), kind=FLOOR), version=2)
+    log = held_of(ann, 3)
+    assert log.offer(without_body(later)) is Verdict.NEW
+    assert log.offer(later) is Verdict.BODY
+    assert log.floor == 0
+    straight = held_of(ann, 3)
+    assert straight.offer(later) is Verdict.NEW
+    assert straight.floor == 0
 
 
 def test_blocks_beyond_a_gap_are_kept_but_do_not_count() -> None:

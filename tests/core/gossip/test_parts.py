@@ -203,11 +203,10 @@ def test_what_is_remembered_of_ids_is_bounded(monkeypatch: pytest.MonkeyPatch) -
 
 def test_classes_are_what_authors_signed_within_their_ring() -> None:
     block = blocks_of("w", 1)[0]
-    assert class_of(block, 3) == 3
-    assert class_of(replace(block, cls=1), 1) == 1
-    assert class_of(replace(block, cls=1), 3) == 3
-    assert class_of(replace(block, cls=0), 0) == 3
-    assert class_of(replace(block, cls=4), 0) == 4
+    assert [class_of(replace(block, cls=cls), 1) for cls in range(5)] == [3, 2, 2, 3, 4]
+    assert [class_of(replace(block, cls=cls), 3) for cls in range(5)] == [3, 3, 3, 3, 4]
+    assert [class_of(replace(block, cls=cls, kind=30), 1) for cls in range(5)] == [3, 3, 3, 3, 4]
+    assert [class_of(replace(block, cls=cls, version=2), 1) for cls in range(5)] == [3, 3, 3, 3, 4]
 
 
 def test_keys_of_queued_blocks_name_them() -> None:
