@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from meshnode.core.airtime.outbox import Outbox
@@ -26,6 +26,8 @@ from meshnode.core.context import Context
 from meshnode.core.gossip.logs import Logs, change_of
 from meshnode.core.gossip.trickle import Trickle
 from meshnode.core.ids import NeighbourId
+from meshnode.core.neighbours.buckets import Bucket
+from meshnode.core.neighbours.hello import FEW
 from meshnode.core.neighbours.table import JITTER_S, Heard, Neighbour, Neighbours
 from meshnode.core.wire.frames import OLDEST_VERSION, VERSION, Beacon
 from meshnode.core.wire.limits import MAX_CHANGES
@@ -46,6 +48,8 @@ ANSWER_BURST: Final = 8.0
 NEW_PER_MINUTE: Final = 6
 NEW_AGAIN_S: Final = 600.0
 REMEMBERED: Final = 1024
+GREET_AGAIN_S: Final = 0.25
+GREET_AGAIN_MAX_S: Final = 600.0
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ class Air:
     alone_at: Instant = float("-inf")  # last beacon of solitude
     answers: float = ANSWER_BURST
     answers_at: Instant = 0.0
+    confirms: Bucket = field(default_factory=lambda: Bucket(1.0 / ANSWER_EVERY_S, ANSWER_BURST, 0.0))
 
 
 class Beacons:
@@ -78,7 +83,9 @@ class Beacons:
         self._new_ids: dict[NeighbourId, Instant] = {}
         self._gone: dict[NeighbourId, tuple[Instant, Instant]] = {}  # who went when, and since when all was settled
         self._said = b""
+        self._greeted: dict[NeighbourId, tuple[Instant, float]] = {}  # not bound yet: not before, next wait
         neighbours.on_unknown.append(self._unknown)
+        neighbours.beside_hello.append(lambda link: self._beacon(link, 0) if link in self._airs else None)
         neighbours.on_bound.append(self._bound)
         neighbours.on_lost.append(self._lost)
 
@@ -154,24 +161,32 @@ class Beacons:
 
     def _answer(self, air: Air, *, at_once: bool = False) -> None:
         """Somebody asks who is here: one beacon soon, unless two others answer or too many asked."""
-        now = self._ctx.now
-        air.answers = min(ANSWER_BURST, air.answers + (now - air.answers_at) / ANSWER_EVERY_S)
-        air.answers_at = now
-        if air.answers >= 1.0:
-            air.answers -= 1.0
+        if self._may_answer(air):
+            now = self._ctx.now
             if at_once:
                 air.trickle.ask_at_once(now)
             else:
                 air.trickle.ask(now + self._draw(*JITTER_S))
+
+    def _may_answer(self, air: Air) -> bool:
+        now = self._ctx.now
+        air.answers = min(ANSWER_BURST, air.answers + (now - air.answers_at) / ANSWER_EVERY_S)
+        air.answers_at = now
+        if air.answers < 1.0:
+            return False
+        air.answers -= 1.0
+        return True
 
     def _unknown(self, link: str, name: NeighbourId) -> None:
         """A new or returning id: begin anew, six times a minute in all and once in ten minutes for each."""
         air, now = self._airs.get(link), self._ctx.now
         if air is None:
             return
+        greeted = self._greet(link, name)
         full = len(self._new) == NEW_PER_MINUTE and self._new[0] > now - 60.0
         if full or self._new_ids.get(name, float("-inf")) > now - NEW_AGAIN_S:
-            self._answer(air)
+            if not greeted:
+                self._answer(air)
             return
         self._new.append(now)
         self._new_ids.pop(name, None)
@@ -188,12 +203,39 @@ class Beacons:
         make us look around anew, and lose it again.
         """
         now = self._ctx.now
+        self._greeted.pop(neighbour.id, None)
         went_at, settled_at = self._gone.pop(neighbour.id, (float("-inf"), now))
         for link in neighbour.presences:
             if link in self._airs:
                 air = self._airs[link]
                 air.changed_at = min(air.changed_at, settled_at) if went_at > now - MOMENT_S else now
-                self._answer(air, at_once=True)
+                self._confirm(air, neighbour, link)
+
+    def _confirm(self, air: Air, neighbour: Neighbour, link: str) -> None:
+        """To it alone, which is repeated until it is heard; where many meet at once, one beacon to all tells more."""
+        if self._crowded(link):
+            self._answer(air, at_once=True)
+        elif neighbour.bound_on(link, self._ctx.now) and air.confirms.spend(1.0, self._ctx.now):
+            self._neighbours.send(neighbour, self._beacon(link, 0), 0, link=link, key=b"beacon", ring=0)
+
+    def _greet(self, link: str, name: NeighbourId) -> bool:
+        """Somebody we know does not hear us yet, or not any more: a beacon to it alone, ever less often."""
+        neighbour, now = self._neighbours.by_id(name), self._ctx.now
+        presence = neighbour.presences.get(link) if neighbour else None
+        not_before, wait = self._greeted.get(name, (now, GREET_AGAIN_S))
+        if presence is None or presence.is_bound(now) or now < not_before or self._crowded(link):
+            return False
+        if not self._neighbours.greet(link, presence.address, self._beacon(link, 0)):
+            return False
+        self._greeted.pop(name, None)
+        self._greeted[name] = (now + wait, min(2 * wait, GREET_AGAIN_MAX_S))
+        while len(self._greeted) > REMEMBERED:
+            del self._greeted[next(iter(self._greeted))]
+        return True
+
+    def _crowded(self, link: str) -> bool:
+        """More than a few are here that are not bound."""
+        return self._neighbours.unbound(link, self._ctx.now - MOMENT_S) > FEW
 
     def _lost(self, neighbour: Neighbour) -> None:
         now = self._ctx.now
@@ -224,10 +266,13 @@ class Beacons:
         self._send(link, LONELY)
 
     def _send(self, link: str, flags: int) -> None:
+        self._neighbours.send(None, self._beacon(link, flags), 0, link=link, key=b"beacon", ring=0)
+
+    def _beacon(self, link: str, flags: int) -> Beacon:
         flags |= BUSY if self._outbox.backlog_s(link) > BUSY_S else 0
         flags |= REFUSING if self._ctx.store_refusing else 0
         changed = self._logs.changed_after(self._ctx.now - RECENT_S)[:MAX_CHANGES]
-        beacon = Beacon(
+        return Beacon(
             OLDEST_VERSION,
             VERSION,
             flags,
@@ -236,7 +281,6 @@ class Beacons:
             self._neighbours.choose_echoes(link),
             tuple(change_of(log) for log in changed),
         )
-        self._neighbours.send(None, beacon, 0, link=link, key=b"beacon", ring=0)
 
     def _forget_said(self) -> None:
         """When our digest changed, what others said before agrees with nothing."""

@@ -23,6 +23,7 @@ class Peer:
 
     frontier: bytes = b""
     told_at: Instant = NEVER  # when it said so first
+    met_at: Instant = NEVER  # when it came within reach
     told: dict[bytes, Change] = field(default_factory=dict)
     differs_since: Instant | None = None
     check_at: Instant | None = None

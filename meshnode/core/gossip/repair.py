@@ -33,6 +33,8 @@ SETTLE_S: Final = 1.0
 STEADY_S: Final = 5.0
 STEADY_ITEMS: Final = 3  # new items within five seconds make traffic steady
 WANT_AFTER_S: Final = 0.3  # what a beacon names may still be on its way
+YIELD_S: Final = 0.25  # two that see a difference at once: one of them begins
+MET_S: Final = 0.05  # nothing is on its way between two that have just met
 WANT_WAIT_S: Final = 3.0
 WANTS_OPEN: Final = 2
 WANT_TRIES: Final = 4  # without anything new in return
@@ -69,6 +71,7 @@ class Repair:
         self._items: deque[Instant] = deque(maxlen=STEADY_ITEMS)
         self._resets: dict[str, deque[Instant]] = {}
         self._refused = False
+        neighbours.on_bound.append(self.met)
 
     # what is heard
 
@@ -79,6 +82,14 @@ class Repair:
         while len(self.peers) > MAX_PEERS:
             del self.peers[next(iter(self.peers))]
         return peer
+
+    def met(self, neighbour: Neighbour) -> None:
+        """It is within reach, perhaps again: what we asked it before, it did not hear or could not answer."""
+        peer = self.peer(neighbour)
+        peer.met_at, peer.check_at = self._ctx.now, None
+        peer.wants.clear()
+        for handle in peer.told:
+            self._asked_refs.pop(handle, None)
 
     def beacon(self, heard: Heard, beacon: Beacon) -> None:
         """Compare; a difference is looked at again once it has lasted."""
@@ -97,8 +108,11 @@ class Repair:
             return
         peer.differs_since = peer.differs_since if peer.differs_since is not None else self._ctx.now
         if peer.check_at is None:
-            wait = WANT_AFTER_S if self._wishes(peer)[0] else SETTLE_S
-            peer.check_at = self._ctx.now + wait
+            wishes, handles = self._wishes(peer)
+            have_met = self._ctx.now <= peer.met_at + SETTLE_S
+            settle = SETTLE_S + (YIELD_S if neighbour.id < self._neighbours.me else 0.0)
+            soon = MET_S if have_met and (wishes or handles) else WANT_AFTER_S if wishes else settle
+            peer.check_at = self._ctx.now + soon
 
     def delta(self, heard: Heard, delta: Delta) -> None:
         """Somebody tells what it has: ask for what we lack, tell once what it lacks."""
@@ -275,7 +289,7 @@ class Repair:
         now = self._ctx.now
         settle = STEADY_S if self._steady() else SETTLE_S
         due = min(self._items[-1] + settle, (peer.differs_since or now) + STEADY_S) if self._items else now
-        due = max(due, peer.next_act)
+        due = max(due, peer.next_act, peer.delta_at + SETTLE_S)
         return due if due > now else None
 
     def _act(self, neighbour: Neighbour, peer: Peer, link: str, ours: bytes) -> None:

@@ -17,7 +17,9 @@ from meshnode.errors import SignatureError, WireError
 
 LABEL: Final = b"mn-hello-v1"
 PER_MINUTE: Final = 6
-GAP_S: Final = 2.0  # where many start at once, one HELLO of each reaches all
+GAP_S: Final = 0.3  # doubling with each of a minute to 2 s: where many start at once, one HELLO of each reaches all
+GAP_MAX_S: Final = 2.0
+FEW: Final = 3  # so many unicasts cost no more air than one multicast, and each is repeated until it is heard
 JITTER: Final = (0.02, 0.2)  # several may have heard the newcomer at once
 START_WITHIN_S: Final = 0.5
 
@@ -49,14 +51,34 @@ class HelloPacing:
     def __init__(self) -> None:
         self._due: dict[str, Instant] = {}
         self._sent: dict[str, deque[Instant]] = {}
+        self._few: dict[str, set[str] | None] = {}  # addresses of who should hear it; None: all
 
-    def ask(self, link: str, at: Instant) -> None:
-        """Somebody should hear our HELLO from `at` on; later asks before that join it."""
+    def ask(self, link: str, at: Instant, address: str | None = None) -> None:
+        """Somebody should hear our HELLO from `at` on, at that address or wherever; later asks before that join it."""
         self._due.setdefault(link, at)
+        few = self._few.setdefault(link, set())
+        if few is not None and address is not None and len(few | {address}) <= FEW:
+            few.add(address)
+        else:
+            self._few[link] = None
+
+    def addressees(self, link: str) -> list[str] | None:
+        """Who should hear the HELLO that is due now; None: all."""
+        few = self._few.pop(link, None)
+        return sorted(few) if few is not None else None
+
+    def met(self, link: str, address: str) -> None:
+        """It is bound there, so it knows us: it needs no HELLO any more."""
+        few = self._few.get(link)
+        if few is not None:
+            few.discard(address)
+            if not few:
+                self.forget(link)
 
     def forget(self, link: str) -> None:
         """The link is gone."""
         self._due.pop(link, None)
+        self._few.pop(link, None)
 
     def wakeup(self) -> Instant | None:
         """When a HELLO may leave next."""
@@ -74,4 +96,6 @@ class HelloPacing:
         sent = self._sent.get(link)
         if not sent:
             return float("-inf")
-        return max(sent[-1] + GAP_S, sent[0] + 60.0 if len(sent) == PER_MINUTE else 0.0)
+        lately = sum(at > sent[-1] - 60.0 for at in sent)
+        gap = min(GAP_MAX_S, GAP_S * 2.0 ** (lately - 1))
+        return max(sent[-1] + gap, sent[0] + 60.0 if len(sent) == PER_MINUTE else 0.0)

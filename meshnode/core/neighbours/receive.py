@@ -124,7 +124,7 @@ class Receiver:
         frames = self._understood(neighbour, frames)
         if neighbour is None or not self._roster.windows.knows(header):
             neighbour = None
-            self._stranger(received.link, header, frames)
+            self._stranger(received, header, frames)
         else:
             self._present(neighbour, received, header, frames)
         bound = neighbour is not None and neighbour.bound_on(received.link, self._ctx.now)
@@ -201,7 +201,7 @@ class Receiver:
             check_hello_untrusted(self._ctx, hello, header.sender)
             self._meet(known, received, hello.epoch)
         if not known.foreign and not known.bound_on(received.link, self._ctx.now):
-            self._ask_hello(received.link)
+            self._ask_hello(received)
 
     def _meet(self, neighbour: Neighbour, received: FrameReceived, epoch: int) -> None:
         """It signed that it exists, in this epoch; a beacon heard before may be echoed now."""
@@ -214,12 +214,12 @@ class Receiver:
             presence.last_beacon_nonce, presence.last_beacon_at = stranger.beacon_nonce, stranger.beacon_at
         self._roster.write(neighbour)
 
-    def _stranger(self, link: str, header: LinkHeader, frames: tuple[Frame, ...]) -> None:
+    def _stranger(self, received: FrameReceived, header: LinkHeader, frames: tuple[Frame, ...]) -> None:
         stranger = self._roster.windows.stranger(header.sender)
         if any(isinstance(frame, Beacon) for frame in frames):
             stranger.beacon_nonce, stranger.beacon_at = _nonce(header), self._ctx.now
-        self._ask_hello(link)
-        self._roster.unknown(link, header.sender)
+        self._ask_hello(received)
+        self._roster.unknown(received.link, header.sender)
 
     def _present(
         self, neighbour: Neighbour, received: FrameReceived, header: LinkHeader, frames: tuple[Frame, ...]
@@ -308,8 +308,9 @@ class Receiver:
         for neighbour in near[:1]:
             self.reassembly.begin_again(link, neighbour.id, item, self._ctx.now)
 
-    def _ask_hello(self, link: str) -> None:
-        self._hellos.ask(link, self._ctx.now + self._ctx.entropy.between("hello", *JITTER))
+    def _ask_hello(self, received: FrameReceived) -> None:
+        at = self._ctx.now + self._ctx.entropy.between("hello", *JITTER)
+        self._hellos.ask(received.link, at, received.source)
 
 
 def _versions(beacon: Beacon) -> str:

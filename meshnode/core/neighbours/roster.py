@@ -74,6 +74,11 @@ class Roster:
             found = [(n.presences[link].bound_since, n.id, n) for n in self.table.values() if n.bound_on(link, now)]
         return [neighbour for *_, neighbour in sorted(found, key=lambda entry: entry[:2])]
 
+    def unbound(self, link: str, since: Instant) -> int:
+        """How many on a link were heard since then and are not bound."""
+        present = [n.presences[link] for n in self.table.values() if link in n.presences]
+        return sum(one.heard_at > since and not one.is_bound(self._ctx.now) for one in present)
+
     def reachable(self) -> list[Neighbour]:
         """Bound on a link, or with an open session."""
         bound = self.bound()

@@ -6,7 +6,7 @@ a link) and `spread` (to each neighbour that may lack it, the cheapest way). A s
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from meshnode.core.airtime.outbox import SEAL_OVERHEAD, Outbox, Outgoing
@@ -15,7 +15,7 @@ from meshnode.core.context import Context
 from meshnode.core.effects import Hangup, SendRecord
 from meshnode.core.ids import NeighbourId, hashed
 from meshnode.core.inputs import EncounterEnded, FrameReceived, LinkChanged, PeerSeen, RecordReceived
-from meshnode.core.neighbours.buckets import WRONG_FACTOR
+from meshnode.core.neighbours.buckets import WRONG_FACTOR, Bucket
 from meshnode.core.neighbours.echoes import BOUND_FOR_S, OwnBeacons, choose_echoes
 from meshnode.core.neighbours.fragments import HEADER, LIFE_S, Cut, CutItems
 from meshnode.core.neighbours.hello import START_WITHIN_S, HelloPacing, make_hello
@@ -34,6 +34,9 @@ __all__ = ["Heard", "Neighbour", "Neighbours", "Presence"]
 GROUP_FRESH_S: Final = 150.0  # a multicast heard within two longest intervals: group frames come through
 JITTER_S: Final = (0.02, 0.2)  # neighbours that heard the same frame must not answer at once
 RAISE_AGAIN_S: Final = 60.0
+MAX_GREETED: Final = 64
+GREETINGS: Final = 6.0
+GREETING_EVERY_S: Final = 60.0
 DOUBT_S: Final = 1.0  # for an answer to one small question, over a queue of half a second both ways
 EPOCH_FACT: Final = "boot_epoch"  # 3 B, big-endian
 
@@ -52,11 +55,14 @@ class Neighbours(Roster):
         self._receiver.on_asked = self._asked
         self._receiver.on_doubt = self._doubt
         self._unheard = Unheard()
-        self.on_bound.append(lambda neighbour: self._unheard.heard())
+        self.on_bound.append(self._met)
         self._raised_at = NEVER
         self._beacons = self._receiver.beacons
         self._cut = CutItems()
         self._configured: dict[NeighbourId, str] = {}  # stand-in id -> address a person gave
+        self._greeted: dict[NeighbourId, str] = {}  # the same for addresses of those not bound yet
+        self._greetings: dict[str, Bucket] = {}  # how many more, by link
+        self.beside_hello: list[Callable[[str], Frame | None]] = []  # what else to say to one who is met on a link
         self._cut_off: set[int] = set()  # sessions that were hung up on, and are not closed yet
         outbox.seal = self.seal
         outbox.on_fragmented = self._fragmented
@@ -232,6 +238,9 @@ class Neighbours(Roster):
         if to in self._configured:
             sealed = self._seal.seal_unicast(plaintext, None, None)
             return self._configured[to], self._note_beacon(link, plaintext, sealed)
+        if to in self._greeted:
+            sealed = self._seal.seal_unicast(plaintext, None, None)
+            return self._greeted[to], self._note_beacon(link, plaintext, sealed)
         neighbour = self.table.get(to)
         if neighbour is None or link not in neighbour.presences:
             return None
@@ -250,14 +259,49 @@ class Neighbours(Roster):
         """Say HELLO, ask for fragments, and give up those that fell silent."""
         now = self._ctx.now
         for link in self._hellos.due(now):
-            self.send(None, make_hello(self._ctx, self._seal.epoch), 0, link=link)
+            self._say_hello(link)
         for link, hop, want in self._receiver.reassembly.asks(now):
             neighbour = self.table.get(hop)
             if neighbour is not None and neighbour.bound_on(link, now):
                 self.send(neighbour, want, 0, link=link)
         self.give_up_silent()
 
+    def greet(self, link: str, address: str, *frames: Frame) -> bool:
+        """Introduce us to one that is not bound here yet: sealed for any member, and repeated by the MAC until heard.
+
+        Its address is anybody's word, and what nobody hears is repeated in vain: False after a few.
+        """
+        bucket = self._greetings.setdefault(link, Bucket(1.0 / GREETING_EVERY_S, GREETINGS, self._ctx.now))
+        if not bucket.spend(1.0, self._ctx.now):
+            return False
+        for frame in frames:
+            self._outbox.put(Outgoing(frame, 0, link, self._stand_in(address), key=type(frame).__name__.encode()))
+        return True
+
     # helpers
+
+    def _say_hello(self, link: str) -> None:
+        """To the few that asked, with a beacon beside it, so that the answer can bind; else to all."""
+        hello, few = make_hello(self._ctx, self._seal.epoch), self._hellos.addressees(link)
+        beside = [frame for frame in (say(link) for say in self.beside_hello) if frame is not None]
+        greeted = [self.greet(link, address, hello, *beside) for address in few or ()]
+        if few is None or not all(greeted):
+            self.send(None, hello, 0, link=link)
+
+    def _met(self, neighbour: Neighbour) -> None:
+        self._unheard.heard()
+        for link, presence in neighbour.presences.items():
+            if presence.is_bound(self._ctx.now):
+                self._hellos.met(link, presence.address)
+
+    def _stand_in(self, address: str) -> NeighbourId:
+        name = NeighbourId(hashed(b"mn-configured", address.encode(), 6))
+        if name not in self._configured:
+            self._greeted.pop(name, None)
+            self._greeted[name] = address
+            while len(self._greeted) > MAX_GREETED:
+                del self._greeted[next(iter(self._greeted))]
+        return name
 
     def _may_say(self, peer: Neighbour, received: RecordReceived) -> bool:
         """Who spent what a session may bring is hung up on; its next session goes on with what is left."""

@@ -284,7 +284,8 @@ def test_a_flood_of_new_ids_costs_six_resets_a_minute() -> None:
         frame = Beacon(1, 1, 0, bytes(8), bytes(4))
         world.feed("a", FrameReceived(LINK, "s", True, sybil.seal_multicast(encode_frames([frame], 1000))))
         world.run(0.5)
-    assert (world.air_bytes["a"] - before) / 5 < 6 * 245 + 6 * 7 * 140, "six HELLOs, six resets of seven beacons"
+    spent = (world.air_bytes["a"] - before) / 5
+    assert spent < 6 * 245 + 6 * 7 * 140 + 8 * 300, "six HELLOs, six resets of seven beacons, one greeting in vain"
 
 
 def test_a_ferry_is_met_each_time_it_comes_by() -> None:
