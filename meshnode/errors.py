@@ -41,6 +41,10 @@ class HomeError(MeshnodeError):
     """The home directory is missing, damaged, locked by another node, or already set up."""
 
 
+class HomeBusyError(HomeError):
+    """Another meshnode uses the home."""
+
+
 class ConfigError(MeshnodeError):
     """The configuration file has an error at the place the message names."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -10,23 +11,38 @@ from typing import TYPE_CHECKING, TypeVar
 from meshnode.cli.options import Common
 from meshnode.control.replies import Reply
 from meshnode.control.requests import Request
-from meshnode.errors import NotRunningError
+from meshnode.errors import HomeBusyError, NotRunningError
 
 if TYPE_CHECKING:
     from meshnode.control.client import Client
 
 R = TypeVar("R", bound=Reply)
 
+PATIENCE_S, TRY_EVERY_S = 5.0, 0.05
+
 
 def ask(common: Common, request: Request, reply: type[R], *, offline: bool = False) -> R:
     """The node's answer. With `offline`, a home whose node does not run answers itself, under its lock."""
-    from meshnode.control import client
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return _ask(common, request, reply, offline)
+        except HomeBusyError:  # a command like this one is at it, or a node is just starting or stopping
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(TRY_EVERY_S)
 
-    try:
-        return client.ask(socket_of(common), request, reply)
-    except NotRunningError:
-        if not offline:
-            raise
+
+def _ask(common: Common, request: Request, reply: type[R], offline: bool) -> R:
+    path = socket_of(common)
+    if path.exists() or not offline:
+        from meshnode.control import client
+
+        try:
+            return client.ask(path, request, reply)
+        except NotRunningError:
+            if not offline:
+                raise
     from meshnode.cli.offline import ask_home
 
     return ask_home(common.directory, request, reply)

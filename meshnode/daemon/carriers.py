@@ -1,60 +1,24 @@
-"""What carries a node's frames: the real ones for `run`, and none at all for a command that only opens its home."""
+"""What carries a node's frames: what the configuration of its home asks for."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import trio
-
 from meshnode.config import Config
-from meshnode.daemon.adapters import Inputs, Started
 from meshnode.daemon.files import write_private
 from meshnode.daemon.home import Home
 from meshnode.daemon.main import Carriers
 from meshnode.errors import LinkError
 from meshnode.overlay.child import ChildSettings
 from meshnode.overlay.choose import ChosenOverlay
-from meshnode.overlay.none import NoOverlay
 from meshnode.peering.interface import read_interface
 from meshnode.peering.multicast import UdpLink
 from meshnode.peering.tcp import TcpSessions
 
 OVERLAY_KEY = "overlay.key"
 HALOW_DRIVERS = ("morse", "mm6108", "mm81x", "nrc", "hgic")  # how their names begin: Morse Micro, Newracom, Taixin
-
-
-class NoSessions:
-    """`adapters.Sessions` where nobody can be met."""
-
-    async def run(self, inputs: Inputs, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
-        """Nothing happens."""
-        task_status.started()
-        await trio.sleep_forever()
-
-    def dial(self, address: str, carrier: str, link: str) -> None:
-        """Nobody is called."""
-
-    def send(self, session: int, data: bytes) -> None:
-        """There is no session."""
-
-    def hangup(self, session: int) -> None:
-        """There is no session."""
-
-    async def close_all(self) -> None:
-        """There is no session."""
-        await trio.lowlevel.checkpoint()
-
-    def status(self) -> Sequence[Mapping[str, object]]:
-        """There is no session."""
-        return ()
-
-
-def no_carriers() -> Carriers:
-    """For a command that works on a home: the node hears nobody and reaches nobody."""
-    return Carriers((), NoSessions(), NoOverlay())
 
 
 def real_carriers(home: Home) -> Carriers:

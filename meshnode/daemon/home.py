@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -34,7 +35,9 @@ from meshnode.daemon.files import sync_folder, write_private
 from meshnode.daemon.keyring import Keyring, Opener
 from meshnode.daemon.lock import Lock
 from meshnode.errors import ConfigError, HomeError
-from meshnode.store.store import Store
+
+if TYPE_CHECKING:
+    from meshnode.store.store import Store
 
 CONFIG = "config.toml"
 STORE = "store.db"
@@ -87,6 +90,8 @@ class Home:
         """The store; only for who holds the lock."""
         if self._lock is None:
             raise HomeError(f"The home {self.path} was opened for looking only.")
+        from meshnode.store.store import Store  # here, for a command that only wants to know whose home this is
+
         key = StoreKey(self.sealer, self.entropy, self.keyring.store_key)
         return Store(self.path / STORE, key, self.config.store.limit_mb * 1_000_000)
 

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from meshnode.errors import HomeError
+from meshnode.errors import HomeBusyError, HomeError
 
 
 class Lock:
@@ -23,7 +23,7 @@ class Lock:
         except BlockingIOError:
             holder = os.read(self._descriptor, 20).decode("ascii", "replace").strip()
             os.close(self._descriptor)
-            raise HomeError(
+            raise HomeBusyError(
                 f"Another meshnode (process {holder or 'unknown'}) uses the home {path.parent}; stop it first."
             ) from None
         with suppress(OSError):  # who holds it is worth knowing, but not worth failing for on a full disk

@@ -14,7 +14,7 @@ from meshnode.core.identity.invite import (
     read_invite_untrusted,
 )
 from meshnode.core.identity.words import safety_words
-from meshnode.core.ids import DeviceKey, PersonaKey, log_channel, log_device
+from meshnode.core.ids import DeviceKey, PersonaKey
 from meshnode.core.inputs import RemoveContact, RevokeDevice, SetChannel, SetContact
 from meshnode.core.records import ContactRecord, DeviceRecord, LogRecord
 from meshnode.daemon import wording
@@ -111,19 +111,8 @@ class Channels:
 
     async def _channels(self, request: requests.Request) -> replies.ChannelsReply:
         logs = [record.log for record in await self._desk.host.every(LogRecord)]
-        return replies.ChannelsReply(
-            channels=[
-                replies.ChannelInfo(
-                    name=record.name,
-                    id=record.channel.hex(),
-                    kind="public",
-                    members=len({log_device(log) for log in logs if log_channel(log) == record.channel}),
-                    unread=unread,
-                )
-                for record, unread in await self._desk.host.channels()
-                if record.joined
-            ]
-        )
+        known = await self._desk.host.channels()
+        return replies.ChannelsReply(channels=[wording.channel(*one, logs) for one in known if one[0].joined])
 
     async def _channel_join(self, request: requests.ChannelJoinRequest) -> replies.ChannelsReply:
         await self._set_channel(request.channel, joined=True)

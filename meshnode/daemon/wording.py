@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import UNSET
 
 from meshnode.control import notices as told
 from meshnode.control import replies
 from meshnode.control.replies import utc_text
 from meshnode.core import notices
-from meshnode.core.ids import ChannelId
-from meshnode.core.records import HOPS_UNKNOWN, ContactRecord, DeviceRecord
+from meshnode.core.ids import ChannelId, LogId, log_channel, log_device
+from meshnode.core.records import HOPS_UNKNOWN, ChannelRecord, ContactRecord, DeviceRecord
 from meshnode.daemon.adapters import Filed
 from meshnode.daemon.book import Book
 
@@ -66,6 +68,14 @@ def contact(record: ContactRecord, words: str = "") -> replies.ContactInfo:
         ring=RING_CONTACT,
         blocked=record.blocked,
         words=words,
+    )
+
+
+def channel(record: ChannelRecord, unread: int, logs: Sequence[LogId]) -> replies.ChannelInfo:
+    """A channel as `channel list` shows it; `logs` are all that are held."""
+    members = {log_device(log) for log in logs if log_channel(log) == record.channel}
+    return replies.ChannelInfo(
+        name=record.name, id=record.channel.hex(), kind="public", members=len(members), unread=unread
     )
 
 

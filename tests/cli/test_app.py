@@ -127,3 +127,14 @@ def test_ctrl_c_ends_without_a_word(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr(app, "app", interrupted)
     assert app.run(["status"]) == app.INTERRUPTED
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_home_at_rest_is_asked_without_importing_a_node(meshnode: Commands) -> None:
+    meshnode("init", "--name", "Ada")
+    late = ["meshnode.core.node", "meshnode.daemon.main", "structlog", "meshnode.peering.tcp", "segno"]
+    for words, more in ((["invite"], ["trio", "apsw"]), (["contact", "list"], []), (["channel", "list"], [])):
+        asked = [*words, "--home", str(meshnode.home)]
+        shown = f"print(set({late + more}) & sys.modules.keys())"
+        code = f"import sys; from meshnode.cli import app; app.run({asked}); {shown}"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == "set()", words

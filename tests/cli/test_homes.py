@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from meshnode.cli import offline
 from meshnode.core.identity.invite import ContactInvite, read_invite_untrusted
-from meshnode.daemon.home import open_home
+from meshnode.daemon.home import Home, open_home
 from support.commands import Commands
 
 
@@ -208,3 +211,39 @@ def test_run_without_an_interface_says_what_to_do(meshnode: Commands) -> None:
     assert ran.code == 1
     assert "--interface" in ran.err
     assert meshnode("run", "--overlay", "embedded").code == 1
+
+
+def test_reading_a_home_at_rest_writes_nothing(meshnode: Commands) -> None:
+    meshnode("init", "--name", "Ada")
+    kept = [meshnode.home / name for name in ("keys", "home.key", "config.toml", "store.db")]
+    before = [path.read_bytes() for path in kept]
+    for words in (("invite",), ("contact", "list"), ("channel", "list")):
+        assert meshnode(*words).code == 0
+    assert {
+        path: path.read_bytes() for path in meshnode.home.iterdir() if path.name in {p.name for p in before}
+    } == before
+
+
+def test_commands_at_one_home_wait_for_each_other(meshnode: Commands) -> None:
+    meshnode("init", "--name", "Ada")
+    words = [sys.executable, "-m", "meshnode", "inbox", "--json", "--home", str(meshnode.home)]
+    running = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    for one in running:
+        out, err = one.communicate(timeout=60)
+        assert (one.returncode, err) == (0, b"")
+        assert b"messages" in out
+
+
+def test_nobody_takes_a_command_for_the_node_of_the_home(meshnode: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    meshnode("init", "--name", "Ada")
+    seen: list[bool] = []
+    asked = offline._ask
+
+    async def asking(home: Home, *rest: object) -> object:
+        answer = await asked(home, *rest)
+        seen.append((meshnode.home / "control.sock").exists())
+        return answer
+
+    monkeypatch.setattr(offline, "_ask", asking)
+    assert meshnode("inbox").code == 0
+    assert seen == [False]
