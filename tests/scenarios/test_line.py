@@ -9,7 +9,7 @@ import pytest
 from meshnode.core.neighbours.neighbour import Neighbour
 from support.trial_world import TrialWorld
 
-IDLE_BYTES = 400  # a minute and node, on the air; 300 where nothing is lost: beacons lost in a row look like a return
+IDLE_BYTES = 300  # a minute and node, on the air
 
 
 def _settle(world: TrialWorld, seconds: float = 60.0) -> None:

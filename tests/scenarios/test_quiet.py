@@ -95,6 +95,20 @@ def test_eight_in_one_place_are_quieter_still() -> None:
     assert len({box.node.gossip.logs.digest() for box in boxes}) == 1
 
 
+def test_ten_in_one_place_with_lost_beacons() -> None:
+    """Where most beacons are suppressed, two lost in a row are no return."""
+    world = TrialWorld(7, loss=0.1)
+    names = "abcdefghij"
+    boxes = [world.add(name) for name in names]
+    for one in names:
+        for other in names:
+            if one < other:
+                world.join(one, other)
+    world.run(400)
+    spent = _spent(world, *boxes, minutes=20)
+    assert max(spent.values()) <= BUDGET, spent
+
+
 def test_a_lonely_box_and_one_that_carries() -> None:
     world = TrialWorld(6)
     a, b, c = world.line("abc")

@@ -51,7 +51,7 @@ NOBODY: Final = NeighbourId(bytes(6))  # the hop of all who are not bound: they 
 STILL_BOUND: Final = RefWant(())  # under the pairwise key, it asks: am I bound at you?
 BOUND: Final = Refs(())  # yes
 SURE_FOR_S: Final = 10.0  # after that answer
-RETURNED_S: Final = 100.0  # over three of the longest beacon intervals: who was silent for so long may have lost us
+RETURNED_S: Final = 200.0  # three beacons of a dense place in a row: who was silent for so long may have lost us
 
 _IN_SESSIONS_ONLY: Final = (Ranges, Elements, Heads, Done, Took, SessionBeacon)
 _FROM_BOUND_ONLY: Final = (Delta, Refs, Offer)
