@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import structlog
 
-from meshnode.errors import OverlayError
+from meshnode.errors import OverlayError, UsageError
 from meshnode.overlay.uris import PeerUri, parse_peer_uri
 
 MOST = 100
+
+_log = structlog.get_logger("overlay")
 
 
 class PeerBook:
@@ -20,7 +23,7 @@ class PeerBook:
     def __init__(self, path: Path | None, configured: tuple[str, ...] = ()) -> None:
         self._path = path
         self._configured = [parse_peer_uri(uri) for uri in configured]
-        self._added = [parse_peer_uri(uri) for uri in _read(path)]
+        self._added = list(_parsed(path, _read(path)))
 
     def __iter__(self) -> Iterator[PeerUri]:
         return iter([*self._configured, *(peer for peer in self._added if not _same(self._configured, peer))])
@@ -75,6 +78,15 @@ def _read(path: Path | None) -> list[str]:
         return []
     except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
         raise OverlayError(f"{path} cannot be read ({error}); mend it or move it away.") from error
+
+
+def _parsed(path: Path | None, uris: list[str]) -> Iterator[PeerUri]:
+    """Those that can be used: one that cannot must not keep the node from running."""
+    for uri in uris:
+        try:
+            yield parse_peer_uri(uri)
+        except UsageError as error:
+            _log.warning("peering left out", file=str(path), why=str(error))
 
 
 def _same(peers: list[PeerUri], peer: PeerUri) -> bool:

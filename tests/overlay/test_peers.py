@@ -90,3 +90,8 @@ def test_the_book_has_an_end(tmp_path):
         book.add(parse_peer_uri(f"tls://h:{number + 1}"))
     with pytest.raises(OverlayError, match="100"):
         book.add(parse_peer_uri("tls://one:1"))
+
+
+def test_a_kept_peering_that_cannot_be_used_is_left_out(tmp_path):
+    (tmp_path / "peers.json").write_text('["nonsense", "tls://[fe80::1]:9", "tls://good:1"]')
+    assert [peer.plain for peer in PeerBook(tmp_path / "peers.json")] == ["tls://good:1"]
