@@ -104,17 +104,18 @@ class Flood:
     def _shared_out(self, carried: Carried, targets: list[Neighbour]) -> tuple[Handover, ...]:
         """Half of the copies, between the two best carriers."""
         available = self._custody.available(carried)
-        ranked = sorted(targets, key=lambda n: self._strategy.rank(carried.header.hint, n.node), reverse=True)
-        if available < 2:
+        willing = [target for target in targets if not target.refusing]
+        ranked = sorted(willing, key=lambda n: self._strategy.rank(carried.header.hint, n.node), reverse=True)
+        if available < 2 or not ranked:
             return ()
-        if available < 4:
+        if available < 4 or len(ranked) == 1:
             return (self._custody.hand_over(carried, ranked[0], available // 2),)
         first = available // 2 - available // 4
         shares = zip(ranked[:MAX_NAMED], (first, available // 4), strict=True)
         return tuple(self._custody.hand_over(carried, target, copies) for target, copies in shares)
 
     def _worth(self, carried: Carried, to: Neighbour) -> int:
-        if not carried.kept or to.node in carried.proved:
+        if not carried.kept or to.refusing or to.node in carried.proved:
             return 0
         return self._strategy.copies_for(self._custody.available(carried), carried.header.hint, to.node)
 

@@ -21,10 +21,11 @@ from meshnode.core.chain.frontier import Element
 from meshnode.core.chain.log import Log
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
-from meshnode.core.gossip.beacon import REFUSING, Beacons
+from meshnode.core.gossip.beacon import BUSY, REFUSING, Beacons
 from meshnode.core.gossip.logs import Logs, change_of
 from meshnode.core.gossip.peer import Peer
 from meshnode.core.ids import LogId, log_handle
+from meshnode.core.neighbours.neighbour import NEVER
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.wire.frames import Beacon, Change, Delta, Refs, RefWant, Want, Wish
 from meshnode.core.wire.limits import MAX_WISHES
@@ -41,6 +42,7 @@ WANT_TRIES: Final = 4  # without anything new in return
 WANT_BLOCKS: Final = 64  # answered at once: about what 32 KiB hold
 BY_DATAGRAM: Final = 64  # blocks; more go by session
 AGAIN_S: Final = 3.0
+BUSY_WAIT_S: Final = 2.0  # for a neighbour with more than half a second in its queue; each busy beacon begins it anew
 REPLY_AGAIN_S: Final = 5.0
 RESET_AGAIN_S: Final = 2.0
 RESETS_PER_HOUR: Final = 20
@@ -97,7 +99,9 @@ class Repair:
         if neighbour is None or not heard.bound:
             return
         peer = self.peer(neighbour)
-        self._note_refusals(peer, bool(beacon.flags & REFUSING))
+        neighbour.refusing = bool(beacon.flags & REFUSING)
+        neighbour.busy_until = self._ctx.now + BUSY_WAIT_S if beacon.flags & BUSY else NEVER
+        self._note_refusals(peer, neighbour.refusing)
         if peer.frontier != beacon.frontier:
             peer.frontier, peer.told_at = beacon.frontier, self._ctx.now
         for change in beacon.changes:
@@ -269,8 +273,9 @@ class Repair:
     def _look(self, neighbour: Neighbour, peer: Peer, link: str) -> None:
         now, ours = self._ctx.now, self._logs.digest()
         wishes, handles = self._wishes(peer)
-        if (wishes or handles) and now < peer.hold_until:
-            peer.check_at = peer.hold_until
+        not_before = max(peer.hold_until, neighbour.busy_until)
+        if (wishes or handles) and now < not_before:
+            peer.check_at = not_before
         elif wishes or handles:
             self._want(neighbour, peer, wishes, handles)
         elif peer.agrees(ours) or not peer.frontier:

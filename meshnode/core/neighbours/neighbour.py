@@ -53,6 +53,8 @@ class Neighbour:
     session: int | None = None
     session_carrier: str = ""
     session_address: str = ""
+    refusing: bool = False  # its beacon said that its store takes nothing: no copies for it
+    busy_until: Instant = NEVER  # its beacon said that much waits to be sent: not asked before
     foreign: bool = False  # it was shown that it speaks no version of ours
 
     @property

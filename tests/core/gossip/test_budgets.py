@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from meshnode.core.chain.block import compact_of
 from meshnode.core.chain.compact import encode_compact
 from meshnode.core.effects import Hangup
+from meshnode.core.gossip.beacon import BUSY, REFUSING
+from meshnode.core.gossip.repair import BUSY_WAIT_S
 from meshnode.core.gossip.serve import MAX_BYTES
 from meshnode.core.ids import log_handle
 from meshnode.core.inputs import EncounterEnded, RecordReceived
@@ -14,7 +17,7 @@ from meshnode.core.neighbours.buckets import SESSION_BURST, SESSION_RATE
 from meshnode.core.neighbours.table import Heard, Neighbour
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.codec import encode_frame
-from meshnode.core.wire.frames import BlockFrame, Run, Unknown, Want, Wish
+from meshnode.core.wire.frames import Beacon, BlockFrame, Change, Frame, RefWant, Run, Unknown, Want, Wish
 from support.gossip_node import GossipNode, node_of, post, village
 from support.world import LINK, World
 
@@ -120,3 +123,32 @@ def test_a_peer_that_is_forgotten_leaves_no_bucket() -> None:
     buckets.session(b"peer", 0.0)
     buckets.forget_peer(b"peer")
     assert not buckets._sessions
+
+
+def test_a_busy_neighbour_is_asked_later() -> None:
+    world = village(5, "ab")
+    world.start()
+    world.join("a", "b")
+    world.run(10)
+    node, neighbour = node_of(world, "a"), far(world, "a", "b")
+    change = Change(log_handle(GossipNode("w").log()), 3)
+    wanted: list[float] = []
+    real = node.neighbours.send
+
+    def send(to: Neighbour | None, frame: Frame, cls: int, **how: Any) -> None:
+        if isinstance(frame, RefWant):
+            wanted.append(world.now)
+        real(to, frame, cls, **how)
+
+    node.neighbours.send = send  # type: ignore[method-assign]
+    node.ctx.now, node.ctx.out = world.now, []
+    beacon = Beacon(1, 1, BUSY | REFUSING, b"elsewhat", bytes(4), (), (change,))
+    node.gossip.heard(Heard(neighbour.id, neighbour, True, LINK, "b", True, (beacon,)))
+    assert neighbour.refusing
+    world.perform("a", node.finish())
+    began = world.now
+    world.run(BUSY_WAIT_S + 0.5)
+    assert wanted
+    assert began + BUSY_WAIT_S <= wanted[0] < began + BUSY_WAIT_S + 0.5
+    world.run(60)
+    assert not neighbour.refusing, "its own next beacon says otherwise"
