@@ -14,13 +14,13 @@ from meshnode.core.chain.fork import ForkProof, prove
 from meshnode.core.chain.kinds import BODY_HELD, BODY_MISSING, CHECKPOINT, FLOOR, POST
 from meshnode.core.chain.logbook import Logbook
 from meshnode.core.chain.prune import encode_floor
-from meshnode.core.chain.ranges import build_run, verify_run_untrusted
+from meshnode.core.chain.ranges import build_run
 from meshnode.core.chain.verdict import Verdict
 from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
 from meshnode.core.wire.frames import BlockFrame, Run
 from meshnode.core.wire.limits import MAX_RUN
 from meshnode.errors import WireError
-from support.chain_fakes import FAST, REAL, Writer
+from support.chain_fakes import FAST, REAL, Writer, verify_run
 
 KEY = b"d" * 32
 
@@ -136,7 +136,7 @@ def test_any_flipped_bit_of_a_frame_of_blocks_changes_nothing_here(data: st.Data
         for frame in decode_frames_untrusted(bytes(wire)):
             match frame:
                 case Run(log=ann.log):
-                    taken.extend(verify_run_untrusted(ann.log, frame.blocks, REAL))
+                    taken.extend(verify_run(ann.log, frame.blocks, REAL))
                 case BlockFrame(log=ann.log):
                     taken.append(verify_untrusted(ann.log, frame.block, None, REAL))
     assert all(block in ann.blocks for block in taken)
@@ -152,7 +152,7 @@ def test_ten_thousand_blocks_with_every_third_body_dropped_verify_over_the_wire(
         run = build_run(kept[first : first + MAX_RUN])
         (frame,) = decode_frames_untrusted(encode_frame(Run(ann.log, first + 1, run)))
         assert isinstance(frame, Run)
-        for block in verify_run_untrusted(ann.log, frame.blocks, FAST):
+        for block in verify_run(ann.log, frame.blocks, FAST):
             assert book.offer(block) is Verdict.NEW
     log = book.logs[ann.log]
     assert log.head == 10_000

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from meshnode.core.chain.block import ROOT, Block, write_block
+from meshnode.core.chain.block import ROOT, Block, verify_untrusted, write_block
+from meshnode.core.chain.compact import Compact
 from meshnode.core.chain.kinds import POST
 from meshnode.core.ids import ChannelId, DeviceKey, Incarnation, LogId, channel_id, log_id
+from meshnode.core.ports import Sealer
 
 
 class RealSigner:
@@ -71,3 +74,11 @@ class Writer:
         clone = Writer.__new__(Writer)
         clone.secret, clone.signer, clone.log, clone.blocks = self.secret, self.signer, self.log, list(self.blocks)
         return clone
+
+
+def verify_run(log: LogId, run: Iterable[Compact], sealer: Sealer, before: bytes | None = None) -> Iterator[Block]:
+    """The blocks of a run one by one, as gossip takes them; `before` for a run that does not give its backlink."""
+    for compact in run:
+        block = verify_untrusted(log, compact, before, sealer)
+        before = block.ref
+        yield block

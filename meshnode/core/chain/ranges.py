@@ -7,12 +7,10 @@ where it does not link to the one before it in the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from meshnode.core.chain.block import Block, compact_of, verify_untrusted
+from meshnode.core.chain.block import Block, compact_of
 from meshnode.core.chain.compact import Compact
-from meshnode.core.ids import LogId
-from meshnode.core.ports import Sealer
 from meshnode.errors import UsageError
 
 
@@ -26,16 +24,3 @@ def build_run(blocks: Iterable[Block]) -> tuple[Compact, ...]:
         run.append(compact_of(block, elide=before is not None and block.prev == before.ref))
         before = block
     return tuple(run)
-
-
-def verify_run_untrusted(
-    log: LogId, run: Iterable[Compact], sealer: Sealer, prev_ref: bytes | None = None
-) -> Iterator[Block]:
-    """The blocks of a run one by one. At the first that fails WireError is raised; those before it stand.
-
-    `prev_ref` serves a run whose first block does not give its backlink.
-    """
-    for compact in run:
-        block = verify_untrusted(log, compact, prev_ref, sealer)
-        prev_ref = block.ref
-        yield block

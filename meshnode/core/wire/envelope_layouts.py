@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from meshnode.core.ids import Receipt
+from meshnode.core.sealing.envelope import MAX_ENVELOPE
 from meshnode.core.wire.fields import exactly, rows
 from meshnode.core.wire.frames import EnvelopeFrame, Handover, Need, Offer, Proof, Proofs, Receipts, TookProof, Trace
-from meshnode.core.wire.limits import MAX_ENVELOPE, MIN_ENVELOPE
+from meshnode.core.wire.limits import MIN_ENVELOPE
 from meshnode.errors import WireError
 
 ENVELOPE: Final = 0x40

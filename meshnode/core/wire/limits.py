@@ -12,7 +12,5 @@ MAX_WISHES: Final = 128
 MAX_RUN: Final = 256  # blocks
 MAX_FRAGMENTS: Final = 16
 MAX_HANDOVERS: Final = 2
-MAX_HOPS: Final = 255
 ENVELOPE_HEADER: Final = 16
 MIN_ENVELOPE: Final = ENVELOPE_HEADER + 16  # an empty seal still has its tag
-MAX_ENVELOPE: Final = 16_384

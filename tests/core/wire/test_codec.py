@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshnode.core.chain.compact import Compact
+from meshnode.core.sealing.envelope import MAX_ENVELOPE
 from meshnode.core.wire.codec import (
     decode_frames_untrusted,
     encode_frame,
@@ -192,3 +193,9 @@ def test_a_whole_frame_may_travel_in_fragments() -> None:
     whole = encode_frame(BEACON)
     parts = [Fragment(b"item 123", index, 2, whole[index * 10 : index * 10 + 10]) for index in range(2)]
     assert decode_frames_untrusted(b"".join(part.data for part in parts)) == (BEACON,)
+
+
+def test_an_envelope_is_no_longer_than_one_may_be() -> None:
+    assert decode_frames_untrusted(b"\x40\x00\x00\x01" + bytes(MAX_ENVELOPE))
+    with pytest.raises(WireError):
+        decode_frames_untrusted(b"\x40\x00\x00\x01" + bytes(MAX_ENVELOPE + 1))
