@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import struct
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from meshnode.core.ids import NeighbourId
 from meshnode.core.sealing.primitives import RealSealer
 from meshnode.core.wire.codec import decode_frames_untrusted
 from meshnode.daemon.desk import Desk
+from meshnode.daemon.files import open_given
 from meshnode.errors import UsageError, WireError
 from meshnode.peering.packing import unpack_untrusted
 
@@ -95,6 +97,8 @@ class Capturing:
         try:
             while True:
                 file.flush()
+                if file.fault:
+                    raise UsageError(file.fault)
                 yield CaptureNotice(at=self._desk.feed.at(), frames=file.packets, bytes=file.size)
                 await trio.sleep(TELL_EVERY_S)
         finally:
@@ -103,14 +107,12 @@ class Capturing:
 
 
 class PcapngFile:
-    """One capture, 0600: it holds what members of the mesh can read."""
+    """One capture, 0600: it holds what members of the mesh can read. What cannot be written ends it, with a `fault`."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written ({error.strerror})") from error
-        self._file = os.fdopen(descriptor, "wb")
+        self._path = path
+        self._file = os.fdopen(open_given(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb")
+        self.fault = ""
         self.packets = 0
         self.size = 0
         self._write(_SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
@@ -128,15 +130,27 @@ class PcapngFile:
 
     def flush(self) -> None:
         """Let others read what is there."""
-        self._file.flush()
+        with self._kept():
+            self._file.flush()
 
     def close(self) -> None:
         """Finish the file."""
-        self._file.close()
+        with self._kept():
+            self._file.close()
 
     def _write(self, kind: int, body: bytes) -> None:
         length = len(body) + 12
-        self.size += self._file.write(struct.pack("<II", kind, length) + body + struct.pack("<I", length))
+        if not self.fault:
+            with self._kept():
+                self.size += self._file.write(struct.pack("<II", kind, length) + body + struct.pack("<I", length))
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Frames are added from within the node's step, which no disk may end."""
+        try:
+            yield
+        except OSError as error:
+            self.fault = f"{self._path} cannot be written ({error.strerror})"
 
 
 def described(plaintext: bytes) -> str:

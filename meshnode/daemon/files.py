@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
-from meshnode.errors import HomeError
+from meshnode.errors import HomeError, UsageError
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -35,3 +36,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def open_given(path: Path, flags: int) -> int:
+    """A descriptor of the file a person named, which never waits; UsageError for what is no file, like a pipe."""
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        verb = "written" if flags & os.O_WRONLY else "read"
+        raise UsageError(f"{path} cannot be {verb} ({error.strerror})") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UsageError(f"{path} is not a file; a node works with files alone")
+    return descriptor

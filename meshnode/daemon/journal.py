@@ -7,17 +7,21 @@ the other: length 4 | msgpack of [powered-on seconds, name of the input, its fie
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
 import msgspec
+import structlog
 
 from meshnode.core.inputs import Input
 from meshnode.errors import StoreError
 
 MARK = b"meshnode journal 1\n"
 NEWER, OLDER = "journal", "journal.old"
+
+_log = structlog.get_logger("daemon")
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Input)}
 
@@ -28,22 +32,37 @@ class Journal:
     def __init__(self, home: Path, limit: int) -> None:
         self._home = home
         self._half = limit // 2
+        self._ended = False
         self._file = _begun(home / NEWER)
 
     def write(self, given: Input, now: float) -> None:
         """Note one input; a disk that is full costs the journal, not the node."""
         record = msgspec.msgpack.encode((now, type(given).__name__, given))
-        self._file.write(len(record).to_bytes(4, "big") + record)
-        if self._file.tell() > self._half:
-            self._turn_over()
+        self._try(lambda: self._append(len(record).to_bytes(4, "big") + record))
 
     def flush(self) -> None:
         """Hand what was noted to the system, so that it outlives the process."""
-        self._file.flush()
+        self._try(self._file.flush)
 
     def close(self) -> None:
         """Finish the file."""
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
+
+    def _try(self, work: Callable[[], object]) -> None:
+        """What cannot be written is the end of it; what stands in the file stays readable."""
+        if self._ended:
+            return
+        try:
+            work()
+        except OSError as error:
+            self._ended = True
+            _log.warning("journal ended", reason=error.strerror)
+
+    def _append(self, record: bytes) -> None:
+        self._file.write(record)
+        if self._file.tell() > self._half:
+            self._turn_over()
 
     def _turn_over(self) -> None:
         self._file.close()

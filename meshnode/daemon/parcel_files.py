@@ -22,6 +22,7 @@ from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame, join
 from meshnode.core.wire.frames import BlockFrame, EnvelopeFrame, Run
 from meshnode.daemon.desk import Desk, read_cursor
 from meshnode.daemon.entropy import SystemEntropy
+from meshnode.daemon.files import open_given
 from meshnode.errors import UsageError, WireError
 from meshnode.peering.packing import pack, unpack_untrusted
 
@@ -106,7 +107,8 @@ class _Reading:
                         yield unpack_untrusted(record)
         except WireError as error:
             if not opened:
-                raise
+                reason = f"{self._path} gives nothing: {error}"
+                raise UsageError(f"{reason}; it is damaged, of another mesh, or for somebody else") from error
             self.fault = f"the parcel is damaged ({error}): what opened before was taken"
             return
         if not self._opening.finished:
@@ -114,7 +116,7 @@ class _Reading:
 
     def _pieces(self) -> Iterator[bytes]:
         try:
-            with self._path.open("rb") as file:
+            with os.fdopen(open_given(self._path, os.O_RDONLY), "rb") as file:
                 while piece := file.read(READ_AT_ONCE):
                     yield piece
         except OSError as error:
@@ -123,6 +125,8 @@ class _Reading:
 
 def _write(path: Path, data: bytes) -> None:
     """Replaced whole, so that a full stick leaves no half parcel under the name."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a directory; name the file to write in it")
     fresh = path.with_name(path.name + ".part")
     try:
         with fresh.open("wb") as file:

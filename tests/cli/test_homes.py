@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -245,3 +246,19 @@ def test_nobody_takes_a_command_for_the_node_of_the_home(meshnode: Commands, mon
     monkeypatch.setattr(offline, "_ask", asking)
     assert meshnode("inbox").code == 0
     assert seen == [False]
+
+
+def test_a_parcel_is_a_file(meshnode: Commands, tmp_path: Path) -> None:
+    meshnode("init", "--name", "Ada")
+    os.mkfifo(tmp_path / "pipe")
+    for words, why in [
+        (("import", str(tmp_path / "pipe")), "is not a file"),
+        (("import", "/dev/zero"), "is not a file"),
+        (("import", str(tmp_path)), "is not a file"),
+        (("import", str(tmp_path / "none")), "cannot be read (No such file or directory)"),
+        (("export", str(tmp_path)), "is a directory"),
+        (("export", "/"), "is a directory"),
+    ]:
+        ran = meshnode(*words)
+        assert (ran.code, ran.out) == (1, "")
+        assert why in ran.err

@@ -113,3 +113,12 @@ def test_something_else_is_refused(tmp_path: Path) -> None:
         list(read_journal(tmp_path))
     (tmp_path / "journal").write_bytes(MARK)
     assert list(read_journal(tmp_path)) == []
+
+
+def test_a_full_disk_ends_the_journal_and_not_the_node(tmp_path: Path) -> None:
+    (tmp_path / "journal").symlink_to("/dev/full")
+    journal = Journal(tmp_path, 1_000_000)
+    for _ in range(3):
+        journal.write(Tick(), 1.0)
+        journal.flush()
+    journal.close()
