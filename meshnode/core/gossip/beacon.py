@@ -243,6 +243,8 @@ class Beacons:
             if link in self._airs:
                 self._gone[neighbour.id] = (now, self._airs[link].changed_at)
                 self._airs[link].changed_at = now
+                if neighbour.presences[link].heard_at > now - MOMENT_S and link in self._ctx.links:
+                    self._greet(link, neighbour.id)  # it is here, and has lost us: it need not wait for our next beacon
         while len(self._gone) > REMEMBERED:
             del self._gone[next(iter(self._gone))]
 

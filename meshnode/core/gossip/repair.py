@@ -201,7 +201,7 @@ class Repair:
         """It asked and was answered: it needs a moment, and is not resolved."""
         peer = self.peer(neighbour)
         peer.wanted_at = self._ctx.now
-        if peer.check_at is not None:
+        if peer.check_at is not None and not any(self._wishes(peer)):
             peer.check_at = self._ctx.now + 2 * AGAIN_S
 
     def witnessed(self, neighbour: Neighbour, elements: Iterable[Element]) -> None:
