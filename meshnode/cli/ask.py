@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
+import stat
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -14,6 +18,8 @@ from meshnode.control.requests import Request
 from meshnode.errors import HomeBusyError, NotRunningError
 
 if TYPE_CHECKING:
+    import trio
+
     from meshnode.control.client import Client
 
 R = TypeVar("R", bound=Reply)
@@ -35,7 +41,7 @@ def ask(common: Common, request: Request, reply: type[R], *, offline: bool = Fal
 
 def _ask(common: Common, request: Request, reply: type[R], offline: bool) -> R:
     path = socket_of(common)
-    if path.exists() or not offline:
+    if os.path.exists(path) or not offline:  # False, too, where one may not look
         from meshnode.control import client
 
         try:
@@ -56,13 +62,32 @@ def connect(common: Common) -> AbstractAsyncContextManager[Client]:
 
 
 def endless(follow: Callable[..., Awaitable[object]], *words: object) -> None:
-    """Run what only Ctrl-C ends; that is then no failure."""
+    """Run what only Ctrl-C ends, or the reader who leaves (`meshnode watch | head -1`); neither is a failure."""
+    import trio
+
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_until_unread, nursery.cancel_scope)
+            await follow(*words)
+            nursery.cancel_scope.cancel()
+
+    try:
+        trio.run(run)
+    except* KeyboardInterrupt:
+        pass
+
+
+async def _until_unread(scope: trio.CancelScope) -> None:
+    """A pipe says that its reader left by becoming ready; nothing else of it is ever to be read."""
     import trio
 
     try:
-        trio.run(follow, *words)
-    except* KeyboardInterrupt:
-        pass
+        out = sys.stdout.fileno()
+    except (AttributeError, io.UnsupportedOperation):
+        return  # closed, or taken over by whoever runs us
+    if stat.S_ISFIFO(os.fstat(out).st_mode):
+        await trio.lowlevel.wait_readable(out)
+        scope.cancel()
 
 
 def socket_of(common: Common) -> Path:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from meshnode.cli import say, show
 from meshnode.cli.ask import ask
 from meshnode.cli.options import COMMON, Common
+from meshnode.cli.text import given
 from meshnode.control import replies, requests
 
 
@@ -28,14 +29,19 @@ def invite(
 
 
 def join(
-    uri: Annotated[str, Parameter(help="The mesh invite: a mesh: address, or its words in quotes.")],
+    uri: Annotated[
+        str | None,
+        Parameter(help="The mesh invite: a mesh: address, or its words in quotes. Default: standard input, where others"
+                  " who use this machine do not see it."),
+    ] = None,
     /,
     *,
     common: Common = COMMON,
-) -> None:
+) -> None:  # fmt: skip
     """Take name and secret of a mesh, and be a member from the next start of the node.
 
     Example: meshnode mesh join mesh:m1...
+    Example: meshnode mesh join < invite
     """
-    reply = ask(common, requests.MeshJoinRequest(uri=uri), replies.MeshReply)
+    reply = ask(common, requests.MeshJoinRequest(uri=given(uri, "invite").strip()), replies.MeshReply)
     say.answer(common, reply, [reply.text or f"member of {say.plain(reply.mesh)}"])

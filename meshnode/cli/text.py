@@ -12,14 +12,14 @@ LONGEST = 1_000_000  # bytes: far above any message, far below what would troubl
 PIECE = 64 * 1024
 
 
-def given(text: str | None) -> str:
+def given(text: str | None, what: str = "message") -> str:
     """The text, or all of standard input without its last line end."""
     if text is None:
         if sys.stdin and sys.stdin.isatty():
-            say.note("write your message, then Ctrl-D")
+            say.note(f"write the {what}, then Ctrl-D")
         text = _decoded(_read(LONGEST + 1)).removesuffix("\n").removesuffix("\r")
     if not text:
-        raise UsageError("an empty message is not sent; give a text, or write it to standard input")
+        raise UsageError(f"an empty {what} is of no use; give one, or write it to standard input")
     return text
 
 

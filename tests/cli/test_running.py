@@ -308,3 +308,19 @@ def test_a_line_that_is_refused_ends_it_and_those_before_it_are_kept(
     assert len(ran.out.splitlines()) == 1
     assert ran.err.count("\n") == 1
     assert "at most" in ran.err
+
+
+def test_watching_ends_when_its_reader_leaves(homes: list[Path]) -> None:
+    words = [sys.executable, "-m", "meshnode", "watch", "--home", str(homes[0])]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ran:
+        assert ran.stdout is not None
+        assert ran.stderr is not None
+        assert b'"ready"' in ran.stdout.readline()
+        ran.stdout.close()
+        assert ran.wait(timeout=20) == 0
+        assert ran.stderr.read() == b""
+
+
+def test_a_mesh_invite_may_come_from_standard_input(ada: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    _typed(monkeypatch, ada("mesh", "invite", "--json").json["uri"].encode() + b"\n")
+    assert ada("mesh", "join").code == 0
