@@ -178,3 +178,21 @@ def _peer(world: TrialWorld, one: str, other: str) -> Neighbour:
     found = world.boxes[one].node.neighbours.get(world.boxes[other].keys.node)
     assert found is not None
     return found
+
+
+def test_a_receipt_finds_its_way_back_when_the_way_was_dark() -> None:
+    """The relay hands its last copy on and goes dark before the receipt: nobody there asks for it any more."""
+    world = TrialWorld(13)
+    a, b, c = world.line("abc")
+    _settle(world)
+    b.write(c, "a session, so that a receipt may wait")
+    a.write(c, "the same")
+    world.run(30)
+    message = a.write(c, "and then the power went")
+    assert world.run(5, until=lambda: len(c.inbox()) == 3)
+    b.cut()
+    world.run(400)
+    for carried in list(a.node.forwarding.shelf):  # as on a box far from here, which offers it to nobody who knows
+        carried.has[b.keys.node] = None
+    b.boot()
+    assert world.run(120, until=lambda: a.state(message) == "delivered")

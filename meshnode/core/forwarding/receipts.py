@@ -37,6 +37,9 @@ _AGAIN_S: Final = 1.0  # the same receipt to the same neighbour
 _TWICE_AFTER_S: Final = 2.0  # nobody confirms a receipt: on a lossy link it is said once more
 
 MAX_PASSING: Final = 100_000  # tombstones of others: a member can make envelopes and their receipts at will
+MAX_UNTOLD: Final = 256  # of each node
+_MAX_UNTOLD_NODES: Final = 64
+_UNSURE_S: Final = 300.0  # what was told so shortly before it fell silent, it may not have heard
 _MAX_TOLD: Final = 20_000
 
 
@@ -58,6 +61,7 @@ class Receipts:
         self._twice: dict[NodeKey, dict[Receipt, None]] = {}
         self._twice_due: Timers[NodeKey] = Timers()
         self._told: dict[tuple[NodeKey, Tag], Instant] = {}
+        self._untold: dict[NodeKey, dict[Tag, None]] = {}  # ways that were dark, or went dark just then
         self.on_receipt: Callable[[Tag, Receipt], bool] = _unknown  # true: it was for a message of ours
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -124,7 +128,9 @@ class Receipts:
         self._send(receipts, [neighbour], MATCHED_CLASS, jitter=False)
 
     def met(self, neighbour: Neighbour) -> None:
-        """An encounter: pass on what matches nothing here, it may match there."""
+        """An encounter: tell what could not be told before, and pass on what matches nothing here, it may there."""
+        owed = [self._tombstones[tag] for tag in self._untold.pop(neighbour.node, ()) if tag in self._tombstones]
+        self._send(owed, [neighbour], MATCHED_CLASS, jitter=False)
         loose = [r for hop, receipts in self._loose.items() if hop != neighbour.node for r in receipts.values()]
         untold = [receipt for receipt in loose if (neighbour.node, receipt_tag(receipt)) not in self._told]
         self._send(untold[:_LOOSE_AT_ONCE], [neighbour], LOOSE_CLASS, jitter=False)
@@ -142,6 +148,9 @@ class Receipts:
         """A neighbour went: when it comes back it may be told again."""
         self._twice.pop(node, None)
         self._twice_due.cancel(node)
+        for other, tag in [key for key, at in self._told.items() if at > self._ctx.now - _UNSURE_S]:
+            if other == node and tag in self._tombstones:
+                self._owe(node, tag)
         self._told = {key: at for key, at in self._told.items() if key[0] != node}
 
     def tick(self) -> None:
@@ -235,7 +244,20 @@ class Receipts:
         """Neighbours in reach that the envelope came from or went to, and that have not told us themselves."""
         tag = receipt_tag(receipt)
         nodes = {node: None for trail in self._shelf.trails.under(tag) for node in (*trail.came_from, *trail.given_to)}
-        return [n for n in self._neighbours.reachable() if n.node in nodes and (n.node, tag) not in self._told]
+        near = {n.node: n for n in self._neighbours.reachable()}
+        for node in nodes:
+            if node not in near:
+                self._owe(node, tag)
+        return [n for n in near.values() if n.node in nodes and (n.node, tag) not in self._told]
+
+    def _owe(self, node: NodeKey, tag: Tag) -> None:
+        """This way is dark now: tell it when it is back."""
+        tags = self._untold.setdefault(node, {})
+        tags[tag] = None
+        if len(tags) > MAX_UNTOLD:
+            del tags[next(iter(tags))]
+        if len(self._untold) > _MAX_UNTOLD_NODES:
+            del self._untold[next(iter(self._untold))]
 
     def _note_told(self, node: NodeKey, tag: Tag) -> None:
         self._told.pop((node, tag), None)
