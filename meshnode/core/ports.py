@@ -41,7 +41,7 @@ class Sealer(Protocol):
         ...
 
     def hpke_seal(self, public: bytes, info: bytes, plaintext: bytes) -> bytes:
-        """HPKE single shot, X-Wing / HKDF-SHA256 / ChaCha20-Poly1305: 1,136 B longer. WireError if `public` is no key."""
+        """HPKE single shot, X-Wing / HKDF-SHA256 / ChaCha20-Poly1305: 1,136 B longer. WireError for no key."""
         ...
 
     def hpke_open(self, secret: bytes, info: bytes, ciphertext: bytes) -> bytes | None:

@@ -352,7 +352,7 @@ class BlockIndex:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All a node needs to go on after a restart. Texts come only with `pending`: own direct messages not yet receipted."""
+    """All a node needs to go on after a restart. `pending`: own direct messages without receipt, texts too."""
 
     now: float = 0.0
     blocks: tuple[BlockIndex, ...] = ()

@@ -6,9 +6,9 @@ import json
 
 import pytest
 import trio
-from support.valley_lab import PATIENCE_S, arrived, received, send, story, valley
 
 from meshnode_sim.node import Node
+from support.valley_lab import PATIENCE_S, arrived, received, send, story, valley
 
 pytestmark = pytest.mark.netns
 

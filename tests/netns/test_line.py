@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from support.valley_lab import arrived, deliver, inbox, received, story, valley
 
 pytestmark = [pytest.mark.netns, pytest.mark.ygg]

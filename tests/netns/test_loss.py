@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from support.valley_lab import all_delivered, arrived, received, send_all, story, valley
 
 pytestmark = pytest.mark.netns

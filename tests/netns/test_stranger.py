@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import trio
-from support.valley_lab import PATIENCE_S, deliver, received, story, valley
 
 from meshnode.peering.places import OVERLAY_PORT
 from meshnode_sim.lab import Lab, open_lab
 from meshnode_sim.node import Node, Running
 from meshnode_sim.scenario import parse
+from support.valley_lab import PATIENCE_S, deliver, received, story, valley
 
 pytestmark = pytest.mark.netns
 

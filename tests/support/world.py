@@ -65,9 +65,7 @@ class Disk:
             )
             for row in sorted(self.of(BlockRecord), key=lambda row: (row.log, row.seq))
         )  # fmt: skip
-        others = tuple(
-            record for (kind, _), record in self.rows.items() if kind not in (BlockRecord, MessageRecord)
-        )
+        others = tuple(record for (kind, _), record in self.rows.items() if kind not in (BlockRecord, MessageRecord))
         return Snapshot(now, blocks, others)
 
 

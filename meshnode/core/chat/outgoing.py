@@ -46,7 +46,7 @@ from meshnode.errors import UsageError
 DAY_S: Final = 86400.0
 MAX_RESEALS: Final = 3
 _NO_KEY_S: Final = 3600.0
-# With 96 unproved a new session is due, at 1.4 kB. In a burst their receipts are on the way: waiting a little is cheaper.
+# With 96 unproved a new session is due, at 1.4 kB. In a burst receipts are on their way: cheaper to wait a little.
 _CROWDED_S: Final = 30.0
 _UNSENT: Final = "unsent/"  # fact: what must be known of a message to seal it again
 _NO_CHANNEL: Final = ChannelId(b"")

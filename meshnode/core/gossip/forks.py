@@ -1,8 +1,8 @@
 """Logs that split: prove it, keep the proof, tell it to those who hold the log, show it to a person (rules 4.9, 4.10).
 
-    a second block at a held seq -> read the held one -> prove -> freeze, write, notify, send on
-    a proof from the air         -> verify            ->          freeze, write, notify, send on
-    a checkpoint that contradicts its log: frozen already ->              notify; the block is the proof, and goes on
+a second block at a held seq -> read the held one -> prove -> freeze, write, notify, send on
+a proof from the air         -> verify            ->          freeze, write, notify, send on
+a checkpoint that contradicts its log: frozen already ->              notify; the block is the proof, and goes on
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Gossip: blocks in, blocks out. The parts beside this file each tell one story; this one routes between them.
 
-    logs      what is held             admission  what may be opened
-    flood     new blocks, at once      beacon, trickle  what neighbours hear of us, and when
-    repair    differences on a link    serve      answers to WANT
-    session   differences by session   dial       whom to call
-    bodies    bodies that are missing  forks      logs that split
+logs      what is held             admission  what may be opened
+flood     new blocks, at once      beacon, trickle  what neighbours hear of us, and when
+repair    differences on a link    serve      answers to WANT
+session   differences by session   dial       whom to call
+bodies    bodies that are missing  forks      logs that split
 """
 
 from __future__ import annotations

@@ -147,9 +147,7 @@ class Serve:
                 if log.proof is not None and asks_past and self._neighbours.pay(neighbour, link, FORK_SIZE):
                     self._neighbours.send(neighbour, fork_frame(log.proof), BLOCK_CLASS, key=b"fork" + log.handle)
 
-    def _answer(
-        self, link: str, requests: list[Request], blocks: Iterable[BlockRecord], full: set[LogId]
-    ) -> None:
+    def _answer(self, link: str, requests: list[Request], blocks: Iterable[BlockRecord], full: set[LogId]) -> None:
         """Blocks that several asked for go to all at once, the others to the one."""
         askers: dict[tuple[LogId, int], list[Neighbour]] = {}
         for request in requests:
