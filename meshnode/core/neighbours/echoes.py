@@ -65,7 +65,9 @@ def choose_echoes(neighbours: Iterable[Neighbour], link: str, now: Instant) -> t
     heard = [
         (neighbour.presences[link].echoed_at, neighbour.id)
         for neighbour in neighbours
-        if neighbour.key and link in neighbour.presences and neighbour.presences[link].last_beacon_at > now - BOUND_FOR_S
+        if neighbour.key
+        and link in neighbour.presences
+        and neighbour.presences[link].last_beacon_at > now - BOUND_FOR_S
     ]
     chosen = {name for _, name in sorted(heard)[:MAX_ECHOES]}
     echoes = []
