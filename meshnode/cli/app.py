@@ -89,10 +89,21 @@ app = _build()
 
 def main() -> None:
     """The entry point of the installed program. It speaks UTF-8, whatever the locale says."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, io.TextIOWrapper)]
+    for stream in streams:
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    code = run(sys.argv[1:])
+    for stream in streams:
+        _settle(stream)
+    sys.exit(code)
+
+
+def _settle(stream: io.TextIOWrapper) -> None:
+    """What could not be written must not turn the exit code into one of the interpreter's."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def run(words: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -45,19 +46,20 @@ def silence() -> None:
 
 
 def note(text: str) -> None:
-    """A warning, or an error: a sentence on stderr."""
-    print(f"meshnode: {plain(text)}", file=sys.stderr, flush=True)
+    """A warning, or an error: a sentence on stderr. Where that takes nothing, the exit code has to say it."""
+    with suppress(OSError):
+        print(f"meshnode: {plain(text)}", file=sys.stderr, flush=True)
 
 
 def progress(text: str) -> None:
     """How far it is: one line on a terminal, written over; nothing in a pipe."""
-    if sys.stderr.isatty():
+    if sys.stderr and sys.stderr.isatty():
         print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
 
 
 def progress_ends() -> None:
     """The terminal goes on below."""
-    if sys.stderr.isatty():
+    if sys.stderr and sys.stderr.isatty():
         print(file=sys.stderr)
 
 

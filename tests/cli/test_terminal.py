@@ -85,3 +85,20 @@ def test_lists_of_commands_say_what_each_does(meshnode: Commands) -> None:
     for words in ((), ("--help",)):
         assert "Send a message to a contact" in meshnode.bare(*words).out
     assert "Give a contact another name" in meshnode.bare("contact", "--help").out
+
+
+def test_where_nothing_can_be_written_the_exit_code_speaks(home: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        ran = program(home, ["status", "--home", str(home)], stdout=full, stderr=full)
+    assert ran.returncode == 3
+
+
+def test_a_node_goes_on_without_anybody_to_tell(home: Path) -> None:
+    words = ["run", "--interface", "none9", "--overlay", "none", "--json", "--home", str(home)]
+    program_ = [sys.executable, "-m", "meshnode", *words]
+    with open("/dev/full", "wb") as full, subprocess.Popen(program_, stdout=full, stderr=full) as ran:
+        while not (home / "control.sock").exists():
+            assert ran.poll() is None
+        assert b'"none9"' in program(home, ["status", "--json", "--home", str(home)]).stdout
+        ran.terminate()
+        assert ran.wait(timeout=20) == 0
