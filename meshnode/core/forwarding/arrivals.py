@@ -80,7 +80,7 @@ class Arrivals:
         elif self._receipts.known(header.tag) is not None or self._receipts.match_loose(header.tag):
             if heard.bound and heard.neighbour is not None:
                 self._receipts.tell(heard.neighbour, header.tag)
-        elif self._shelf.seen(envelope) or (self._shelf.passed(envelope) and not self._named(frame, heard)):
+        elif self._shelf.passed(envelope) and (self._shelf.seen(envelope) or not self._named(frame, heard)):
             self._seen_before(envelope, frame, heard)
         elif remaining_s(header, frame.age) <= 0:
             self._ctx.count("envelope_expired")
@@ -113,7 +113,8 @@ class Arrivals:
         copies = handover.copies if handover is not None else 0
         if heard.carrier == "parcel":
             copies = min(frame.copies, PARCEL_COPIES)
-        if copies == 0 or not self._quota.may_promise(len(frame.data), heard.node):
+        once = self._shelf.seen(carried.id)  # copies are taken once, but whoever came since may be the one it is for
+        if copies == 0 or once or not self._quota.may_promise(len(frame.data), heard.node):
             self._shelf.put(carried)
             return carried
         return self._promise(carried, copies, heard.node)

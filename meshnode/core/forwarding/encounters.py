@@ -144,6 +144,6 @@ class Encounters:
         if trail is not None and self._receipts.known(trail.tag) is not None:
             arrived.append(trail.tag)
             return False
-        if known is not None and (self._shelf.seen(known) or self._shelf.passed(known)):
+        if known is not None and self._shelf.passed(known):
             return False
         return self._asked.get(short, 0.0) <= self._ctx.now

@@ -131,7 +131,7 @@ class Shelf:
         return [self._held[envelope] for envelope in self._tags.get(tag, ())]
 
     def seen(self, envelope: EnvelopeId) -> bool:
-        """It was promised or opened here once: it is not taken again."""
+        """It was promised or opened here once: no copies of it are taken again."""
         return envelope in self._seen
 
     def passed(self, envelope: EnvelopeId) -> bool:
@@ -139,7 +139,7 @@ class Shelf:
         return envelope in self._passed
 
     def forget_passed(self) -> None:
-        """Let what passed through be asked for again: a session began, and it may have been for us."""
+        """Let what is gone pass through again: it may be for us (a session began), or for a neighbour that came."""
         self._passed.clear()
 
     def put(self, carried: Carried) -> None:
@@ -163,7 +163,7 @@ class Shelf:
             self._ctx.persist(record)
 
     def drop(self, carried: Carried) -> None:
-        """Hold it no longer. What stood on disk stays seen; what only passed may come again."""
+        """Hold it no longer. What stood on disk stays seen: not promised again, it may pass through like any other."""
         del self._held[carried.id]
         same_tag = self._tags[carried.record.tag]
         del same_tag[carried.id]
@@ -176,10 +176,9 @@ class Shelf:
         if carried.kept:
             handovers = (RecordKey(HandoverRecord, (carried.id, taker)) for taker in carried.proved)
             self._ctx.forget(RecordKey(EnvelopeRecord, (carried.id,)), *handovers)
-        else:
-            self._passed[carried.id] = None
-            for oldest in beyond(self._passed, _MAX_PASSED):
-                del self._passed[oldest]
+        self._passed[carried.id] = None
+        for oldest in beyond(self._passed, _MAX_PASSED):
+            del self._passed[oldest]
 
     def remember(self, envelope: EnvelopeId, header: EnvelopeHeader) -> SeenRecord:
         """Remember an id for longer than it can live; the row is for the caller's Persist."""
