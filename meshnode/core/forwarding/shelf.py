@@ -4,8 +4,8 @@
     own ------ expiry ----------> gone               custody -- last copy handed on, expiry --> gone
     transit -- 10 minutes ------> passed             transit -- handover --> custody
 
-Own and custody stand on disk; transit is in memory alone. An envelope that was once promised or opened here is `seen`
-and not taken again; one that only passed through may be.
+Own and custody stand on disk; transit is in memory alone. Of an envelope that was once promised or opened here (`seen`)
+no copies are taken again; but whatever passed may pass again, once somebody came who may need it.
 """
 
 from __future__ import annotations
