@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,22 +124,23 @@ async def _lab(scenario: Scenario, for_s: float | None, pcap: Path | None, homes
         _say(f"{len(running.nodes)} namespaces are up; making homes", as_json)
         await running.set_up()
         await running.start()
-        _introduce(running, as_json)
-        await _until_enough(running, for_s or scenario.for_s)
+        # From the first word about the nodes on, Ctrl-C is the way to end it, not to break it off.
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            _introduce(running, as_json)
+            await _until_enough(running, for_s or scenario.for_s, signals)
         report = running.report()
         await running.stop()
     print(json.dumps(report) if as_json else _summary(report))
 
 
-async def _until_enough(running: Lab, for_s: float | None) -> None:
+async def _until_enough(running: Lab, for_s: float | None, signals: AsyncIterator[int]) -> None:
     """Plays the actions, and returns after the time given, or at Ctrl-C or SIGTERM."""
     async with trio.open_nursery() as nursery:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            nursery.start_soon(running.play, running.scenario.actions)
-            with trio.move_on_after(float("inf") if for_s is None else for_s):
-                async for _ in signals:
-                    break
-            nursery.cancel_scope.cancel()
+        nursery.start_soon(running.play, running.scenario.actions)
+        with trio.move_on_after(float("inf") if for_s is None else for_s):
+            async for _ in signals:
+                break
+        nursery.cancel_scope.cancel()
 
 
 def _introduce(running: Lab, as_json: bool) -> None:

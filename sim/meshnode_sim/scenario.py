@@ -25,7 +25,7 @@ Positive = Annotated[float, Meta(gt=0)]
 Seconds = Annotated[float, Meta(ge=0)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Shape = Literal["line", "ring", "star", "full", "geometric", "ferry", "links"]
-Overlay = Literal["none", "system", "embedded", "auto"]
+Overlay = Literal["auto", "system", "embedded", "none"]  # in the order of config.py: typing takes the two for one
 Action = Literal["send", "post", "kill", "stop", "start", "restart", "off", "on", "cut", "join", "run"]
 
 
