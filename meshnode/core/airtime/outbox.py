@@ -88,6 +88,18 @@ class Outbox:
         self._drop(lambda out: out.link == link)
         self._free_at.pop(link, None)
 
+    def refit(self, link: str) -> None:
+        """The link's datagrams became smaller: what waits and no longer fits is cut anew, its other pieces with it."""
+        waiting = [queued for queued in self._all() if queued.outgoing.link == link]
+        limits = {queued.outgoing.to: _limit(self._ctx.links[link], queued.outgoing.to) for queued in waiting}
+        outgrown = {_whole_of(queued) for queued in waiting if len(queued.encoded) > limits[queued.outgoing.to]}
+        doomed = [queued for queued in waiting if _whole_of(queued) in outgrown]
+        for queued in doomed:
+            self._discard(queued)
+        for queued in doomed:
+            if queued.whole is not None:
+                self.put(queued.whole)
+
     def backlog_s(self, link: str) -> float:
         """Seconds of airtime that stand ready or in the driver's queue of a link."""
         settings = self._ctx.links.get(link)
@@ -256,6 +268,12 @@ def _joint(queued: Queued) -> int:
 def _named(queued: Queued, key: bytes) -> bool:
     out = queued.outgoing
     return out.key == key or (isinstance(out.frame, Fragment) and out.key[:-1] == key)
+
+
+def _whole_of(queued: Queued) -> tuple[NeighbourId | None, bytes]:
+    """What tells the fragments of one item to one destination from all else."""
+    frame = queued.outgoing.frame
+    return queued.outgoing.to, frame.item if isinstance(frame, Fragment) else queued.encoded
 
 
 def _as_fragment(outgoing: Outgoing, frame: Fragment) -> Outgoing:

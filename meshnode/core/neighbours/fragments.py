@@ -169,12 +169,18 @@ class CutItems:
         while len(self._kept) > KEPT_ITEMS:
             del self._kept[next(iter(self._kept))]
 
-    def answer(self, want: FragmentWant, now: Instant) -> Iterator[tuple[Cut, Fragment]]:
-        """The missing fragments, cut as they were before."""
+    def answer(self, want: FragmentWant, step: int, now: Instant) -> Iterator[tuple[Cut, Fragment]]:
+        """The missing fragments, cut as they were before, or finer where only `step` bytes of them fit by now.
+
+        Who holds pieces of the old cut finds that the new ones disagree, and asks for all of them.
+        """
         cut = self._kept.get(want.item)
         if cut is None or now > cut.until:
             return
-        pieces = [cut.encoded[at : at + cut.step] for at in range(0, len(cut.encoded), cut.step)]
+        step = min(step, cut.step)
+        pieces = [cut.encoded[at : at + step] for at in range(0, len(cut.encoded), step)]
+        if len(pieces) > MAX_FRAGMENTS:
+            return
         for index, piece in enumerate(pieces):
             if want.missing >> index & 1:
                 yield cut, Fragment(want.item, index, len(pieces), piece)

@@ -78,7 +78,9 @@ class Neighbours(Roster):
             self._hellos.forget(change.link)
             self._outbox.forget_link(change.link)
             self._beacons.pop(change.link, None)
-        elif change.link not in self._beacons:
+        elif change.link in self._beacons:
+            self._outbox.refit(change.link)
+        else:
             self._beacons[change.link] = OwnBeacons()
             self._hellos.ask(change.link, self._ctx.now + self._draw("hello", (0.0, START_WITHIN_S)))
 
@@ -316,7 +318,8 @@ class Neighbours(Roster):
 
     def _mend(self, neighbour: Neighbour, link: str, want: FragmentWant) -> None:
         """It lacks fragments of an item we cut."""
-        for cut, fragment in self._cut.answer(want, self._ctx.now):
+        step = self._piece(link, neighbour.id)
+        for cut, fragment in self._cut.answer(want, step, self._ctx.now):
             name = want.item + bytes([fragment.index])
             self.send(neighbour, fragment, cut.cls, link=link, key=name, ring=cut.ring)
 
@@ -350,10 +353,14 @@ class Neighbours(Roster):
         return [*([None] if len(deaf) < len(targets) else []), *(n.id for n in deaf)]
 
     def _fragmented(self, item: bytes, encoded: bytes, outgoing: Outgoing) -> None:
-        settings = self._ctx.links[outgoing.link]
-        limit = settings.multicast_payload if outgoing.to is None else settings.unicast_payload
-        until = self._ctx.now + LIFE_S
-        self._cut.keep(item, Cut(encoded, outgoing.cls, outgoing.ring, limit - SEAL_OVERHEAD - HEADER, until))
+        step, until = self._piece(outgoing.link, outgoing.to), self._ctx.now + LIFE_S
+        self._cut.keep(item, Cut(encoded, outgoing.cls, outgoing.ring, step, until))
+
+    def _piece(self, link: str, to: NeighbourId | None) -> int:
+        """How many bytes of an item fit into one fragment there."""
+        settings = self._ctx.links[link]
+        limit = settings.multicast_payload if to is None else settings.unicast_payload
+        return limit - SEAL_OVERHEAD - HEADER
 
     def _asked(self, neighbour: Neighbour, link: str) -> None:
         self.send(neighbour, BOUND, 0, link=link, key=b"bound", ring=0)

@@ -241,6 +241,24 @@ def test_fragments_are_cancelled_and_replaced_with_their_frame() -> None:
     assert rig.flush(2.0) == []
 
 
+def test_what_waits_is_cut_anew_when_the_links_datagrams_become_smaller() -> None:
+    rig = Rig(unicast_payload=1200)
+    whole, long, other = envelope(1, 1000), envelope(2, 1500), envelope(3, 100)
+    rig.put(whole, not_before=1.0, key=b"whole")
+    rig.put(long, not_before=1.0, key=b"long")
+    rig.put(other, not_before=1.0, key=b"other")
+    rig.ctx.links[LINK] = LinkSettings(unicast_payload=384)
+    rig.outbox.refit(LINK)
+    rig.ctx.now = 1.0
+    sent = [frame for datagram in rig.drain() for frame in datagram]
+    items: dict[bytes, bytes] = {}
+    for fragment in sorted((frame for frame in sent if isinstance(frame, Fragment)), key=lambda one: one.index):
+        items[fragment.item] = items.get(fragment.item, b"") + fragment.data
+    assert [frame for frame in sent if not isinstance(frame, Fragment)] == [other]
+    assert {decode_frames_untrusted(item) for item in items.values()} == {(whole,), (long,)}
+    assert sorted(map(repr, (outgoing.frame for outgoing in rig.sent))) == sorted(map(repr, [whole, long, other]))
+
+
 def test_what_no_fragments_can_carry_is_counted() -> None:
     rig = Rig(unicast_payload=384)
     rig.put(envelope(1, 7000))

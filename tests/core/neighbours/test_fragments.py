@@ -18,7 +18,7 @@ from meshnode.core.neighbours.fragments import (
     item_id,
 )
 from meshnode.core.wire.frames import Fragment, FragmentWant
-from meshnode.errors import WireError
+from meshnode.errors import SignatureError, WireError
 
 HOP, OTHER = NeighbourId(b"hop..."), NeighbourId(b"other.")
 
@@ -113,10 +113,24 @@ def test_done_items_are_remembered_for_a_while() -> None:
 def test_the_sender_mends_from_what_it_kept() -> None:
     kept, whole = CutItems(), b"w" * 250
     kept.keep(item_id(whole), Cut(whole, 3, 1, 100, until=30.0))
-    answer = [fragment for _, fragment in kept.answer(FragmentWant(item_id(whole), 0b101), 1.0)]
+    answer = [fragment for _, fragment in kept.answer(FragmentWant(item_id(whole), 0b101), 100, 1.0)]
     assert answer == [cut(whole)[0], cut(whole)[2]]
-    assert list(kept.answer(FragmentWant(item_id(whole), 1), 31.0)) == []
-    assert list(kept.answer(FragmentWant(b"unknown.", 1), 1.0)) == []
+    assert list(kept.answer(FragmentWant(item_id(whole), 1), 100, 31.0)) == []
+    assert list(kept.answer(FragmentWant(b"unknown.", 1), 100, 1.0)) == []
     for index in range(KEPT_ITEMS):
         kept.keep(bytes([index]) * 8, Cut(b"", 3, 1, 100, until=30.0))
-    assert list(kept.answer(FragmentWant(item_id(whole), 1), 1.0)) == []
+    assert list(kept.answer(FragmentWant(item_id(whole), 1), 100, 1.0)) == []
+
+
+def test_a_link_that_takes_less_by_now_gets_finer_pieces_for_those_who_ask_again() -> None:
+    kept, whole, reassembly = CutItems(), bytes(range(250)), Reassembly()
+    kept.keep(item_id(whole), Cut(whole, 3, 1, 100, until=30.0))
+    reassembly.take_untrusted("l", HOP, cut(whole)[1], 0.0)
+    finer = [fragment for _, fragment in kept.answer(FragmentWant(item_id(whole), 0xFFFF), 50, 1.0)]
+    assert [len(fragment.data) for fragment in finer] == [50] * 5
+    with pytest.raises(SignatureError):
+        reassembly.take_untrusted("l", HOP, finer[0], 1.0)
+    reassembly.begin_again("l", HOP, item_id(whole), 1.0)
+    wholes = [reassembly.take_untrusted("l", HOP, fragment, 1.0, pairwise=True) for fragment in finer]
+    assert wholes == [None, None, None, None, whole]
+    assert list(kept.answer(FragmentWant(item_id(whole), 1), 10, 1.0)) == []
