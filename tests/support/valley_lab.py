@@ -13,7 +13,7 @@ from meshnode_sim.lab import Lab, open_lab
 from meshnode_sim.node import Node
 from meshnode_sim.scenario import parse
 
-PATIENCE_S = 120.0  # on a busy machine; a story that needs it has failed
+PATIENCE_S = 300.0  # a ferry's story alone is seven crossings of fifteen seconds; what needs all of it has failed
 
 RADIO = """
 [radio]
