@@ -47,8 +47,8 @@ SINGLE = (
 )
 GROUPS = {
     "contact": ("People in my address book.", ("add", "list", "verify", "rename", "remove", "block", "unblock")),
-    "channel": ("Public channels.", ("join", "leave", "list")),
-    "mesh": ("Hand on, or take, membership of a mesh.", ("invite", "join")),
+    "channel": ("Public channels.", ("create", "join", "leave", "list")),
+    "mesh": ("Hand on, take, or renew membership of a mesh.", ("invite", "join", "secrets", "renew", "use", "drop")),
     "device": ("The devices of my persona.", ("list", "revoke")),
     "peer": ("Yggdrasil peerings, kept over restarts.", ("add", "remove", "list")),
 }

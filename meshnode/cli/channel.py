@@ -14,6 +14,14 @@ from meshnode.control import replies, requests
 NAME = Parameter(help="Name of the channel. Whoever knows it can join: what is posted there is signed and public.")
 
 
+def create(channel: Annotated[str, NAME], /, *, common: Common = COMMON) -> None:
+    """Begin a public channel. Others are in it once they join by the same name; so is whoever began it elsewhere.
+
+    Example: meshnode channel create market
+    """
+    _show(common, requests.ChannelCreateRequest(channel=channel))
+
+
 def join(channel: Annotated[str, NAME], /, *, common: Common = COMMON) -> None:
     """Join a public channel; it begins with the first who joins.
 

@@ -16,7 +16,8 @@ def invite(common: Common, reply: replies.UriReply, *, qr: bool, words: bool) ->
     """The address, and after it what else was asked for."""
     spelled = _words(reply.uri) if words else ""
     if common.json:
-        say.answer(common, {"uri": reply.uri, "mesh": reply.mesh, "words": spelled} if words else reply, ())
+        said = {field: getattr(reply, field) for field in reply.__struct_fields__}
+        say.answer(common, {**said, "words": spelled} if words else reply, ())
         return
     say.out(reply.uri)
     if qr:

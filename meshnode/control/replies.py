@@ -153,17 +153,26 @@ class DoctorReply(Reply, frozen=True):
 
 
 class UriReply(Reply, frozen=True):
-    """`invite` and `mesh invite`; `mesh` is the mesh's name in the latter."""
+    """`invite`, `mesh invite`, `mesh renew`; `mesh` is the mesh's name in the latter two, `number` of a new secret."""
 
     uri: str
     mesh: str = ""
+    number: int | None = None
+
+
+class SecretInfo(Reply, frozen=True):
+    """One secret of a mesh. `current`: the one that is spoken; the others are understood."""
+
+    number: int
+    current: bool
 
 
 class MeshReply(Reply, frozen=True):
-    """`mesh join`."""
+    """`mesh join`, `secrets`, `use` and `drop`: the mesh, and what is held of it; an open mesh has no secrets."""
 
     mesh: str
     text: str = ""
+    secrets: list[SecretInfo] = []
 
 
 class StateReply(Reply, frozen=True):

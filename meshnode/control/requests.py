@@ -14,6 +14,7 @@ from msgspec import Meta
 Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]  # a year is for ever
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Class = Annotated[int, Meta(ge=1, le=4)]
+Number = Annotated[int, Meta(ge=0, le=3)]  # of a mesh secret
 Wait = Literal["", "kept", "on_air", "carried", "delivered", "read"]
 
 
@@ -113,6 +114,12 @@ class ChannelListRequest(_Request, frozen=True, tag="channel list"):
     """The channels this node is in."""
 
 
+class ChannelCreateRequest(_Request, frozen=True, tag="channel create"):
+    """Begin a public channel and be in it."""
+
+    channel: str
+
+
 class ChannelJoinRequest(_Request, frozen=True, tag="channel join"):
     """Join a public channel by name."""
 
@@ -171,6 +178,26 @@ class MeshJoinRequest(_Request, frozen=True, tag="mesh join"):
     """Take mesh name and secret from an URI."""
 
     uri: str
+
+
+class MeshSecretsRequest(_Request, frozen=True, tag="mesh secrets"):
+    """The secrets of the mesh that are held, by number."""
+
+
+class MeshRenewRequest(_Request, frozen=True, tag="mesh renew"):
+    """Hold a new secret; the answer is its invite, for all who stay."""
+
+
+class MeshUseRequest(_Request, frozen=True, tag="mesh use"):
+    """Speak one of the secrets that are held."""
+
+    number: Number
+
+
+class MeshDropRequest(_Request, frozen=True, tag="mesh drop"):
+    """Let go of a secret that is not spoken."""
+
+    number: Number
 
 
 class PeerAddRequest(_Request, frozen=True, tag="peer add"):
@@ -243,6 +270,7 @@ Request = (
     | QueueRequest
     | FilesRequest
     | ChannelListRequest
+    | ChannelCreateRequest
     | ChannelJoinRequest
     | ChannelLeaveRequest
     | ContactListRequest
@@ -253,6 +281,10 @@ Request = (
     | ContactBlockRequest
     | MeshInviteRequest
     | MeshJoinRequest
+    | MeshSecretsRequest
+    | MeshRenewRequest
+    | MeshUseRequest
+    | MeshDropRequest
     | PeerAddRequest
     | PeerRemoveRequest
     | PeerListRequest

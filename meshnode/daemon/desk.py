@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +10,12 @@ import msgspec
 
 from meshnode.control.feed import Feed
 from meshnode.control.replies import StatusReply
-from meshnode.core.identity.invite import MeshInvite
 from meshnode.core.identity.keys import Keys
 from meshnode.core.ports import Sealer
 from meshnode.core.sealing.mesh import MeshKeys
 from meshnode.daemon.adapters import ControlHandlers
 from meshnode.daemon.book import Book
+from meshnode.daemon.membership import Membership
 from meshnode.daemon.progress import Progress
 from meshnode.errors import UsageError
 
@@ -25,14 +24,14 @@ _CURSOR = re.compile(r"(?P<number>[0-9]{0,18})(@(?P<moment>[0-9]{1,15}(\.[0-9]{1
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """Whose node this is, and how its membership of a mesh is written down."""
+    """Whose node this is. `mesh` is the one it runs in, `membership` what it will run in from its next start."""
 
     home: Path
     name: str
     keys: Keys
     mesh: MeshKeys
     sealer: Sealer
-    join: Callable[[MeshInvite], None]
+    membership: Membership
 
 
 @dataclass(frozen=True, slots=True)

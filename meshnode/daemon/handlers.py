@@ -19,9 +19,10 @@ from meshnode.daemon.capture import Capturing
 from meshnode.daemon.desk import Desk
 from meshnode.daemon.doctor import check_running
 from meshnode.daemon.home import CONFIG
+from meshnode.daemon.invites import Invites
 from meshnode.daemon.messages import Messages
 from meshnode.daemon.parcel_files import ParcelFiles
-from meshnode.daemon.people import Channels, Contacts, Devices, Invites
+from meshnode.daemon.people import Channels, Contacts, Devices
 from meshnode.daemon.watching import Watching
 
 LISTED: Final = 500  # of what waits: a carrier may hold tens of thousands of envelopes

@@ -27,13 +27,14 @@ from meshnode.core.ids import channel_id
 from meshnode.core.ports import Entropy, Sealer
 from meshnode.core.records import ChannelRecord
 from meshnode.core.sealing.atrest import StoreKey
-from meshnode.core.sealing.mesh import MeshKeys, closed_mesh, open_mesh, with_secret
+from meshnode.core.sealing.mesh import MeshKeys
 from meshnode.core.sealing.primitives import RealSealer
 from meshnode.daemon import keyring
 from meshnode.daemon.entropy import SystemEntropy
 from meshnode.daemon.files import sync_folder, write_private
 from meshnode.daemon.keyring import Keyring, Opener
 from meshnode.daemon.lock import Lock
+from meshnode.daemon.membership import joined
 from meshnode.errors import ConfigError, HomeError
 
 if TYPE_CHECKING:
@@ -105,17 +106,17 @@ class Home:
         write_private(self.path / CONFIG, options.dump(changed).encode())
         self.config = changed
 
-    def join(self, invite: MeshInvite) -> None:
-        """Become a member of a mesh; the node speaks in it from its next start."""
-        if invite.secret is None:
-            joined = open_mesh(invite.name)
-        elif invite.name in self.keyring.meshes:
-            joined = with_secret(self.keyring.mesh(invite.name), invite.number, invite.secret)
-        else:
-            joined = closed_mesh(invite.name, invite.secret, invite.number, invite.roots)
+    def join(self, invite: MeshInvite) -> MeshKeys:
+        """Become a member of a mesh, or take a later secret of it; the node speaks in it from its next start."""
         text = options.in_mesh(options.read(self._config_file).decode(), invite.name)
-        self.keep(self.keyring.with_mesh(joined))
+        mesh = joined(self.keyring, invite)
+        self.keep_mesh(mesh)
         write_private(self._config_file, text.encode())
+        return mesh
+
+    def keep_mesh(self, mesh: MeshKeys) -> None:
+        """Write what is held of a mesh; it holds from the next start."""
+        self.keep(self.keyring.with_mesh(mesh))
 
     def close(self) -> None:
         """Let others in."""

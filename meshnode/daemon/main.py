@@ -35,6 +35,7 @@ from meshnode.daemon.host import Host
 from meshnode.daemon.journal import Journal
 from meshnode.daemon.logs import set_up
 from meshnode.daemon.loop import Loop, NodeLike
+from meshnode.daemon.membership import Membership
 from meshnode.daemon.perform import Performer
 from meshnode.daemon.renewal import renew, renewal_is_due, store_is_lost
 from meshnode.daemon.supervise import Once, Part, describe, supervised
@@ -171,7 +172,7 @@ class _Daemon:
             carriers.overlay,
             stop,
         )
-        me = Me(home.path, home.name, home.keys, home.mesh, home.sealer, home.join)
+        me = Me(home.path, home.name, home.keys, home.mesh, home.sealer, Membership(home))
         self._desk = Desk(host, me, self.town.book, self.town.progress, self.town.feed)
 
     async def run(self, task_status: Started) -> None:

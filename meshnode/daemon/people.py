@@ -1,18 +1,11 @@
-"""Handlers about people: invites, contacts, channels, devices."""
+"""Handlers about people: contacts, channels, devices."""
 
 from __future__ import annotations
 
 from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
 from meshnode.core.identity.certificate import revoke_device
-from meshnode.core.identity.invite import (
-    ContactInvite,
-    MeshInvite,
-    check_name,
-    contact_uri,
-    mesh_uri,
-    read_invite_untrusted,
-)
+from meshnode.core.identity.invite import MeshInvite, check_name, read_invite_untrusted
 from meshnode.core.identity.words import safety_words
 from meshnode.core.ids import DeviceKey, PersonaKey
 from meshnode.core.inputs import RemoveContact, RevokeDevice, SetChannel, SetContact
@@ -105,6 +98,7 @@ class Channels:
         """Who answers which request."""
         return {
             requests.ChannelListRequest: self._channels,
+            requests.ChannelCreateRequest: self._channel_create,
             requests.ChannelJoinRequest: self._channel_join,
             requests.ChannelLeaveRequest: self._channel_leave,
         }
@@ -114,53 +108,27 @@ class Channels:
         known = await self._desk.host.channels()
         return replies.ChannelsReply(channels=[wording.channel(*one, logs) for one in known if one[0].joined])
 
+    async def _channel_create(self, request: requests.ChannelCreateRequest) -> replies.ChannelsReply:
+        if await self._is_in(request.channel):
+            raise UsageError(f"you are in a channel called {request.channel!r} already; see `meshnode channel list`")
+        return await self._set_channel(request.channel, joined=True)
+
     async def _channel_join(self, request: requests.ChannelJoinRequest) -> replies.ChannelsReply:
-        await self._set_channel(request.channel, joined=True)
-        return await self._channels(request)
+        return await self._set_channel(request.channel, joined=True)
 
     async def _channel_leave(self, request: requests.ChannelLeaveRequest) -> replies.ChannelsReply:
-        await self._set_channel(request.channel, joined=False)
-        return await self._channels(request)
+        if not await self._is_in(request.channel):
+            raise UsageError(f"you are in no channel called {request.channel!r}; see `meshnode channel list`")
+        return await self._set_channel(request.channel, joined=False)
 
-    async def _set_channel(self, name: str, *, joined: bool) -> None:
+    async def _is_in(self, name: str) -> bool:
+        return any(record.joined and record.name == name for record, _ in await self._desk.host.channels())
+
+    async def _set_channel(self, name: str, *, joined: bool) -> replies.ChannelsReply:
         check_name(name)
         await self._desk.host.submit(SetChannel(self._desk.book.channel(name), name, joined))
         await self._desk.load()
-
-
-class Invites:
-    """My contact, and membership of the mesh."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    @property
-    def answers(self) -> Answers:
-        """Who answers which request."""
-        return {
-            requests.InviteRequest: self._invite,
-            requests.MeshInviteRequest: self._mesh_invite,
-            requests.MeshJoinRequest: self._mesh_join,
-        }
-
-    async def _invite(self, request: requests.InviteRequest) -> replies.UriReply:
-        return replies.UriReply(uri=contact_uri(self._desk.me.keys.persona, self._desk.me.name))
-
-    async def _mesh_invite(self, request: requests.MeshInviteRequest) -> replies.UriReply:
-        mesh = self._desk.me.mesh
-        secret = None if mesh.open else mesh.current.secret
-        uri = mesh_uri(mesh.name, secret, mesh.current.number, mesh.carried_roots)
-        return replies.UriReply(uri=uri, mesh=mesh.name)
-
-    async def _mesh_join(self, request: requests.MeshJoinRequest) -> replies.MeshReply:
-        invite = read_invite_untrusted(request.uri)
-        if isinstance(invite, ContactInvite):
-            raise UsageError(f"this is the contact of {invite.name}, not membership of a mesh; use `contact add`")
-        self._desk.me.join(invite)
-        opened = " (open: whoever knows the name is in)" if invite.secret is None else ""
-        return replies.MeshReply(
-            mesh=invite.name, text=f"member of {invite.name}{opened} from the next start of the node"
-        )
+        return await self._channels(requests.ChannelListRequest())
 
 
 class Devices:

@@ -324,3 +324,26 @@ def test_watching_ends_when_its_reader_leaves(homes: list[Path]) -> None:
 def test_a_mesh_invite_may_come_from_standard_input(ada: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     _typed(monkeypatch, ada("mesh", "invite", "--json").json["uri"].encode() + b"\n")
     assert ada("mesh", "join").code == 0
+
+
+def test_a_mesh_secret_is_renewed(ada: Commands, bo: Commands) -> None:
+    ran = ada("mesh", "renew", "--json", "--words")
+    assert (ran.json["mesh"], ran.json["number"]) == ("valley", 1)
+    assert ran.err.count("\n") == 2
+    held = bo("mesh", "join", ran.json["words"], "--json").json
+    assert held["secrets"] == [{"number": 0, "current": True}, {"number": 1, "current": False}]
+    assert "understood" in ada("mesh", "secrets").out
+    for member in (ada, bo):
+        assert member("mesh", "use", "1").code == 0
+        assert member("mesh", "drop", "0", "--json").json["secrets"] == [{"number": 1, "current": True}]
+    assert ada("mesh", "drop", "1").code == 1
+
+
+def test_channels_begin_and_end(ada: Commands) -> None:
+    assert "harvest" in ada("channel", "create", "harvest").out
+    again = ada("channel", "create", "harvest")
+    assert (again.code, again.err.count("\n")) == (1, 1)
+    assert "harvest" not in ada("channel", "leave", "harvest").out
+    gone = ada("channel", "leave", "harvest")
+    assert gone.code == 1
+    assert "no channel called 'harvest'" in gone.err

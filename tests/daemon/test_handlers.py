@@ -12,17 +12,19 @@ import pytest
 from meshnode.control import notices as told
 from meshnode.control import replies, requests
 from meshnode.control.feed import Feed
+from meshnode.core.identity.invite import MeshInvite
 from meshnode.core.identity.keys import new_keys
 from meshnode.core.ids import DeviceKey, MessageId, PersonaKey
 from meshnode.core.inputs import Compose, Input
 from meshnode.core.notices import MessageFiled, StateChanged, Waiting
 from meshnode.core.records import ContactRecord, MessageRecord, StateRecord
-from meshnode.core.sealing.mesh import open_mesh
+from meshnode.core.sealing.mesh import MeshKeys, open_mesh
 from meshnode.core.sealing.seeded import SeededEntropy, SeededSealer
 from meshnode.daemon.adapters import Filed
 from meshnode.daemon.book import Book
 from meshnode.daemon.desk import Desk, Me, cursor, read_cursor
 from meshnode.daemon.handlers import answers, streams
+from meshnode.daemon.membership import Membership
 from meshnode.daemon.progress import Progress
 from meshnode.errors import UsageError
 
@@ -95,10 +97,23 @@ class Remembering:
         return {**STATUS, "airtime": {"backlog_s_halow0": 0.5, "backlog_s_eth0": 0.1}, "sessions": sessions}
 
 
+class Drawer:
+    """A home that keeps nothing but its mesh."""
+
+    def __init__(self, mesh: MeshKeys) -> None:
+        self.mesh, self.entropy = mesh, SeededEntropy(1)
+
+    def join(self, invite: MeshInvite) -> MeshKeys:
+        raise AssertionError("nobody joins here")
+
+    def keep_mesh(self, mesh: MeshKeys) -> None:
+        self.mesh = mesh
+
+
 async def at_desk(host: Remembering) -> Desk:
     sealer, entropy = SeededSealer(1), SeededEntropy(1)
     keys = new_keys(sealer, entropy)
-    me = Me(Path("/home"), "Ada", keys, open_mesh("public"), sealer, lambda invite: None)
+    me = Me(Path("/home"), "Ada", keys, open_mesh("public"), sealer, Membership(Drawer(open_mesh("public"))))
     desk = Desk(host, me, Book(keys.persona, "Ada"), Progress(), host.feed)  # type: ignore[arg-type]
     await desk.load()
     return desk

@@ -2,7 +2,7 @@
 
     payload = kind 1 ("c" or "m") | version 1 | fields | checksum 4
     contact: persona 32 | name length 1 | name | later fields are skipped
-    mesh:    flags 1 (1 open) | key number 1 | secret 32 unless open | name length 1 | name
+    mesh:    flags 1 (1 open, 2 early) | key number 1 | secret 32 unless open | name length 1 | name
              | [roots 40, when the secret is not the mesh's first] | later fields are skipped
 
 The URI is `mesh:` and the kind in clear, then the rest in base32, so that case does not matter and a QR code of
@@ -25,7 +25,7 @@ from meshnode.errors import UsageError, WireError
 VERSION = 1
 MAX_NAME = 64  # bytes of UTF-8
 MAX_TEXT = 1024  # characters of an invite as typed
-OPEN = 1  # flag of a mesh invite
+OPEN, EARLY = 1, 2  # flags of a mesh invite
 
 _CONTACT, _MESH = b"c", b"m"
 _CHECKSUM = 4
@@ -44,12 +44,16 @@ class ContactInvite:
 
 @dataclass(frozen=True, slots=True)
 class MeshInvite:
-    """A mesh to join. `secret` is None when it is open: whoever knows the name is in. `roots`: of its first secret."""
+    """A mesh to join. `secret` is None when it is open: whoever knows the name is in. `roots`: of its first secret.
+
+    `early`: a secret that members shall hold, and not speak before all of them do.
+    """
 
     name: str
     secret: bytes | None = field(repr=False)
     number: int = 0
     roots: bytes = field(default=b"", repr=False)
+    early: bool = False
 
 
 def contact_uri(persona: PersonaKey, name: str) -> str:
@@ -57,9 +61,9 @@ def contact_uri(persona: PersonaKey, name: str) -> str:
     return _uri(_CONTACT, persona + _named(name))
 
 
-def mesh_uri(name: str, secret: bytes | None, number: int = 0, roots: bytes = b"") -> str:
+def mesh_uri(name: str, secret: bytes | None, number: int = 0, roots: bytes = b"", *, early: bool = False) -> str:
     """Membership of a mesh: whoever holds this is in."""
-    flags = OPEN if secret is None else 0
+    flags = OPEN if secret is None else EARLY * early
     return _uri(_MESH, bytes((flags, number)) + (secret or b"") + _named(name) + roots)
 
 
@@ -154,8 +158,9 @@ def _one_line(name: str) -> bool:
 
 def _mesh_untrusted(cursor: Cursor) -> MeshInvite:
     flags, number = cursor.number(1), cursor.number(1)
-    if flags & ~OPEN or number > 3:
+    if flags not in (0, OPEN, EARLY) or number > 3:
         raise WireError("the invite was made by a newer meshnode")
     secret = None if flags & OPEN else cursor.take(32)
     name, rest = _name_untrusted(cursor), cursor.rest()
-    return MeshInvite(name, secret, number, rest[:_ROOTS] if secret and len(rest) >= _ROOTS else b"")
+    roots = rest[:_ROOTS] if secret and len(rest) >= _ROOTS else b""
+    return MeshInvite(name, secret, number, roots, bool(flags & EARLY))

@@ -158,6 +158,11 @@ def with_secret(mesh: MeshKeys, number: int, secret: bytes) -> MeshKeys:
     return MeshKeys(mesh.name, (MeshSecret(number, secret), *kept)[:MAX_SECRETS], roots=mesh.roots)
 
 
+def with_next(mesh: MeshKeys, number: int, secret: bytes) -> MeshKeys:
+    """The mesh with a new secret that is held and not spoken yet; as in `with_secret` the oldest may go."""
+    return with_current(with_secret(mesh, number, secret), mesh.current.number)
+
+
 def with_current(mesh: MeshKeys, number: int) -> MeshKeys:
     """The mesh with another of its secrets as the current one."""
     ahead = tuple(held for held in mesh.secrets if held.number == number)

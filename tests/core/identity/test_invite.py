@@ -83,10 +83,11 @@ def test_swapped_words_are_noticed(a: int, b: int) -> None:
         read_invite_untrusted(" ".join(words))
 
 
+@pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize("roots", [b"", bytes(range(40))])
-def test_a_later_secret_comes_with_the_roots_of_the_first(roots: bytes) -> None:
-    invite = MeshInvite("valley", bytes(32), 2, roots)
-    uri = mesh_uri("valley", bytes(32), 2, roots)
+def test_a_later_secret_comes_with_the_roots_of_the_first(roots: bytes, early: bool) -> None:
+    invite = MeshInvite("valley", bytes(32), 2, roots, early)
+    uri = mesh_uri("valley", bytes(32), 2, roots, early=early)
     assert read_invite_untrusted(uri) == read_invite_untrusted(invite_words(uri)) == invite
 
 
@@ -134,7 +135,7 @@ MESH_HEAD = b"m\x01\x01\x00"
         (b"c\x01" + ADA + b"\x01\xff", "not text"),
         (b"c\x01" + ADA + b"\x03A\na", "not text"),
         (b"c\x01" + ADA + b"\x05a\xe2\x80\xaeb", "not text"),
-        (b"m\x01\x02\x00\x03Ada", "newer meshnode"),
+        (b"m\x01\x03\x00\x03Ada", "newer meshnode"),
         (b"m\x01\x01\x04\x03Ada", "newer meshnode"),
     ],
 )
