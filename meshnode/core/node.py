@@ -118,7 +118,7 @@ class Node:
             "neighbours": [self._neighbour_status(neighbour) for neighbour in self.neighbours.reachable()],
             "counts": {
                 "logs": len(logs),
-                "blocks": sum(log.rows.last - log.start + 1 for log in logs.values() if log.rows.last),
+                "blocks": sum(log.last for log in logs.values()),
                 "envelopes": len(self.forwarding.shelf),
                 "chunks": 0,
             },

@@ -56,7 +56,7 @@ class BlockRecord(Keyed):
 
 @dataclass(frozen=True, slots=True)
 class LogRecord(Keyed):
-    """What is held of one log. Headers are complete from `start` to `head`; bodies may be gone below `floor`.
+    """What is held of one log. Headers are complete from `start` (so far 1) to `head`; bodies may go below `floor`.
 
     `frozen_at`: first seq of a fork (0: none). `adopted`: seq 4 | id 32 of the block up to which its owner adopted one.
     """

@@ -1,7 +1,7 @@
 """Checkpoints: the author's signed claim over the blocks since the last one.
 
-Due every 64 blocks. A newcomer may start a log at one, marked "history before it not checked". Whoever holds the
-headers compares: a root that differs is a split of the log (rule 4.8). The body is 88 B:
+Due every 64 blocks. Whoever holds the headers compares: a root that differs is a split of the log (rule 4.8). Nobody
+starts a log at one yet (docs/decisions/start-from-the-root.md). The body is 88 B:
 
     first seq covered 4 | blocks covered 4 | Merkle root 32 | last checkpoint: seq 4, id 20 | one at half distance: same
 
@@ -58,10 +58,10 @@ def decode_checkpoint_untrusted(body: bytes, seq: int) -> Checkpoint:
 
 
 def claim_over(rows: Rows) -> Checkpoint | None:
-    """What its author may claim of a log that is held from its start, or None when no checkpoint is due yet."""
+    """What its author may claim of a log, or None when no checkpoint is due yet."""
     earlier = list(rows.of_kind(CHECKPOINT))
     last = earlier[-1] if earlier else 0
-    first = max(last, rows.start)
+    first = max(last, 1)
     count = min(rows.last - first + 1, MAX_COVERED)
     if rows.last - last < EVERY:
         return None

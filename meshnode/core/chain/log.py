@@ -1,4 +1,4 @@
-"""One log: a row of headers from its first block (or a checkpoint) up to the first gap, and blocks kept beyond the gap.
+"""One log: a row of headers from its first block up to the first gap, and blocks kept beyond the gap.
 
 Only the row counts for the frontier (rule 4.6). What each new block means stands in the table of `verdict.py`. Bodies
 stay in the store; a log knows which are held, wanted, dropped, or removed by their author.
@@ -27,7 +27,7 @@ from meshnode.core.chain.prune import decode_floor_untrusted, touchable
 from meshnode.core.chain.rows import Rows
 from meshnode.core.chain.verdict import Verdict
 from meshnode.core.ids import REF_SIZE, BlockId, LogId, log_handle
-from meshnode.errors import UsageError, WireError
+from meshnode.errors import WireError
 
 MAX_BEYOND: Final = 2048  # blocks kept above a gap: a page or two of newest-first fetching
 STRANGERS: Final = 3  # the ring of a log nobody placed nearer
@@ -53,8 +53,6 @@ class Log:
 
     __slots__ = (
         "_looks",
-        "_start",
-        "_start_prev",
         "adopted_id",
         "adopted_seq",
         "beyond",
@@ -83,15 +81,8 @@ class Log:
         self.adopted_id = BlockId(b"")
         self.suspect = 0  # lowest seq whose backlink contradicts what we hold below it
         self._looks = 0
-        self._start = 1  # where the row begins, or shall begin
-        self._start_prev = ROOT
 
     # -- what there is
-
-    @property
-    def start(self) -> int:
-        """First seq of the row: 1, or a checkpoint. "History before it not checked" when it is not 1."""
-        return self.rows.start
 
     @property
     def last(self) -> int:
@@ -119,7 +110,7 @@ class Log:
     @property
     def head(self) -> int:
         """The contiguous head as the frontier tells it."""
-        return min(self.rows.last, self.limit)
+        return min(self.rows.last, self.limit) if self.frozen_at else self.rows.last
 
     @property
     def element(self) -> Element:
@@ -169,7 +160,7 @@ class Log:
         top = self.suspect
         if self.proof is not None:
             top = 0 if self.proof.lowest or self.replaced >= 2 * MAX_REPLACEMENTS else self.proof.seq
-        first = max(self.rows.start, 1, top - _FIRST_LOOK * 4**self._looks)
+        first = max(1, top - _FIRST_LOOK * 4**self._looks)
         return (first, top - first) if top > first else None
 
     def missing_bodies(self) -> Iterator[int]:
@@ -198,7 +189,7 @@ class Log:
     # -- what happens to it
 
     def offer(self, block: Block) -> Verdict:
-        """Take one verified block of this log; the table above says what comes of it."""
+        """Take one verified block of this log; the table in `verdict.py` says what comes of it."""
         held = self.id_at(block.seq)
         if held == block.id:
             return self._again(block)
@@ -260,38 +251,25 @@ class Log:
         self.rows.cut(self.frozen_at)
         return gone
 
-    def restore(self, start: int, floor: int, frozen_at: int, adopted: bytes) -> None:
+    def restore(self, floor: int, frozen_at: int, adopted: bytes) -> None:
         """Take up again what the log's row says; `restore_block` follows for each of its blocks, lowest seq first."""
-        self._start, self.floor, self.frozen_at = start, floor, frozen_at
+        self.floor, self.frozen_at = floor, frozen_at
         self.adopted_seq, self.adopted_id = int.from_bytes(adopted[:4], "big"), BlockId(adopted[4:])
 
     def restore_block(self, seq: int, held: Held) -> None:
         """Take up again one stored block; where its backlink is not known (empty), rows are taken as they stand."""
-        last = self.rows.last
-        if (not last and seq == self._start) or (last and seq == last + 1 and held.prev in (b"", self.ref_before(seq))):
-            if not last:
-                self._start_prev = held.prev
-            self.rows.append(seq, held.id, held.kind, held.state, held.body_len)
+        follows = seq == self.rows.last + 1
+        if follows and held.prev in (b"", self.ref_before(seq)):
+            self.rows.append(held.id, held.kind, held.state, held.body_len)
         elif held.prev and held.kind not in _READ:
             self.beyond[seq] = held
-            if last and seq == last + 1:
+            if follows:
                 self.suspect = seq
 
     @property
     def adopted(self) -> bytes:
         """The adopted block as a row keeps it: seq 4 | id 32, or nothing."""
         return self.adopted_seq.to_bytes(4, "big") + self.adopted_id if self.adopted_seq else b""
-
-    def begin_at(self, seq: int) -> None:
-        """A newcomer starts at a checkpoint it holds beyond the gap, with nothing below it."""
-        held = self.beyond.get(seq)
-        if self.rows.last or held is None or held.kind != CHECKPOINT:
-            raise UsageError("a log begins at its first block or at a checkpoint")
-        del self.beyond[seq]
-        self._start_prev = held.prev
-        self._append(seq, held)
-        self._pull_down()
-        self._pull()
 
     # -- how
 
@@ -306,10 +284,8 @@ class Log:
 
     def _place(self, block: Block) -> Verdict:
         seq, held = block.seq, self._held(block)
-        if seq == self.rows.last + 1 and (self.rows.last or seq == 1):
+        if seq == self.rows.last + 1:
             return self._next(seq, held)
-        if seq < self.rows.start:
-            return self._before(seq, held)
         if len(self.beyond) >= MAX_BEYOND:
             return Verdict.TOO_FAR
         self.beyond[seq] = held
@@ -324,23 +300,8 @@ class Log:
         self.suspect = seq
         return Verdict.FORK_BELOW
 
-    def _before(self, seq: int, held: Held) -> Verdict:
-        if seq != self.rows.start - 1 or held.id[:REF_SIZE] != self._start_prev:
-            return Verdict.TOO_FAR
-        self.beyond[seq] = held
-        self._pull_down()
-        return Verdict.NEW
-
-    def _pull_down(self) -> None:
-        """Join what lies before the checkpoint we began at, as far as it is linked."""
-        while (held := self.beyond.get(self.rows.start - 1)) is not None and held.id[:REF_SIZE] == self._start_prev:
-            del self.beyond[self.rows.start - 1]
-            self.rows.prepend(held.id, held.kind, held.state, held.body_len)
-            self._start_prev = held.prev
-        self._raise_floor(self.floor)
-
     def _append(self, seq: int, held: Held) -> Verdict:
-        self.rows.append(seq, held.id, held.kind, held.state, held.body_len)
+        self.rows.append(held.id, held.kind, held.state, held.body_len)
         return self._read(seq, held.kind, held.body, Verdict.NEW) if held.body else Verdict.NEW
 
     def _pull(self) -> None:

@@ -87,11 +87,6 @@ class Logbook:
         log = self.open(proof.log)
         log.proof, log.replaced, log.frozen_at = proof, replaced, log.frozen_at or proof.seq
 
-    def begin_at(self, log: LogId, seq: int) -> None:
-        """A newcomer starts a log at a checkpoint; see `Log.begin_at`."""
-        self._dirty.add(log)
-        self.logs[log].begin_at(seq)
-
     def frontier(self) -> Iterator[Element]:
         """All elements, sorted by log; logs of which nothing counts yet are left out."""
         self._refresh()

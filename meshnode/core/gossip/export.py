@@ -47,7 +47,7 @@ class Export:
                 self._ctx.emit(SendRecord(session, encode_frame(fork_frame(log.proof))))
             if log_device(log.id) in without:
                 continue
-            for first in range(log.start, log.head + 1, PAGE):
+            for first in range(1, log.head + 1, PAGE):
                 parcel.pages.append((log.id, first, min(PAGE, log.head - first + 1)))
         self._next(parcel)
 

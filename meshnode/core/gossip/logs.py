@@ -83,7 +83,7 @@ class Logs:
         records = sorted((r for r in snapshot.records if isinstance(r, LogRecord)), key=lambda record: record.used_at)
         for record in records:
             log = self.book.open(record.log, record.ring)
-            log.restore(record.start, record.floor, record.frozen_at, record.adopted)
+            log.restore(record.floor, record.frozen_at, record.adopted)
             self._bytes[record.log], self._used[record.log] = record.bytes, record.used_at
             self.admission.opened(record.log, record.used_at)
         proofs = [record for record in snapshot.records if isinstance(record, ForkProofRecord)]
@@ -352,7 +352,7 @@ class Logs:
 
     def _row(self, log: Log) -> LogRecord:
         size, used = self._bytes.get(log.id, 0), self._used.get(log.id, self._ctx.now)
-        return LogRecord(log.id, log.start, log.last, log.floor, log.frozen_at, log.adopted, log.ring, size, used)
+        return LogRecord(log.id, 1, log.last, log.floor, log.frozen_at, log.adopted, log.ring, size, used)
 
     def _note_change(self, log: LogId) -> None:
         self._counter += 1
@@ -385,7 +385,7 @@ class Logs:
         held = self.book.logs[log]
         if held.ring == STRANGERS:
             self._strangers_bytes -= self._bytes.get(log, 0)
-        rows = [*range(held.start, held.last + 1), *held.beyond] if held.last else [*held.beyond]
+        rows = (*range(1, held.last + 1), *held.beyond)
         self._ctx.forget(*(RecordKey(BlockRecord, (log, seq)) for seq in rows), RecordKey(LogRecord, (log,)))
         if held.proof is not None:
             self._ctx.forget(RecordKey(ForkProofRecord, (log,)))

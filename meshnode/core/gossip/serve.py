@@ -128,8 +128,8 @@ class Serve:
         found, room = [], MAX_BLOCKS
         for wish in wishes:
             for log in self._logs.candidates(wish.log):
-                first = max(wish.first, log.start)
-                last = min(wish.first + wish.count - 1, log.served, first + room - 1, log.highest)
+                first = wish.first
+                last = min(first + wish.count - 1, log.served, first + room - 1, log.highest)
                 if log.rows.last and last >= first:
                     self._logs.use(log.id)
                     full = len(wish.log) == LOG_ID_SIZE

@@ -354,7 +354,7 @@ class Sessions:
                 self._logs.use(log.id)
                 if log.proof is not None and wish.first + wish.count - 1 > log.head:
                     self._send(sync, fork_frame(log.proof))
-                first, last = max(wish.first, log.start), min(wish.first + wish.count - 1, log.last, log.served)
+                first, last = wish.first, min(wish.first + wish.count - 1, log.last, log.served)
                 if not log.last or last < first or len(sync.serving) >= MAX_SERVING:
                     continue
                 if wish.bodies_only:

@@ -22,7 +22,6 @@ from meshnode.core.chain.log import MAX_BEYOND, Held, Log
 from meshnode.core.chain.prune import encode_floor
 from meshnode.core.chain.verdict import Verdict
 from meshnode.core.ids import PERSON_CHANNEL
-from meshnode.errors import UsageError
 from support.chain_fakes import Writer
 
 
@@ -53,7 +52,7 @@ def test_blocks_in_order_raise_the_head() -> None:
     assert log.offer(ann.blocks[1]) is Verdict.DUPLICATE
     assert log.id_at(2) == ann.blocks[1].id
     assert log.id_at(4) is None
-    assert (log.start, log.last, log.highest) == (1, 3, 3)
+    assert (log.last, log.highest) == (3, 3)
 
 
 def test_a_floor_of_a_later_version_is_carried_and_not_acted_upon() -> None:
@@ -351,70 +350,9 @@ def test_a_contradiction_counts_in_any_order_of_arrival() -> None:
     assert (log.head, log.frozen_at) == (5, 6)
 
 
-def test_a_newcomer_begins_at_a_checkpoint() -> None:
-    ann, checkpoint = checkpointed()
-    ann.post(3)
-    log = Log(ann.log)
-    for block in ann.blocks[67:]:
-        log.offer(block)
-    assert log.head == 0
-    log.begin_at(checkpoint.seq)
-    assert (log.start, log.head) == (68, 74)
-    assert log.offer(ann.blocks[65]) is Verdict.TOO_FAR
-    assert log.offer(ann.blocks[66]) is Verdict.NEW
-    assert (log.start, log.head) == (67, 74)
-
-
-def test_history_below_a_checkpoint_must_link_to_it() -> None:
-    ann, checkpoint = checkpointed()
-    clone = ann.fork()
-    del clone.blocks[69:]
-    log = Log(ann.log)
-    log.offer(checkpoint)
-    log.begin_at(71)
-    assert log.offer(clone.write(b"other")) is Verdict.TOO_FAR
-    assert log.offer(ann.blocks[69]) is Verdict.NEW
-    assert log.start == 70
-
-
-def test_what_waited_below_a_checkpoint_must_link_to_it_too() -> None:
-    ann, checkpoint = checkpointed()
-    clone = ann.fork()
-    del clone.blocks[69:]
-    log = Log(ann.log)
-    log.offer(clone.write(b"other"))
-    log.offer(checkpoint)
-    log.begin_at(71)
-    assert (log.start, log.head) == (71, 71)
-    assert log.offer(ann.blocks[69]) is Verdict.FORK
-
-
-@pytest.mark.parametrize("seq", [70, 71, 72])
-def test_a_log_begins_only_at_a_checkpoint_and_only_when_empty(seq: int) -> None:
-    ann, _ = checkpointed()
-    log = Log(ann.log)
-    log.offer(ann.blocks[69])
-    if seq == 71:
-        log = held_of(ann)
-    with pytest.raises(UsageError):
-        log.begin_at(seq)
-
-
-def test_history_below_a_floor_is_not_wanted_when_it_comes_late() -> None:
-    ann, _ = checkpointed()
-    ann.write(encode_floor(72), kind=FLOOR)
-    log = Log(ann.log)
-    log.offer(without_body(ann.blocks[69]))
-    for block in ann.blocks[70:]:
-        log.offer(block)
-    log.begin_at(71)
-    assert log.start == 70
-    assert log.state_at(70) == BODY_REMOVED
-
-
 def restored(log: Log, blocks: list[Block], *, links: bool) -> Log:
     fresh = Log(log.id)
-    fresh.restore(log.start, log.floor, log.frozen_at, log.adopted)
+    fresh.restore(log.floor, log.frozen_at, log.adopted)
     for block in blocks:
         state = log.state_at(block.seq)
         held = Held(block.id, block.prev if links else b"", block.kind, state, block.body_len, b"")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from meshnode.core.chain import logbook as module
 from meshnode.core.chain.block import compact_of, verify_untrusted
-from meshnode.core.chain.checkpoint import Checkpoint
 from meshnode.core.chain.fork import Adoption, prove
 from meshnode.core.chain.frontier import Element
-from meshnode.core.chain.kinds import CHECKPOINT
 from meshnode.core.chain.log import Log
 from meshnode.core.chain.logbook import Logbook
 from meshnode.core.chain.verdict import Verdict
@@ -134,14 +132,3 @@ def test_proofs_survive_a_restart() -> None:
     book.restore_proof(proof, replaced=2)
     log = book.logs[ann.log]
     assert (log.proof, log.replaced, log.frozen_at) == (proof, 2, 1)
-
-
-def test_a_newcomer_begins_at_a_checkpoint() -> None:
-    ann = Writer()
-    ann.post(3)
-    checkpoint = ann.write(Checkpoint(1, 3, bytes(32)).encode(), kind=CHECKPOINT)
-    book = Logbook()
-    book.offer(checkpoint)
-    before = book.digest(KEY)
-    book.begin_at(ann.log, 4)
-    assert book.digest(KEY) != before
