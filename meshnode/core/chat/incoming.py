@@ -10,6 +10,7 @@ either: to them we look like any relay.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -99,19 +100,30 @@ class Incoming:
     # In a session
 
     def _in_session(self, header: EnvelopeHeader, data: bytes) -> bool:
+        revealed, fresh = self._open(header, data)
+        self._look_up(fresh)
+        return revealed
+
+    def _open(self, header: EnvelopeHeader, data: bytes) -> tuple[bool, tuple[Tag, ...]]:
+        """True if it was ours and a receipt is on its way; and the tags that came into the window."""
         session = self._sessions.expecting(header.tag)
         if session is None or self._people.is_blocked(session.persona) or not self._has_room(session.persona):
-            return False
+            return False, ()
         before = frozenset(session.ratchet.expected)
         try:
             opened = session.ratchet.open_untrusted(self._ctx.sealer, data, self._ctx.now)
         except WireError:
             self._ctx.count("wrong_seal")
-            return False
+            return False, self._used_up(session, before)
         fresh = self._sessions.moved(session, before)
-        revealed = self._file(session, header, opened.inner, opened.receipt, (session.row(),))
-        self._look_up(fresh)
-        return revealed
+        return self._file(session, header, opened.inner, opened.receipt, (session.row(),)), fresh
+
+    def _used_up(self, session: Session, before: frozenset[Tag]) -> tuple[Tag, ...]:
+        """A seal that opened uses its key up, even around what makes no sense; a wrong one changed nothing."""
+        if session.ratchet.expected.keys() == before:
+            return ()
+        self._ctx.persist(session.row())
+        return self._sessions.moved(session, before)
 
     # A first message
 
@@ -151,9 +163,11 @@ class Incoming:
         return revealed
 
     def _look_up(self, fresh: tuple[Tag, ...]) -> None:
-        """Tags that became ours just now: the envelope may be carried here already (rule 7.5)."""
-        for carried in self._forwarding.with_tags(fresh):
-            self._in_session(carried.header, carried.record.data)
+        """Tags that became ours just now: the envelope may be carried here already, and make others ours (rule 7.5)."""
+        waiting = deque(fresh)
+        while waiting:
+            for carried in self._forwarding.with_tags((waiting.popleft(),)):
+                waiting += self._open(carried.header, carried.record.data)[1]
 
     # Filing
 

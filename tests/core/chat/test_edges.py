@@ -27,6 +27,7 @@ from meshnode.core.records import (
     Snapshot,
     StateRecord,
 )
+from meshnode.core.sealing import ratchet
 from meshnode.core.sealing.envelope import Terms
 from meshnode.core.sealing.first import Prekey, seal_first
 from meshnode.core.sealing.inner import NO_PREVIOUS, TEXT, Inner, chain_hash
@@ -499,6 +500,43 @@ def test_tags_that_come_into_the_window_are_looked_up_among_what_is_carried() ->
     valley.deliver(a, b, EnvelopeFrame(sealed[60], 0, 0))
     assert b.inbox() == ["hello", "60", "134"]
     assert len(b.forwarding.shelf) == 0
+
+
+def test_a_long_row_of_what_is_carried_opens_whatever_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("WINDOW", "MAX_MESSAGES"):  # each opens the next: a hostile contact can lay out a row as it likes
+        monkeypatch.setattr(ratchet, limit, {"WINDOW": 1, "MAX_MESSAGES": 10_000}[limit])
+    valley, a, b = talked(imax_s=1e9)
+    valley.part(a, b)
+    for number in range(600):
+        a.write(b, str(number))
+        (session,) = a.chat.sessions.of(b.keys.device)
+        session.ratchet.proved(session.ratchet.send_index - 1)
+    sealed = [row.data for row in a.rows.every(EnvelopeRecord)]
+    valley.beacons = False
+    valley.join(a, b)
+    for data in [*sealed[1:], sealed[0]]:
+        valley.deliver(a, b, EnvelopeFrame(data, 0, 0))
+    assert b.inbox() == ["hello", *(str(number) for number in range(600))]
+
+
+def test_nonsense_that_opens_moves_the_window_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    valley, a, b = talked(imax_s=1e9)
+    valley.part(a, b)
+    for number in range(150):
+        if number == 100:
+            monkeypatch.setattr(Inner, "encode", lambda self: bytes(16))
+        a.write(b, str(number))
+        monkeypatch.undo()
+        (session,) = a.chat.sessions.of(b.keys.device)
+        session.ratchet.proved(session.ratchet.send_index - 1)
+    sealed = [row.data for row in a.rows.every(EnvelopeRecord)]
+    valley.beacons = False
+    valley.join(a, b)
+    valley.deliver(a, b, EnvelopeFrame(sealed[100], 0, 0))
+    valley.deliver(a, b, EnvelopeFrame(sealed[149], 0, 0))
+    assert b.inbox() == ["hello", "149"]
+    valley.reboot(b)
+    assert sealed[100][6:16] not in b.chat.sessions._tags
 
 
 def test_who_carries_it_is_told_after_a_reboot_too() -> None:
