@@ -11,7 +11,7 @@ _CHECKOUT = Path(__file__).parents[1] / "hardware"
 
 
 def hardware() -> Path:
-    """The directory with `boards/`, `regions/`, `systemd/` and `udev/`."""
+    """The directory with `boards/`, `regions/` and the rest."""
     for place in (_INSTALLED, _CHECKOUT):
         if place.is_dir():
             return place
@@ -19,5 +19,5 @@ def hardware() -> Path:
 
 
 def files(kind: str) -> list[Path]:
-    """The TOML files of one kind ("boards", "regions"), in order of name."""
+    """The TOML files of one kind ("boards", "regions", ...), in order of name."""
     return sorted((hardware() / kind).glob("*.toml"))

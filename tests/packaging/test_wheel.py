@@ -25,7 +25,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
 def test_it_holds_code_simulator_and_hardware(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     assert {"meshnode/cli/app.py", "meshnode_sim/__init__.py", "meshnode/_hardware/boards/generic.toml"} <= names
-    for folder in ("boards", "regions", "systemd", "udev"):
+    for folder in ("boards", "channel-maps", "drivers", "modems", "phy", "regions", "systemd", "udev"):
         here = {f"meshnode/_hardware/{folder}/{file.name}" for file in (ROOT / "hardware" / folder).iterdir()}
         assert here <= names
 
