@@ -24,6 +24,24 @@ class LinkChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkUsed:
+    """The counters of an interface since it appeared, by the kernel: ours and everybody else's.
+
+    Octets with the 14 of the Ethernet header. `group_*`: the part of what was sent that went to groups. `retries`:
+    frames the radio says it sent again.
+    """
+
+    link: str
+    sent_packets: int
+    sent_octets: int
+    group_packets: int
+    group_octets: int
+    received_packets: int
+    received_octets: int
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FrameReceived:
     """A datagram heard on a link: still sealed. `source` answers by unicast; `multicast` is how it was sent."""
 
@@ -184,6 +202,7 @@ class BeginExport:
 Input = (
     Tick
     | LinkChanged
+    | LinkUsed
     | FrameReceived
     | EncounterBegan
     | RecordReceived

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from meshnode.core.airtime.laws import lawful
 from meshnode.core.airtime.outbox import Outbox, Outgoing
 from meshnode.core.chain.block import Block
 from meshnode.core.chat.chat import Chat, Why
@@ -36,6 +37,7 @@ from meshnode.core.inputs import (
     FrameReceived,
     Input,
     LinkChanged,
+    LinkUsed,
     MarkRead,
     PeerSeen,
     RecordReceived,
@@ -122,7 +124,10 @@ class Node:
                 "envelopes": len(self.forwarding.shelf),
                 "chunks": 0,
             },
-            "airtime": {f"backlog_s_{link}": round(self.outbox.backlog_s(link), 3) for link in self.ctx.links},
+            "airtime": {
+                **{f"backlog_s_{link}": round(self.outbox.backlog_s(link), 3) for link in self.ctx.links},
+                **self.outbox.laws.status(),
+            },
             "counters": dict(self.ctx.counters),
         }
 
@@ -173,6 +178,7 @@ class Node:
         self._parts = (self.neighbours, self.gossip, self.forwarding, self.chat)
 
     def _restore(self, snapshot: Snapshot) -> None:
+        self.outbox.laws.restore(snapshot)
         self.rings.restore(snapshot)
         self.neighbours.restore(snapshot)
         self.gossip.restore(snapshot)
@@ -185,7 +191,8 @@ class Node:
         match given:
             case Tick():
                 return
-            case FrameReceived():
+            case FrameReceived(link, _, multicast, data):
+                self.outbox.laws.heard(link, len(data), unicast=not multicast)
                 self._heard(self.neighbours.receive_untrusted(given))
             case RecordReceived():
                 self._heard(self.neighbours.record_untrusted(given))
@@ -197,6 +204,8 @@ class Node:
                 self.chat.mark_read(given)
             case LinkChanged():
                 self._link_changed(given)
+            case LinkUsed():
+                self.outbox.laws.used(given)
             case EncounterBegan() | EncounterEnded() | SessionWritable() | DialFailed() | PeerSeen():
                 self._encounter(given)
             case StoreState(refusing=refusing):
@@ -228,7 +237,8 @@ class Node:
         if change.settings is None:
             self.ctx.links.pop(change.link, None)
         else:
-            self.ctx.links[change.link] = change.settings
+            self.ctx.links[change.link] = lawful(change.settings)
+            self.outbox.laws.link_changed(change.link, self.ctx.links[change.link])
         self.neighbours.link_changed(change)
         self.gossip.link_changed(change)
 

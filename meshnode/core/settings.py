@@ -20,6 +20,24 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Law:
+    """What a region lets one interface transmit. Shares in parts per million, so that the accounting is exact."""
+
+    duty_ppm: int = 1_000_000  # of any `window_s`; 28,000 for a portable node in Europe
+    window_s: int = 3600
+    spacing_us: int = 0  # silence after each transmission
+    burst_us: int = 0  # the longest transmission; 0: as long as it takes
+    omit_responses: bool = False  # the acknowledgements a radio sends are not counted
+    standing_ppm: int = 0  # what the radio sends by itself: beacons
+    reserve_ppm: int = 0  # kept free for what others send on this interface and nobody can hold back
+
+    @property
+    def limited(self) -> bool:
+        """True where an hour's airtime has an end."""
+        return self.duty_ppm < 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class LinkSettings:
     """What is known about one link: the largest UDP payloads in bytes, and rates in bit/s for pacing and airtime."""
 
@@ -28,3 +46,4 @@ class LinkSettings:
     unicast_bps: int = 1_000_000
     multicast_bps: int = 300_000
     multicast: bool = True  # False where the driver or the access point filters group frames
+    law: Law = Law()

@@ -89,7 +89,8 @@ class Running:
 
     async def _queue(self, request: requests.QueueRequest) -> replies.QueueReply:
         first = islice(self._desk.host.queue(), LISTED)
-        backlog_s = max(self._desk.status().airtime.values(), default=0.0)
+        airtime = self._desk.status().airtime
+        backlog_s = max((s for name, s in airtime.items() if name.startswith("backlog_s_")), default=0.0)
         return replies.QueueReply(queue=[replies.QueueItem(**asdict(one)) for one in first], backlog_s=backlog_s)
 
     async def _peer_add(self, request: requests.PeerAddRequest) -> replies.PeeringsReply:

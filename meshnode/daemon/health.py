@@ -25,6 +25,12 @@ class Advice:
 
 
 ADVICE: dict[str, Advice] = {
+    "airtime_spent": Advice(
+        "The region allows the radio a share of each hour, and most of it is used. Frames wait in order of urgency;"
+        " none is lost.",
+        "Nothing: they leave as the hour moves on. `meshnode status` shows what was used, and by whom. Move large"
+        " things by another way (`meshnode export`), or use a faster rate.",
+    ),
     "history_split": Advice(
         "Two blocks of one device stand at the same place of its history: often a backup that was put back, or a card"
         " that was copied.",

@@ -57,7 +57,11 @@ def test_status_counts_what_is_held_and_who_is_near() -> None:
     assert near["node"] == neighbour(b, a).short
     assert (near["carrier"], near["link"], near["bound"], near["session"]) == ("link", LINK, True, False)
     assert near["address"] == "fe80::a"
-    assert status["airtime"] == {f"backlog_s_{LINK}": pytest.approx(0.0, abs=0.05)}
+    assert status["airtime"] == {
+        f"backlog_s_{LINK}": pytest.approx(0.0, abs=0.05),
+        f"used_s_{LINK}": pytest.approx(0.2, abs=0.2),
+        f"others_s_{LINK}": 0.0,
+    }
     assert status["counters"] == dict(b.node.counters)
 
 

@@ -3,17 +3,20 @@
     put -> waiting (until not_before) -> ready (fair queue) -> datagram -> Send
 
 A datagram leaves when the link is expected to be free, so that the driver's queue stays short: what waits here can
-still be cancelled, overtaken by something urgent, or share a datagram with what comes after it.
+still be cancelled, overtaken by something urgent, or share a datagram with what comes after it. Where the law of the
+region leaves a class no airtime, its frames wait (laws.py).
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
+from functools import partial
 from itertools import count
 
 from meshnode.core.airtime.estimate import airtime_s
+from meshnode.core.airtime.laws import HAND_OVER_S, Laws
 from meshnode.core.airtime.queue import FairQueue, Outgoing, Queued
 from meshnode.core.chain.varint import varint
 from meshnode.core.context import Context
@@ -27,7 +30,6 @@ from meshnode.core.wire.frames import EnvelopeFrame, Fragment
 __all__ = ["Outbox", "Outgoing"]
 
 SEAL_OVERHEAD = 29  # byte0, nonce, tag of the link seal
-_AHEAD_S = 0.01  # how much airtime may stand in the driver's queue: one frame on the air, the next one ready
 _PREVIOUS_LIMIT = 512  # frames waiting on behalf of one previous hop; what is dropped here is on disk and goes lazily
 _FRAGMENT_HEADER = 1 + 8 + 1 + 1
 _MAX_FRAGMENTS = 16
@@ -41,6 +43,7 @@ class Outbox:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self.laws = Laws(ctx)
         self.seal: Seal = _no_seal
         self.on_sent: Callable[[Outgoing], None] = _ignore
         self.on_fragmented: Callable[[bytes, bytes, Outgoing], None] = _ignore_fragmented
@@ -125,7 +128,7 @@ class Outbox:
 
     def wakeup(self) -> float | None:
         """When something may leave next."""
-        times = [self._next_at(link) for link, ready in self._ready.items() if ready and link in self._ctx.links]
+        times = [at for link in self._ready if link in self._ctx.links and (at := self._departure(link)) is not None]
         while self._waiting and id(self._waiting[0][2]) in self._gone:
             self._gone.discard(id(heapq.heappop(self._waiting)[2]))
         if self._waiting:
@@ -133,23 +136,29 @@ class Outbox:
         return min(times, default=None)
 
     def _next_at(self, link: str) -> float:
-        return self._free_at.get(link, 0.0) - _AHEAD_S
+        return self._free_at.get(link, 0.0) - HAND_OVER_S
+
+    def _departure(self, link: str) -> float | None:
+        """When the next datagram may leave a link; None if nothing is ready, or the law leaves nothing for it."""
+        classes = self._ready[link].classes()
+        lawful = self.laws.next_at(link, classes)
+        return None if lawful is None else max(self._next_at(link), lawful)
 
     def _flush_link(self, link: str, settings: LinkSettings) -> None:
         ready = self._ready[link]
-        while ready and self._ctx.now >= self._next_at(link):
-            first = ready.pop()
-            if first is None:
+        while ready:
+            allowed = self.laws.allowed(link, ready.classes())
+            if self._ctx.now < self._next_at(link) or (first := ready.pop(allowed)) is None:
                 return
-            self._depart(link, settings, self._company(link, first, settings))
+            self._depart(link, settings, self._company(link, first, settings, allowed))
 
-    def _company(self, link: str, first: Queued, settings: LinkSettings) -> list[Queued]:
+    def _company(self, link: str, first: Queued, settings: LinkSettings, allowed: Container[int]) -> list[Queued]:
         """`first` and whatever else fits into its datagram; what rides leaves early."""
         to = first.outgoing.to
         room = _limit(settings, to) - len(first.encoded)
         party = [first]
-        for source in (self._ready[link].pop_company, lambda to, room: self._pop_rider(link, to, room)):
-            while room > 4 and (queued := source(to, room - _joint(first))) is not None:
+        for source in (self._ready[link].pop_company, partial(self._pop_rider, link)):
+            while room > 4 and (queued := source(to, room - _joint(first), allowed)) is not None:
                 party.append(queued)
                 room -= len(queued.encoded) + _joint(queued)
         return party
@@ -164,10 +173,12 @@ class Outbox:
             self._ctx.count("outbox_no_address", len(party))
             return
         address, data = sealed
-        airtime = airtime_s(len(data), to is not None, settings)
-        self._free_at[link] = max(self._ctx.now, self._free_at.get(link, 0.0)) + airtime
+        lasts = airtime_s(len(data), to is not None, settings)
+        taken = max(lasts, self.laws.silence_s(link, len(data), unicast=to is not None))
+        self._free_at[link] = max(self._ctx.now, self._free_at.get(link, 0.0)) + taken
         cls = min(queued.outgoing.cls for queued in party)
-        self._ready[link].charge(cls, airtime)
+        self._ready[link].charge(cls, lasts)
+        self.laws.sent(link, len(data), unicast=to is not None)
         self._ctx.emit(Send(link, address, data, cls))
         for queued in party:
             if queued.whole is not None:
@@ -219,11 +230,11 @@ class Outbox:
             else:
                 self._ready.setdefault(queued.outgoing.link, FairQueue()).add(queued)
 
-    def _pop_rider(self, link: str, to: NeighbourId | None, room: int) -> Queued | None:
+    def _pop_rider(self, link: str, to: NeighbourId | None, room: int, allowed: Container[int]) -> Queued | None:
         for _, _, queued in self._waiting:
             out = queued.outgoing
             fits = out.rides and out.link == link and out.to == to and len(queued.encoded) <= room
-            if fits and id(queued) not in self._gone:
+            if fits and out.cls in allowed and id(queued) not in self._gone:
                 self._gone.add(id(queued))
                 return queued
         return None

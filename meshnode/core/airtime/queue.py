@@ -9,7 +9,7 @@ one thing a hostile sender cannot forge.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from meshnode.core.ids import NeighbourId
@@ -18,6 +18,7 @@ from meshnode.core.wire.frames import Frame
 CLASSES = 5
 _URGENT = 2  # classes below this go strictly first
 _WEIGHTS = {2: 8, 3: 3, 4: 1}
+_ALL = range(CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +66,18 @@ class FairQueue:
         turns = self._turns[out.cls]
         turns.setdefault((out.ring, out.author or out.previous), deque()).append(queued)
 
-    def pop(self) -> Queued | None:
-        """The frame whose turn it is, or None."""
-        cls = self._next_class()
+    def pop(self, allowed: Container[int] = _ALL) -> Queued | None:
+        """The frame of an allowed class whose turn it is, or None."""
+        cls = self._next_class(allowed)
         if cls is None:
             return None
         turns = self._turns[cls]
         turn = self._next_turn(turns)
         return self._take(turns, turn, 0)
 
-    def pop_company(self, to: NeighbourId | None, room: int) -> Queued | None:
+    def pop_company(self, to: NeighbourId | None, room: int, allowed: Container[int] = _ALL) -> Queued | None:
         """The next frame for the same destination that fits into `room` bytes, most urgent first, or None."""
-        for turns in self._turns:
+        for turns in (self._turns[cls] for cls in _ALL if cls in allowed):
             for turn in sorted(turns, key=_ring):
                 for place, queued in enumerate(turns[turn]):
                     if queued.outgoing.to == to and len(queued.encoded) <= room:
@@ -98,6 +99,10 @@ class FairQueue:
                 else:
                     del turns[turn]
 
+    def classes(self) -> list[int]:
+        """Those that have something to send."""
+        return [cls for cls in _ALL if self._turns[cls]]
+
     def __iter__(self) -> Iterator[Queued]:
         for turns in self._turns:
             for waiting in turns.values():
@@ -106,16 +111,16 @@ class FairQueue:
     def __bool__(self) -> bool:
         return any(self._turns)
 
-    def _next_class(self) -> int | None:
+    def _next_class(self, allowed: Container[int]) -> int | None:
         for cls in range(_URGENT):
-            if self._turns[cls]:
+            if self._turns[cls] and cls in allowed:
                 return cls
         ready = [cls for cls in self._spent if self._turns[cls]]
         if not ready:
             # Idle time earns no credit: who was silent for an hour must not silence the others afterwards.
             self._spent = dict.fromkeys(_WEIGHTS, 0.0)
             return None
-        return min(ready, key=lambda cls: self._spent[cls])
+        return min((cls for cls in ready if cls in allowed), key=lambda cls: self._spent[cls], default=None)
 
     @staticmethod
     def _next_turn(turns: dict[Turn, deque[Queued]]) -> Turn:
