@@ -24,7 +24,7 @@ from meshnode.core.context import Context
 from meshnode.core.gossip.beacon import BUSY, REFUSING, Beacons
 from meshnode.core.gossip.logs import Logs, change_of
 from meshnode.core.gossip.peer import Peer
-from meshnode.core.ids import LogId, log_handle
+from meshnode.core.ids import LOG_ID_SIZE, LogId, log_handle
 from meshnode.core.neighbours.neighbour import NEVER
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.wire.frames import Beacon, Change, Delta, Refs, RefWant, Want, Wish
@@ -44,6 +44,7 @@ BY_DATAGRAM: Final = 64  # blocks; more go by session
 AGAIN_S: Final = 3.0
 BUSY_WAIT_S: Final = 2.0  # for a neighbour with more than half a second in its queue; each busy beacon begins it anew
 REPLY_AGAIN_S: Final = 5.0
+REPLY_GAP_S: Final = 0.25  # any member can seal deltas in a neighbour's name, each with another digest
 RESET_AGAIN_S: Final = 2.0
 RESETS_PER_HOUR: Final = 20
 REPAIRED_HURRY_S: Final = 4.0
@@ -140,15 +141,17 @@ class Repair:
             peer.differs_since = self._ctx.now
         wanted = any(self._wishes(peer))
         peer.check_at = self._ctx.now if wanted else max(self._ctx.now, peer.acted_at + AGAIN_S)
-        if (delta.frontier, ours) != peer.delta_for or self._ctx.now > peer.delta_at + REPLY_AGAIN_S:
+        again_s = REPLY_GAP_S if (delta.frontier, ours) != peer.delta_for else REPLY_AGAIN_S
+        if self._ctx.now > peer.delta_at + again_s and self._neighbours.answer_costs(heard, self._payload(heard.link)):
             self._tell(neighbour, peer, self._reply_logs(peer, delta.changes))
 
     def ref_want(self, heard: Heard, asked: RefWant) -> None:
         """Somebody knows only handles: tell the full ids of logs we hold."""
-        found = [log.id for handle in asked.handles for log in self._logs.book.candidates(handle)]
-        room = max(1, self._payload(heard.link) // 52)
-        if found and heard.neighbour is not None:
-            self._neighbours.send(heard.neighbour, Refs(tuple(found[:room])), 0)
+        handles = dict.fromkeys(asked.handles)
+        room = max(1, self._payload(heard.link) // LOG_ID_SIZE)
+        found = [log.id for handle in handles for log in self._logs.book.candidates(handle)][:room]
+        if found and heard.neighbour is not None and self._neighbours.answer_costs(heard, LOG_ID_SIZE * len(found)):
+            self._neighbours.send(heard.neighbour, Refs(tuple(found)), 0)
 
     def refs(self, heard: Heard, refs: Refs) -> None:
         """Full ids we asked for; what they lead to is asked for next."""

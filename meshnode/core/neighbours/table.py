@@ -136,12 +136,20 @@ class Neighbours(Roster):
 
     def fine(self, heard: Heard, size: int) -> None:
         """Something in it failed verification: its previous hop pays ten times its size (rule 6.2)."""
+        bucket = self._bucket_of(heard)
+        if bucket is not None:
+            bucket.fine(size * WRONG_FACTOR, self._ctx.now)
+
+    def answer_costs(self, heard: Heard, size: int) -> bool:
+        """Who makes us speak pays for the answer out of what it may say that way; False when nothing is left."""
+        bucket = self._bucket_of(heard)
+        return bucket is None or bucket.spend(size, self._ctx.now)
+
+    def _bucket_of(self, heard: Heard) -> Bucket | None:
         settings = self._ctx.links.get(heard.link)
         if settings is not None:
-            bucket = self._receiver.bucket(heard.link, heard.sender, heard.bound, heard.pairwise, settings)
-            bucket.fine(size * WRONG_FACTOR, self._ctx.now)
-        elif heard.carrier == "session":
-            self.buckets.session(heard.sender, self._ctx.now).fine(size * WRONG_FACTOR, self._ctx.now)
+            return self._receiver.bucket(heard.link, heard.sender, heard.bound, heard.pairwise, settings)
+        return self.buckets.session(heard.sender, self._ctx.now) if heard.carrier == "session" else None
 
     def pay(self, neighbour: Neighbour, link: str, size: float) -> bool:
         """It asked, and pays for the answer; False when it has nothing left."""
@@ -320,6 +328,8 @@ class Neighbours(Roster):
         """It lacks fragments of an item we cut."""
         step = self._piece(link, neighbour.id)
         for cut, fragment in self._cut.answer(want, step, self._ctx.now):
+            if not self.pay(neighbour, link, len(fragment.data)):
+                return
             name = want.item + bytes([fragment.index])
             self.send(neighbour, fragment, cut.cls, link=link, key=name, ring=cut.ring)
 

@@ -11,13 +11,26 @@ from meshnode.core.effects import Hangup
 from meshnode.core.gossip.beacon import BUSY, REFUSING
 from meshnode.core.gossip.repair import BUSY_WAIT_S
 from meshnode.core.gossip.serve import MAX_BYTES
-from meshnode.core.ids import log_handle
+from meshnode.core.ids import channel_id, log_handle
 from meshnode.core.inputs import EncounterEnded, RecordReceived
 from meshnode.core.neighbours.buckets import SESSION_BURST, SESSION_RATE
+from meshnode.core.neighbours.fragments import Cut
 from meshnode.core.neighbours.table import Heard, Neighbour
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.codec import encode_frame
-from meshnode.core.wire.frames import Beacon, BlockFrame, Change, Frame, RefWant, Run, Unknown, Want, Wish
+from meshnode.core.wire.frames import (
+    Beacon,
+    BlockFrame,
+    Change,
+    Delta,
+    FragmentWant,
+    Frame,
+    RefWant,
+    Run,
+    Unknown,
+    Want,
+    Wish,
+)
 from support.gossip_node import GossipNode, node_of, post, village
 from support.world import LINK, World
 
@@ -75,6 +88,73 @@ def test_one_asker_gets_no_more_by_asking_beside_others() -> None:
     world.run(20)
     groups = 3  # with c, with d, alone
     assert served(world, "a", "b") - before <= MAX_BYTES < groups * 10 * 1000 + MAX_BYTES
+
+
+def with_many_logs(seed: int) -> World:
+    """Two who know each other; `a` writes in so many channels that telling them all fills a datagram."""
+    world = village(seed, "ab")
+    world.clique("a", "b")
+    world.start()
+    world.run(10)
+    for number in range(100):
+        post(world, "a", "words", channel_id(f"channel {number}"))
+    world.run(120)
+    return world
+
+
+def queued_by(world: World, frames: tuple[Frame, ...], *, pairwise: bool) -> int:
+    """Bytes that stand in line at `a` after one datagram under `b`'s link id."""
+    node, neighbour = node_of(world, "a"), far(world, "a", "b")
+    node.ctx.now, node.ctx.out = world.now, []
+    node.gossip.heard(Heard(neighbour.id, neighbour, True, LINK, "b", not pairwise, frames, pairwise=pairwise))
+    size = sum(len(queued.encoded) for queued in node.outbox._all())
+    world.perform("a", node.finish())
+    return size
+
+
+def test_a_datagram_full_of_deltas_is_answered_by_one() -> None:
+    world = with_many_logs(6)
+    deltas = tuple(Delta(bytes([number]) * 8, ()) for number in range(115))
+    assert 0 < queued_by(world, deltas, pairwise=False) < 1200
+    node, neighbour = node_of(world, "a"), far(world, "a", "b")
+    before = node.neighbours.buckets.bound(neighbour.id, True, LinkSettings(), world.now)._left
+    answers = 0
+    for number in range(400):
+        world.run(0.3)
+        answers += queued_by(world, (Delta(number.to_bytes(8, "big"), ()),), pairwise=False) > 0
+    assert answers
+    assert node.neighbours.buckets.bound(neighbour.id, True, LinkSettings(), world.now)._left >= before, "never b's own"
+
+
+def test_who_has_nothing_left_gets_no_delta_and_no_refs() -> None:
+    world = with_many_logs(7)
+    node, neighbour = node_of(world, "a"), far(world, "a", "b")
+    handle = log_handle(node.log(channel_id("channel 0")))
+    assert queued_by(world, (RefWant((handle,) * 22),), pairwise=True) < 100, "each once"
+    for pairwise in (False, True):
+        node.neighbours.buckets.bound(neighbour.id, pairwise, LinkSettings(), world.now).fine(1e9, world.now)
+        world.run(0.5)
+        frames = (Delta(b"%d2345678" % pairwise, ()), RefWant((handle,)))
+        assert queued_by(world, frames, pairwise=pairwise) == 0
+
+
+def test_who_asks_for_fragments_pays_for_them_like_for_blocks() -> None:
+    world = village(8, "ab")
+    world.clique("a", "b")
+    world.start()
+    world.run(10)
+    node, neighbour = node_of(world, "a"), far(world, "a", "b")
+    node.neighbours._cut.keep(b"12345678", Cut(bytes(16_000), 3, 1, 1000, world.now + 60))
+    bucket = node.neighbours.buckets.bound(neighbour.id, True, LinkSettings(), world.now)
+    want = FragmentWant(b"12345678", 1)
+    assert bucket.spend(0, node.ctx.now)
+    before = bucket._left
+    node.neighbours._mend(neighbour, LINK, want)
+    assert bucket._left == before - 1000
+    waiting = len(node.outbox._all())
+    bucket.fine(1e9, world.now)
+    node.neighbours._mend(neighbour, LINK, replace(want, missing=0xFFFF))
+    assert len(node.outbox._all()) == waiting == 1
 
 
 def test_who_lies_in_a_session_is_hung_up_on_and_not_heard() -> None:
