@@ -51,3 +51,7 @@ class ConfigError(MeshnodeError):
 
 class NotRunningError(MeshnodeError):
     """No node is running at this home."""
+
+
+class SimulationError(MeshnodeError):
+    """A simulated run ended, and something that was expected of it did not come true."""

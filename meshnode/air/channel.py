@@ -25,6 +25,8 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial, reduce
+from operator import or_
 
 from meshnode.air.airtime import ACCESS_NS, Rate, ack_ns, ack_timeout_ns, fragments, frame_ns
 from meshnode.air.counters import Counters, Tally
@@ -85,20 +87,23 @@ class _Radio:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What one transmission needs of the medium."""
+    """What one transmission, or several together, need of the medium. Sets of nodes are the bits of an integer."""
 
-    talker: int
-    hearing: frozenset[int]  # who hears the talker
-    receivers: tuple[int, ...]
+    talkers: int = 0
+    hearing: int = 0  # who hears a talker
+    receivers: int = 0
 
     def disturbs(self, other: _Claim) -> bool:
         """Whether both at once would break a rule of the medium."""
-        return (
-            self.talker in other.hearing
-            or other.talker in self.hearing
-            or any(node in other.hearing or node == other.talker for node in self.receivers)
-            or any(node in self.hearing or node == self.talker for node in other.receivers)
+        return bool(
+            self.talkers & other.hearing
+            or other.talkers & self.hearing
+            or self.receivers & (other.hearing | other.talkers)
+            or other.receivers & (self.hearing | self.talkers)
         )
+
+    def __or__(self, other: _Claim) -> _Claim:
+        return _Claim(self.talkers | other.talkers, self.hearing | other.hearing, self.receivers | other.receivers)
 
 
 class Channel:
@@ -119,9 +124,16 @@ class Channel:
         self._on_attempt = on_attempt
         self._draws = Draws(seed)
         self._radios = [_Radio() for _ in range(topology.nodes)]
+        self._originals = {(link.src, link.dst): link for link in topology.links}
         self._links: list[dict[int, Link]] = [{} for _ in range(topology.nodes)]
         for link in topology.links:
             self._links[link.src][link.dst] = link
+        self._steady = [0] * topology.nodes  # who hears a node at any time, as bits
+        self._changing: list[list[Link]] = [[] for _ in range(topology.nodes)]  # links with opening hours
+        for node in range(topology.nodes):
+            self._sort_links(node)
+        self._on = (1 << topology.nodes) - 1  # whose radio is on, as bits
+        self._wanting: set[int] = set()  # who has something to send and is not talking
         self._active: dict[int, _Claim] = {}
         self._events: list[tuple[int, int, Callable[[int], list[Delivery]]]] = []
         self._order = 0
@@ -147,6 +159,8 @@ class Channel:
             radio.waiting_since = now_ns
         radio.serial += 1
         radio.queue.append(_Queued(frame, dst, pieces, radio.serial, kind))
+        if not radio.talking:
+            self._wanting.add(node)
         self._start(now_ns)
         return True
 
@@ -179,55 +193,64 @@ class Channel:
             links[dst] = self._original(src, dst)
         if loss is not None and dst in links:
             links[dst] = replace(links[dst], loss=loss)
+        self._sort_links(src)
 
     def set_power(self, node: int, on: bool) -> None:
         """Switches a radio: off, it forgets its queue, hears nothing and answers nothing."""
         radio = self._radios[node]
         radio.on = on
+        self._on = self._on | 1 << node if on else self._on & ~(1 << node)
         if not on:
             radio.counters.dropped += len(radio.queue)
             radio.queue.clear()
+            self._wanting.discard(node)
 
     # ---------------------------------------------------------------- who may talk
 
     def _start(self, now_ns: int) -> None:
         """Lets everybody talk who may, the longest waiting first."""
-        ahead = list(self._active.values())
-        waiting = [n for n, radio in enumerate(self._radios) if radio.queue and not radio.talking]
-        for node in sorted(waiting, key=lambda n: (self._radios[n].waiting_since, n)):
+        ahead = reduce(or_, self._active.values(), _Claim())
+        for node in sorted(self._wanting, key=lambda n: (self._radios[n].waiting_since, n)):
             claim = self._claim(node, now_ns)
-            free = not any(claim.disturbs(other) for other in ahead)
-            ahead.append(claim)
+            free = not claim.disturbs(ahead)
+            ahead |= claim
             if free:
-                self._talk(claim, now_ns)
+                self._talk(node, claim, now_ns)
 
     def _claim(self, node: int, now_ns: int) -> _Claim:
         hearing = self._hearing(node, now_ns)
         dst = self._radios[node].queue[0].dst
-        receivers = tuple(sorted(hearing)) if dst is None else tuple({dst} & hearing)
-        return _Claim(node, hearing, receivers)
+        return _Claim(1 << node, hearing, hearing if dst is None else hearing & 1 << dst)
 
-    def _hearing(self, node: int, now_ns: int) -> frozenset[int]:
-        links = self._links[node].values()
-        return frozenset(link.dst for link in links if link.is_up(now_ns) and self._radios[link.dst].on)
+    def _hearing(self, node: int, now_ns: int) -> int:
+        """Who hears the node now, as bits."""
+        steady = self._steady[node]
+        for link in self._changing[node]:
+            if link.is_up(now_ns):
+                steady |= 1 << link.dst
+        return steady & self._on
 
     # ---------------------------------------------------------------- one transmission
 
-    def _talk(self, claim: _Claim, now_ns: int) -> None:
-        radio = self._radios[claim.talker]
+    def _talk(self, talker: int, claim: _Claim, now_ns: int) -> None:
+        radio = self._radios[talker]
         radio.talking = True
-        self._active[claim.talker] = claim
+        self._wanting.discard(talker)
+        self._active[talker] = claim
         queued = radio.queue[0]
-        heard_by = tuple(node for node in claim.receivers if not self._is_lost(claim.talker, node, queued))
-        rate = self._rate(claim.talker, queued.dst)
+        receivers = _nodes(claim.receivers)
+        heard_by = tuple(node for node in receivers if not self._is_lost(talker, node, queued))
+        rate = self._rate(talker, queued.dst)
         frame = frame_ns(queued.pieces[queued.piece], rate)
         answer = 0 if queued.dst is None else ack_ns(rate) if heard_by else ack_timeout_ns(rate)
         acknowledged = answer if heard_by else 0
         self._charge(radio, queued, ACCESS_NS + frame + answer, frame + acknowledged)
-        radio.counters.lost += len(claim.receivers) - len(heard_by)
+        for node in _nodes(claim.hearing | claim.talkers):
+            self._radios[node].counters.busy_ns += ACCESS_NS + frame + answer
+        radio.counters.lost += len(receivers) - len(heard_by)
         arrival = now_ns + ACCESS_NS + frame
-        self._at(arrival, lambda at: self._arrive(claim.talker, queued, heard_by, at))
-        self._at(arrival + answer, lambda at: self._end(claim.talker, queued, bool(heard_by), at))
+        self._at(arrival, lambda at: self._arrive(talker, queued, heard_by, at))
+        self._at(arrival + answer, lambda at: self._end(talker, queued, bool(heard_by), at))
 
     def _is_lost(self, src: int, dst: int, queued: _Queued) -> bool:
         return self._draws.happens(self._links[src][dst].loss, src, dst, queued.serial, queued.piece, queued.retry)
@@ -248,10 +271,21 @@ class Channel:
             self._on_attempt(Attempt(at_ns, src, queued.dst, queued.frame, octets, queued.retry, heard_by))
         if queued.piece + 1 < len(queued.pieces):
             return []
-        alive = [node for node in heard_by if self._radios[node].on]
-        for node in alive:
-            self._radios[node].counters.received += 1
-        return [Delivery(node, src, queued.frame, at_ns) for node in alive]
+        arrived: list[Delivery] = []
+        for node in heard_by:
+            link = self._links[src].get(node)
+            delay = 0 if link is None else link.delay_ns
+            if delay:
+                self._at(at_ns + delay, partial(self._hand_up, node, src, queued.frame))
+            else:
+                arrived += self._hand_up(node, src, queued.frame, at_ns)
+        return arrived
+
+    def _hand_up(self, node: int, src: int, frame: bytes, at_ns: int) -> list[Delivery]:
+        if not self._radios[node].on:
+            return []
+        self._radios[node].counters.received += 1
+        return [Delivery(node, src, frame, at_ns)]
 
     def _end(self, src: int, queued: _Queued, heard: bool, at_ns: int) -> list[Delivery]:
         radio = self._radios[src]
@@ -260,6 +294,8 @@ class Channel:
         del self._active[src]
         if self._is_done(queued, heard, radio.counters) and radio.queue and radio.queue[0] is queued:
             radio.queue.popleft()
+        if radio.queue:
+            self._wanting.add(src)
         self._start(at_ns)
         return []
 
@@ -282,12 +318,27 @@ class Channel:
         link = self._links[src].get(dst)
         return self.topology.rate if link is None or link.rate is None else link.rate
 
+    def _sort_links(self, src: int) -> None:
+        links = self._links[src].values()
+        self._steady[src] = sum(1 << link.dst for link in links if link.schedule is None)
+        self._changing[src] = [link for link in links if link.schedule is not None]
+
     def _at(self, at_ns: int, happen: Callable[[int], list[Delivery]]) -> None:
         self._order += 1
         heapq.heappush(self._events, (at_ns, self._order, happen))
 
     def _original(self, src: int, dst: int) -> Link:
-        for link in self.topology.links:
-            if (link.src, link.dst) == (src, dst):
-                return link
+        link = self._originals.get((src, dst))
+        if link is not None:
+            return link
         raise UsageError(f"the topology has no link from node {src} to node {dst}")
+
+
+def _nodes(bits: int) -> list[int]:
+    """The nodes of a set, in order."""
+    found = []
+    while bits:
+        lowest = bits & -bits
+        found.append(lowest.bit_length() - 1)
+        bits ^= lowest
+    return found

@@ -46,6 +46,8 @@ class Counters:
     failed: int = 0  # frames given up after the last retry
     too_long: int = 0  # group frames that fit no transmission at the basic rate
     dropped: int = 0  # frames refused or thrown away because the queue was full or the node was off
+    busy_ns: int = 0  # how long the channel was taken by this node or by one it hears
+    collisions: int = 0  # frames lost at one receiver because others talked at the same time
 
     @property
     def total(self) -> Tally:
@@ -56,7 +58,7 @@ class Counters:
         """A snapshot, for windows."""
         nothing = Tally()
         kinds = {kind: tally + nothing for kind, tally in self.kinds.items()}
-        plain = (self.received, self.lost, self.failed, self.too_long, self.dropped)
+        plain = (self.received, self.lost, self.failed, self.too_long, self.dropped, self.busy_ns, self.collisions)
         return Counters(self.unicast + nothing, self.group + nothing, kinds, *plain)
 
     def __sub__(self, earlier: Counters) -> Counters:
@@ -71,4 +73,6 @@ class Counters:
             failed=self.failed - earlier.failed,
             too_long=self.too_long - earlier.too_long,
             dropped=self.dropped - earlier.dropped,
+            busy_ns=self.busy_ns - earlier.busy_ns,
+            collisions=self.collisions - earlier.collisions,
         )

@@ -25,13 +25,18 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One direction: `dst` hears `src`. The loss is a chance (draws.chance) per attempt."""
+    """One direction: `dst` hears `src`. The loss is a chance (draws.chance) per attempt.
+
+    `delay_ns` passes between the frame's end on the air and its arrival, as behind a bridge; no acknowledgement waits
+    for it.
+    """
 
     src: int
     dst: int
     loss: int = 0
     rate: Rate | None = None  # None: the rate of the topology
     schedule: Schedule | None = None  # None: always up
+    delay_ns: int = 0
 
     def is_up(self, at_ns: int) -> bool:
         """Whether anything of `src` reaches `dst` at that time of the run."""
@@ -54,17 +59,23 @@ class Topology:
                 raise UsageError(f"there is no link from node {link.src} to node {link.dst} among {self.nodes}")
             if (link.src, link.dst) in seen:
                 raise UsageError(f"the link from node {link.src} to node {link.dst} is given twice")
+            if link.delay_ns < 0:
+                raise UsageError(f"the delay from node {link.src} to node {link.dst} is negative")
             if not 0 <= link.loss <= CERTAIN:
                 raise UsageError(f"the loss from node {link.src} to node {link.dst} is not between 0 and 1")
             seen.add((link.src, link.dst))
 
 
 def both_ways(
-    pairs: Iterable[tuple[int, int]], loss: int = 0, rate: Rate | None = None, schedule: Schedule | None = None
+    pairs: Iterable[tuple[int, int]],
+    loss: int = 0,
+    rate: Rate | None = None,
+    schedule: Schedule | None = None,
+    delay_ns: int = 0,
 ) -> tuple[Link, ...]:
     """Links in both directions for each pair."""
     ordered = ((a, b) for pair in pairs for a, b in (pair, pair[::-1]))
-    return tuple(Link(a, b, loss, rate, schedule) for a, b in ordered)
+    return tuple(Link(a, b, loss, rate, schedule, delay_ns) for a, b in ordered)
 
 
 def line(nodes: int) -> list[tuple[int, int]]:

@@ -25,14 +25,15 @@ from typing import Any, TypeVar
 
 import trio
 
-from meshnode.air.counters import Counters, Tally
+from meshnode.air.counters import Counters
 from meshnode.air.draws import chance
 from meshnode.errors import MeshnodeError, UsageError
 from meshnode_sim.ether import Ether, link_local_of, mac_of
+from meshnode_sim.figures import air, radio_state
 from meshnode_sim.namespace import open_namespace
 from meshnode_sim.node import Node
 from meshnode_sim.pcap import Capture
-from meshnode_sim.scenario import ActionTable, Scenario, rates
+from meshnode_sim.scenario import ActionTable, Scenario
 
 INTERFACE = "halow0"
 NARROW_PAYLOAD = 384  # the largest datagram for groups, and for one receiver at the lowest modes, of a 1 MHz channel
@@ -271,36 +272,6 @@ async def _open_node(stack: AsyncExitStack, scenario: Scenario, root: Path, inde
     )
     node.radio_state.write_text(json.dumps(radio_state(scenario)))
     return node
-
-
-def radio_state(scenario: Scenario) -> dict[str, int | bool]:
-    """What the modelled radio tells the daemon about itself."""
-    rate, basic = rates(scenario.radio)
-    return {
-        "unicast_bps": rate.bps,
-        "multicast_bps": basic.bps,
-        "unicast_payload": WIDE_PAYLOAD if rate.bps > 300_000 else NARROW_PAYLOAD,
-        "multicast_payload": WIDE_PAYLOAD if basic.bps > 600_000 else NARROW_PAYLOAD,
-        "multicast": scenario.radio.multicast,
-    }
-
-
-def air(counters: Iterable[Counters]) -> dict[str, Any]:
-    """Sums over nodes."""
-    several = list(counters)
-    total = sum((one.total for one in several), Tally())
-    return {
-        "bytes": total.bytes,
-        "frames": total.frames,
-        "attempts": total.attempts,
-        "airtime_s": round(total.airtime_ns / 1e9, 6),
-        "radiated_s": round(total.radiated_ns / 1e9, 6),
-        "received": sum(one.received for one in several),
-        "lost": sum(one.lost for one in several),
-        "failed": sum(one.failed for one in several),
-        "too_long": sum(one.too_long for one in several),
-        "dropped": sum(one.dropped for one in several),
-    }
 
 
 def _shown(counters: Counters) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from meshnode.errors import UsageError
@@ -16,8 +17,8 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml") if path != TEMPLATE)
 
 
-def find(name: str) -> Scenario:
-    """A scenario by file, or by the name of one that ships."""
+def path_of(name: str) -> Path:
+    """The file of a scenario: `name` itself, or that of one that ships."""
     path = Path(name)
     if not path.exists() and name in shipped():
         path = FOLDER / f"{name}.toml"
@@ -25,7 +26,12 @@ def find(name: str) -> Scenario:
         raise UsageError(
             f"there is no file {name}, and no scenario of that name ships: those are {', '.join(shipped())}"
         )
-    return load(path)
+    return path
+
+
+def find(name: str, changes: Sequence[str] = ()) -> Scenario:
+    """A scenario by file, or by the name of one that ships; `changes` as in `scenario.load`."""
+    return load(path_of(name), changes)
 
 
 def write_template(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The story a lab plays, read from TOML: who hears whom, the radio, the mesh, the nodes, and what they do when.
+"""The story that simulator and lab play, read from TOML: who hears whom, radio, mesh, nodes, and who does what when.
 
 Every key that carries a quantity names its unit (`rate_bps`, `at_s`). A key nobody knows is an error, and the error
 names file, line and place.
@@ -7,8 +7,9 @@ names file, line and place.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -18,12 +19,10 @@ from meshnode.air.airtime import PlainRate, Rate, S1gRate
 from meshnode.air.draws import chance
 from meshnode.air.topology import Link, Schedule, Topology
 from meshnode.errors import ConfigError, UsageError
+from meshnode_sim.tables import ExpectTable, Positive, ProcessorTable, Seconds, Share, TrafficTable
 
 SECOND_NS = 1_000_000_000
 
-Positive = Annotated[float, Meta(gt=0)]
-Seconds = Annotated[float, Meta(ge=0)]
-Probability = Annotated[float, Meta(ge=0, le=1)]
 Shape = Literal["line", "ring", "star", "full", "geometric", "ferry", "links"]
 Overlay = Literal["auto", "system", "embedded", "none"]  # in the order of config.py: typing takes the two for one
 Action = Literal["send", "post", "kill", "stop", "start", "restart", "off", "on", "cut", "join", "run"]
@@ -34,11 +33,12 @@ class LinkTable(Struct, frozen=True, forbid_unknown_fields=True):
 
     a: str
     b: str
-    loss: Probability | None = None
+    loss: Share | None = None
     rate_bps: Annotated[int, Meta(gt=0)] | None = None
     up_s: tuple[tuple[Seconds, Seconds], ...] = ()
     period_s: Positive | None = None
     one_way: bool = False
+    delay_s: Seconds = 0.0  # behind the radio: a bridge, a wire
 
 
 class TopologyTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +63,7 @@ class RadioTable(Struct, frozen=True, forbid_unknown_fields=True):
     basic_mcs: Annotated[int, Meta(ge=0, le=10)] = 0
     basic_width_mhz: Literal[1, 2, 4, 8, 16] = 1
     short_gi: bool = False
-    loss: Probability = 0.0
+    loss: Share = 0.0
     retries: Annotated[int, Meta(ge=0, le=255)] = 7
     queue_frames: Annotated[int, Meta(ge=1)] = 128
     multicast: bool = True  # false: the driver lets only address resolution through to groups
@@ -114,6 +114,9 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     nodes: NodeTable = NodeTable()
     node: dict[str, NodeTable] = {}
     actions: tuple[ActionTable, ...] = ()
+    traffic: tuple[TrafficTable, ...] = ()
+    processor: ProcessorTable = ProcessorTable()
+    expect: ExpectTable = ExpectTable()
 
     def __post_init__(self) -> None:
         _check_radio(self.radio)
@@ -177,19 +180,22 @@ def rates(radio: RadioTable) -> tuple[Rate, Rate]:
     return PlainRate(radio.rate_bps or 1_000_000), PlainRate(radio.basic_bps or 300_000)
 
 
-def load(path: Path) -> Scenario:
-    """Reads a scenario; ConfigError with file, line and reason."""
+def load(path: Path, changes: Sequence[str] = ()) -> Scenario:
+    """Reads a scenario, with `KEY=VALUE` changes (dotted keys, TOML values); ConfigError with file, line and reason."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error}): give the name of a scenario file") from error
-    return parse(text, str(path))
+    return parse(text, str(path), changes)
 
 
-def parse(text: str, where: str = "the scenario") -> Scenario:
+def parse(text: str, where: str = "the scenario", changes: Sequence[str] = ()) -> Scenario:
     """A scenario from its text; ConfigError says where it is wrong."""
     try:
-        scenario = msgspec.toml.decode(text, type=Scenario)
+        tree = msgspec.toml.decode(text)
+        for change in changes:
+            _change(tree, change)
+        scenario = msgspec.convert(tree, Scenario)
         scenario.world()
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}{_line(text, str(error))}: {_for_people(str(error))}") from error
@@ -198,6 +204,22 @@ def parse(text: str, where: str = "the scenario") -> Scenario:
     except UsageError as error:
         raise ConfigError(f"{where}: {error}") from error
     return scenario
+
+
+def _change(tree: dict[str, Any], change: str) -> None:
+    """Puts one `KEY=VALUE` into a tree: the key dotted, the value as TOML writes it (a bare word is a text)."""
+    key, equals, value = change.partition("=")
+    *path, last = key.strip().split(".")
+    if not equals or not last or not all(path):
+        raise UsageError(f"`{change}` is no change: write KEY=VALUE, as in radio.loss=0.2")
+    for part in path:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise UsageError(f"`{change}`: {part} is not a table")
+    try:
+        tree[last] = msgspec.toml.decode(f"value = {value}")["value"]
+    except msgspec.DecodeError:
+        tree[last] = value.strip()
 
 
 # -------------------------------------------------------------------- checks
@@ -219,6 +241,7 @@ def _mentions(scenario: Scenario) -> list[tuple[str, str]]:
         found.append(("an action", action.node))
         if action.to is not None:
             found.append(("an action", action.to))
+    found += [("a table [[traffic]]", name) for one in scenario.traffic for name in (*one.writers, *one.to)]
     return found
 
 
@@ -285,8 +308,10 @@ def _listed(row: LinkTable, number: dict[str, int], loss: int) -> tuple[Link, ..
     own = loss if row.loss is None else chance(row.loss)
     rate = None if row.rate_bps is None else PlainRate(row.rate_bps)
     schedule = _schedule(row)
-    pair = (number[row.a], number[row.b])
-    return (Link(*pair, own, rate, schedule),) if row.one_way else shapes.both_ways([pair], own, rate, schedule)
+    pair, delay = (number[row.a], number[row.b]), round(row.delay_s * SECOND_NS)
+    if row.one_way:
+        return (Link(*pair, own, rate, schedule, delay),)
+    return shapes.both_ways([pair], own, rate, schedule, delay)
 
 
 def _schedule(row: LinkTable) -> Schedule | None:

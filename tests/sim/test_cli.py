@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from meshnode_sim import library
-from meshnode_sim.cli import run
+from meshnode_sim.cli import Ticker, run
 
 
 def test_list_names_what_ships(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,6 +34,47 @@ def test_a_wrong_scenario_is_one_sentence_on_stderr(tmp_path: Path, capsys: pyte
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(f"meshnode-sim: {file}:5: at radio: there is no key `speed`")
+
+
+def test_a_run_reports_on_the_screen_and_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "line.json"
+    assert run(["run", "line", "--until", "1m", "--seed", "7", "--set", "radio.loss=0", "--json", str(file)]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("line: 5 nodes, 60 s simulated")
+    assert said.err == ""  # no progress into a pipe
+    found = json.loads(file.read_text())
+    assert (found["seed"], found["simulated_s"], found["air"]["lost"]) == (7, 60.0, 0)
+    assert run(["run", "line", "--until", "1m", "--seed", "7", "--set", "radio.loss=0", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["fingerprint"] == found["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--until", "soon"], "soon is no duration"),
+        (["--set", "radio.lost=1"], "there is no key `lost`"),
+        (["--set", "radio"], "is no change"),
+        (["--set", "seed.x=1"], "seed is not a table"),
+        (["--until", "30", "--json", "/nowhere/x.json"], "cannot be written"),
+        (["--until", "2", "--set", "expect.delivery_ratio_min=1.0"], "expected at least 1 of the messages"),
+    ],
+)
+def test_a_run_that_fails_says_why(words: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "line", "--set", "seed=1", *words]) == 1
+    assert why in capsys.readouterr().err
+
+
+def test_progress_is_told_in_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.1, 1.0, 2.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    ticker = Ticker()
+    for share in (0.1, 0.5, 1.0):
+        ticker(share, 100 * share)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 0
+    assert "50%" in said
+    assert "10%" not in said
+    assert said.endswith("\r")
 
 
 @pytest.mark.parametrize("words", [["dance"], ["lab"], ["check", "line", "--colour"]])

@@ -1,0 +1,47 @@
+"""Figures that lab and simulator share: what the radio tells a node of itself, and sums of counters as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from meshnode.air.counters import Counters, Tally
+from meshnode.core.settings import LinkSettings
+from meshnode.peering.radio import NARROW_PAYLOAD, WIDE_PAYLOAD
+from meshnode_sim.scenario import Scenario, rates
+
+
+def radio_state(scenario: Scenario) -> dict[str, int | bool]:
+    """What the modelled radio tells the daemon about itself, as its file says it."""
+    return asdict(link_settings(scenario))
+
+
+def link_settings(scenario: Scenario) -> LinkSettings:
+    """What the modelled radio tells a node about itself."""
+    rate, basic = rates(scenario.radio)
+    return LinkSettings(
+        unicast_bps=rate.bps,
+        multicast_bps=basic.bps,
+        unicast_payload=WIDE_PAYLOAD if rate.bps > 300_000 else NARROW_PAYLOAD,
+        multicast_payload=WIDE_PAYLOAD if basic.bps > 600_000 else NARROW_PAYLOAD,
+        multicast=scenario.radio.multicast,
+    )
+
+
+def air(counters: Iterable[Counters]) -> dict[str, Any]:
+    """Sums over nodes."""
+    several = list(counters)
+    total = sum((one.total for one in several), Tally())
+    return {
+        "bytes": total.bytes,
+        "frames": total.frames,
+        "attempts": total.attempts,
+        "airtime_s": round(total.airtime_ns / 1e9, 6),
+        "radiated_s": round(total.radiated_ns / 1e9, 6),
+        "received": sum(one.received for one in several),
+        "lost": sum(one.lost for one in several),
+        "failed": sum(one.failed for one in several),
+        "too_long": sum(one.too_long for one in several),
+        "dropped": sum(one.dropped for one in several),
+    }

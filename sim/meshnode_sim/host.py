@@ -1,0 +1,191 @@
+"""One simulated node: the shipped core, its store, its powered-on clock, and a processor that takes its time.
+
+    off --boot--> on, idle --input--> stepping for as long as the work costs --> what goes out goes out --> idle
+      <--stop: what was written is in the store; power cut: the newest unsynced commits are gone
+
+Inputs that arrive while the processor is busy wait their turn. Rows are committed when a step is taken; what it sends
+or tells leaves when the processor is through, unless the power went in between (write first, then speak).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from math import ceil
+from typing import Final, Protocol
+
+from meshnode.core.clock import WallClock
+from meshnode.core.effects import Effect, Forget, Persist
+from meshnode.core.identity.keys import Keys, new_keys
+from meshnode.core.inputs import ClockSet, Input, LinkChanged, Tick
+from meshnode.core.node import Node
+from meshnode.core.sealing.mesh import MeshKeys
+from meshnode.core.sealing.seeded import SeededEntropy
+from meshnode.core.settings import LinkSettings, Settings
+from meshnode.errors import UsageError
+from meshnode_sim.agenda import SECOND_NS, WAKE, WORK, Agenda
+from meshnode_sim.memory import Memory, Pool
+from meshnode_sim.sealing import ChargingSealer, Costs, Memo
+
+LINK: Final = "halow0"
+NOBODY: Final = -1  # the source of what no other node sent
+_SOONEST_NS: Final = 1_000  # a timer that is due again at once comes a microsecond later
+
+
+class Outside(Protocol):
+    """Who carries out what a node asks, and who listens."""
+
+    def perform(self, host: Host, effects: list[Effect]) -> None:
+        """Everything of one step that leaves the node."""
+        ...
+
+    def committed(self, host: Host, effects: list[Effect], source: int) -> None:
+        """One step was committed; `source`: the node that sent what it was about."""
+        ...
+
+    def refused(self, host: Host, given: Input, error: UsageError) -> None:
+        """A person asked for something that cannot be."""
+        ...
+
+
+class Host:
+    """A box: on, it holds a running node; off, only its keys and its store."""
+
+    def __init__(
+        self,
+        index: int,
+        settings: Settings,
+        mesh: MeshKeys,
+        link: LinkSettings,
+        seed: str,
+        *,
+        agenda: Agenda,
+        outside: Outside,
+        pool: Pool,
+        memo: Memo | None,
+        costs: Costs,
+    ) -> None:
+        self.index = index
+        self.settings = settings
+        self.link = link
+        self.on = False
+        self.boots = 0
+        self.steps = 0
+        self.busy_ns = 0  # what the processor worked in all
+        self.clock: WallClock | None = None
+        self.node: Node
+        self.memory = Memory(pool)
+        self._mesh = mesh
+        self._seed = seed
+        self._agenda = agenda
+        self._outside = outside
+        self._memo = memo
+        self._costs = costs
+        self._sealer = self._new_sealer("keys")
+        self.keys: Keys = new_keys(self._sealer, SeededEntropy(f"{seed}/keys"))
+        self._pool = pool
+        self._began_ns = 0  # world time at which our own clock would have been zero
+        self._free_ns = 0  # when the processor is through
+        self._inbox: deque[tuple[Input, int]] = deque()
+        self._wake_ns: int | None = None
+
+    # ---------------------------------------------------------------- power
+
+    def boot(self, *first: Input) -> None:
+        """Goes on from the store, under a higher epoch; `first` is what the node is told before the link is up."""
+        epoch = self.memory.raise_epoch()
+        self.boots += 1
+        self._began_ns = self._agenda.now_ns - ceil(self.memory.now * SECOND_NS)
+        seed = f"{self._seed}/{self.boots}"
+        self._sealer = self._new_sealer(seed)
+        entropy = SeededEntropy(seed)
+        self.node = Node(self.keys, self._mesh, self.settings, self._sealer, entropy, self.memory.snapshot(), epoch)
+        self.on = True
+        self._free_ns, self._wake_ns = self._agenda.now_ns, None
+        if self.clock is not None:
+            self.give(ClockSet(self.clock))
+        for given in (*first, LinkChanged(LINK, self.link)):
+            self.give(given)
+
+    def stop(self) -> None:
+        """The process is killed; what was written is in the store."""
+        self.on = False
+        self._inbox.clear()
+
+    def lose_store(self) -> None:
+        """A new card in the slot: keys are kept, as a person restores them, everything else is gone."""
+        self.memory = Memory(self._pool)
+
+    @property
+    def now(self) -> float:
+        """Powered-on seconds of this home."""
+        return (self._agenda.now_ns - self._began_ns) / SECOND_NS
+
+    # ---------------------------------------------------------------- inputs
+
+    def give(self, given: Input, source: int = NOBODY) -> None:
+        """An input arrives; nothing happens while the node is off."""
+        if not self.on:
+            return
+        if self._inbox or self._free_ns > self._agenda.now_ns:
+            if not self._inbox:
+                self._later(self._free_ns, self._next)
+            self._inbox.append((given, source))
+        else:
+            self._step(given, source)
+
+    def _next(self) -> None:
+        given, source = self._inbox.popleft()
+        self._step(given, source)
+        if self._inbox:
+            self._later(self._free_ns, self._next)
+
+    def _step(self, given: Input, source: int) -> None:
+        try:
+            effects = self.node.step(given, self.now)
+        except UsageError as error:
+            self._outside.refused(self, given, error)
+            return
+        self.steps += 1
+        self.memory.commit(effects, self.now)
+        self._outside.committed(self, effects, source)
+        spent = self._sealer.take_spent_ns() + self._costs.step
+        self.busy_ns += spent
+        self._free_ns = self._agenda.now_ns + spent
+        if any(not isinstance(effect, Persist | Forget) for effect in effects):
+            self._later(self._free_ns, lambda: self._outside.perform(self, effects))
+        self._rewake()
+
+    def _rewake(self) -> None:
+        due = self.node.next_wakeup()
+        if due is None:
+            return
+        soonest = max(self._free_ns, self._agenda.now_ns + _SOONEST_NS)
+        at_ns = max(ceil(due * SECOND_NS) + self._began_ns, soonest)
+        if self._wake_ns is None or at_ns < self._wake_ns:
+            self._wake_ns = at_ns
+            node = self.node
+            self._agenda.at(at_ns, WAKE, self.index, lambda: self._wake(node, at_ns))
+
+    def _wake(self, node: Node, at_ns: int) -> None:
+        if not self.on or self.node is not node or self._wake_ns != at_ns:
+            return
+        self._wake_ns = None
+        due = node.next_wakeup()
+        if due is None or due > self.now:
+            self._rewake()  # what was due has been done, or put off, by an input in between
+        else:
+            self.give(Tick())
+
+    def _later(self, at_ns: int, do: Callable[[], None]) -> None:
+        """Unless the power goes in between."""
+        node = self.node
+
+        def unless_off() -> None:
+            if self.on and self.node is node:
+                do()
+
+        self._agenda.at(at_ns, WORK, self.index, unless_off)
+
+    def _new_sealer(self, seed: str) -> ChargingSealer:
+        return ChargingSealer(f"{self._seed}/{seed}", self._costs, self._memo)

@@ -1,0 +1,291 @@
+"""A world in virtual time: hosts of the core, the radio between them, a plan of what people do and what breaks.
+
+Everything follows from the scenario and the seed. Each kind of chance has a stream of its own (air/draws.py), so that
+a fault added to a scenario moves no other draw. Nothing here knows trio or the time of day.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+from zlib import crc32
+
+from meshnode.air.channel import Delivery
+from meshnode.air.draws import Draws
+from meshnode.core.clock import EPOCH_2026, WallClock
+from meshnode.core.effects import Dial, Effect, Hangup, Notify, ReadStored, Send, SendRecord
+from meshnode.core.ids import NodeKey, channel_id
+from meshnode.core.inputs import (
+    Compose,
+    DialFailed,
+    EncounterBegan,
+    EncounterEnded,
+    FrameReceived,
+    Input,
+    RecordReceived,
+    SessionWritable,
+    SetChannel,
+    SetContact,
+)
+from meshnode.core.sealing.mesh import MeshKeys, closed_mesh, open_mesh
+from meshnode.core.settings import LinkSettings, Settings
+from meshnode.errors import UsageError
+from meshnode_sim.agenda import AIR, PEOPLE, SECOND_NS, Agenda
+from meshnode_sim.host import LINK, NOBODY, Host
+from meshnode_sim.medium import Medium
+from meshnode_sim.memory import Pool
+from meshnode_sim.probe import Probe
+from meshnode_sim.scenario import Scenario
+from meshnode_sim.sealing import Costs, Memo
+from meshnode_sim.streams import TAG, Lines, Streams
+
+TO_ONE, TO_ALL = b"\x00", b"\x02"  # first octet of a datagram on the medium; segments of sessions have TAG
+UDP_HEADERS: Final = 48  # IPv6 and UDP
+SQUARE: Final = "square"
+DAY_ONE: Final = EPOCH_2026 + 150 * 86400  # the date at which every run begins: 2026-05-31
+CLOCK_UNCERTAINTY_S: Final = 5.0
+READ_NS: Final = 1_000_000  # a read from the store: a millisecond
+_PREFIX: Final = "fe80::"
+
+CHANCE_BOOT, CHANCE_POWER = range(2)  # purposes of the world's own draws
+
+
+class World:
+    """One run. Make it, `run` it in one or several stretches, read `probe`, the medium's counters, `agenda`."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        medium: Medium,
+        link: LinkSettings,
+        *,
+        contacts: Iterable[tuple[int, int]],
+        costs: Costs | None = None,
+        memo: bool = True,
+    ) -> None:
+        self.scenario = scenario
+        self.medium = medium
+        self.agenda = Agenda()
+        self.draws = Draws(scenario.seed)
+        self.refusals: list[str] = []
+        self.warnings: Counter[str] = Counter()
+        self._armed_ns: int | None = None
+        self._links = {(link.src, link.dst) for link in scenario.world().links}
+        self._pool, self._memo = Pool(), Memo() if memo else None
+        self._costs = costs or Costs()
+        mesh = _mesh(scenario)
+        self.hosts = [self._host(index, name, mesh, link) for index, name in enumerate(scenario.names)]
+        self.probe = Probe({host.keys.persona: host.index for host in self.hosts})
+        self._contacts: list[list[int]] = [[] for _ in self.hosts]
+        for one, other in contacts:
+            self._contacts[one].append(other)
+        self.streams = Streams(self.agenda, self._lines())
+        for host in self.hosts:
+            self._first_boot(host)
+
+    # ---------------------------------------------------------------- for whoever drives it
+
+    def run(self, until_ns: int) -> None:
+        """Lets everything happen up to that time."""
+        self.agenda.run(until_ns)
+
+    def at(self, at_ns: int, node: int, do: Callable[[], object], kind: int = PEOPLE) -> None:
+        """Plans something."""
+        self.agenda.at(at_ns, kind, node, do)
+
+    def write(self, node: int, to: int, text: str, cls: int = 2) -> None:
+        """A person writes to another one."""
+        self.hosts[node].give(Compose(text, to=self.hosts[to].keys.persona, cls=cls))
+
+    def post(self, node: int, text: str, channel: str = SQUARE, cls: int = 2) -> None:
+        """A person writes to a channel."""
+        self.hosts[node].give(Compose(text, channel=channel_id(channel), cls=cls))
+
+    def boot(self, node: int) -> None:
+        """Power on; nothing where it is on already."""
+        host = self.hosts[node]
+        if host.on:
+            return
+        self.medium.set_power(node, True)
+        host.boot()
+        self._air_changed()
+
+    def stop(self, node: int) -> None:
+        """The node's process ends; what it wrote is kept."""
+        host = self.hosts[node]
+        if host.on:
+            host.stop()
+            self.medium.set_power(node, False)
+            self.streams.power_off(node)
+
+    def cut_power(self, node: int) -> None:
+        """The battery is empty: the newest commits that nobody was promised may be lost."""
+        self.stop(node)
+        host = self.hosts[node]
+        host.memory.lose_power(lambda n: self.draws.word(CHANCE_POWER, node, host.boots) % (n + 1))
+
+    def restart(self, node: int) -> None:
+        """The process ends and comes back at once."""
+        self.stop(node)
+        self.boot(node)
+
+    def set_links(self, node: int, others: Iterable[int], *, up: bool) -> None:
+        """Cuts or joins a node and others, both ways; where the topology has no link there is nothing to change."""
+        for other in others:
+            for src, dst in ((node, other), (other, node)):
+                if (src, dst) in self._links:
+                    self.medium.set_link(src, dst, up=up)
+        self._air_changed()
+
+    # ---------------------------------------------------------------- what nodes ask
+
+    def perform(self, host: Host, effects: list[Effect]) -> None:
+        """Everything of one step that leaves the node."""
+        for effect in effects:
+            match effect:
+                case Send():
+                    self._send(host, effect)
+                case SendRecord(session, data):
+                    self.agenda.note(AIR, host.index, crc32(data))
+                    self.streams.send(host.index, session, data)
+                case Dial(address):
+                    self.streams.dial(host.index, number_of(address))
+                case Hangup(session):
+                    self.streams.hangup(host.index, session)
+                case ReadStored():
+                    self._read(host, effect)
+
+    def committed(self, host: Host, effects: list[Effect], source: int) -> None:
+        """One step was committed."""
+        self.probe.committed(host.index, self.agenda.now_ns, effects, source)
+        for effect in effects:
+            if isinstance(effect, Notify):
+                code = getattr(effect.notice, "code", "")
+                if code:
+                    self.warnings[code] += 1
+
+    def refused(self, host: Host, given: Input, error: UsageError) -> None:
+        """A person asked for something that cannot be."""
+        self.refusals.append(f"{host.settings.name}: {error}")
+
+    def _send(self, host: Host, send: Send) -> None:
+        self.agenda.note(AIR, host.index, crc32(send.data))
+        dst = None if send.to is None else number_of(send.to)
+        frame = (TO_ALL if dst is None else TO_ONE) + send.data
+        self._offer(host.index, frame, dst, len(send.data) + UDP_HEADERS, f"class {send.cls}")
+
+    def _read(self, host: Host, asked: ReadStored) -> None:
+        node = host.node
+
+        def answer() -> None:
+            if host.on and host.node is node:
+                host.give(host.memory.answer(asked))
+
+        self.agenda.at(self.agenda.now_ns + READ_NS, AIR, host.index, answer)
+
+    # ---------------------------------------------------------------- the air
+
+    def _offer(self, node: int, frame: bytes, dst: int | None, octets: int, kind: str) -> bool:
+        now = self.agenda.now_ns
+        self._hand_out(self.medium.advance(now))
+        taken = self.medium.offer(node, frame, dst, now, payload=octets, kind=kind)
+        self._arm()
+        return taken
+
+    def _air_changed(self) -> None:
+        self._hand_out(self.medium.advance(self.agenda.now_ns))
+        self._arm()
+
+    def _arm(self) -> None:
+        upcoming = self.medium.next_event_ns()
+        if upcoming is not None and (self._armed_ns is None or upcoming < self._armed_ns):
+            self._armed_ns = upcoming
+            self.agenda.at(upcoming, AIR, NOBODY, partial(self._air, upcoming))
+
+    def _air(self, armed_ns: int) -> None:
+        if self._armed_ns == armed_ns:
+            self._armed_ns = None
+            self._air_changed()
+
+    def _hand_out(self, deliveries: list[Delivery]) -> None:
+        last, data, group = b"", b"", False
+        for delivery in deliveries:
+            frame = delivery.frame
+            if frame[0] == TAG:
+                self.streams.arrived(delivery.node, frame)
+                continue
+            if frame is not last:  # all who hear one broadcast share its bytes
+                last, data, group = frame, frame[1:], frame[:1] == TO_ALL
+            given = FrameReceived(LINK, address_of(delivery.src), group, data)
+            self.hosts[delivery.node].give(given, delivery.src)
+
+    # ---------------------------------------------------------------- sessions
+
+    def _lines(self) -> Lines:
+        hosts = self.hosts
+
+        def opened(node: int, session: int, other: int, called: bool) -> None:
+            far = hosts[other].keys.node
+            hosts[node].give(EncounterBegan(session, NodeKey(far), "link", address_of(other), called), other)
+
+        return Lines(
+            send=lambda src, dst, packet, octets: self._offer(src, packet, dst, octets, "session"),
+            opened=opened,
+            failed=lambda node, other: hosts[node].give(DialFailed(address_of(other), "no answer")),
+            arrived=lambda node, session, data, other: hosts[node].give(RecordReceived(session, data), other),
+            writable=lambda node, session, queued: hosts[node].give(SessionWritable(session, queued)),
+            ended=lambda node, session: hosts[node].give(EncounterEnded(session)),
+        )
+
+    # ---------------------------------------------------------------- the beginning
+
+    def _host(self, index: int, name: str, mesh: MeshKeys, link: LinkSettings) -> Host:
+        return Host(
+            index,
+            Settings(name=name, open_mesh=mesh.open),
+            mesh,
+            link,
+            f"{self.scenario.seed}/{name}",
+            agenda=self.agenda,
+            outside=self,
+            pool=self._pool,
+            memo=self._memo,
+            costs=self._costs,
+        )
+
+    def _first_boot(self, host: Host) -> None:
+        """Within the first second, or when the scenario says; with the date, the square and the address book."""
+        start_s = self.scenario.run_of(host.settings.name).start_s
+        early = self.draws.word(CHANCE_BOOT, host.index) * SECOND_NS >> 32
+        host.clock = WallClock(DAY_ONE, 0.0, CLOCK_UNCERTAINTY_S, "system")
+        self.medium.set_power(host.index, False)
+
+        def boot() -> None:
+            if host.boots:
+                return
+            self.medium.set_power(host.index, True)
+            book = (self.hosts[other] for other in self._contacts[host.index])
+            known = [SetContact(other.keys.persona, other.settings.name, False, False) for other in book]
+            host.boot(SetChannel(channel_id(SQUARE), SQUARE, True), *known)
+
+        at_ns = early if start_s is None else round(start_s * SECOND_NS)
+        self.agenda.at(at_ns, PEOPLE, host.index, boot)
+
+
+def address_of(node: int) -> str:
+    """The link-local address of a node."""
+    return f"{_PREFIX}{node + 1:x}"
+
+
+def number_of(address: str) -> int:
+    """The node behind a link-local address."""
+    return int(address.removeprefix(_PREFIX), 16) - 1
+
+
+def _mesh(scenario: Scenario) -> MeshKeys:
+    if not scenario.mesh.secret:
+        return open_mesh(scenario.mesh.name)
+    secret = scenario.seed.to_bytes(32, "little", signed=True)
+    return closed_mesh(scenario.mesh.name, secret)
