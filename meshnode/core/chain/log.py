@@ -113,6 +113,11 @@ class Log:
         return min(self.rows.last, self.limit) if self.frozen_at else self.rows.last
 
     @property
+    def counts(self) -> bool:
+        """True once the frontier tells of this log."""
+        return bool(self.rows.last or self.frozen_at)
+
+    @property
     def element(self) -> Element:
         """This log in the frontier."""
         return Element(self.id, self.head, self.forked)

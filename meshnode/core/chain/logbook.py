@@ -105,7 +105,7 @@ class Logbook:
             return
         for log in self._dirty:
             held = self.logs.get(log)
-            counts = held is not None and bool(held.head or held.frozen_at)
+            counts = held is not None and held.counts
             if counts != (log in self._encoded):
                 self._order = []
             if held is not None and counts:

@@ -1,7 +1,7 @@
 """Which logs may be opened here: quotas for strangers, and the refused list (protocol rules 4.5, 5.2, 12.2).
 
-Writers are free to make up; hops and shares are not. A stranger's log needs a small first block and a place among 1,024
-logs and a tenth of the store, of which the least recently used go; a previous hop brings at most 64 new ones a day.
+Writers are free to make up; hops and shares are not. A stranger's log needs a small first block, and a place among
+those there is room for (shares.py); a previous hop brings at most 64 new ones a day.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from meshnode.core.ids import PERSON_CHANNEL, DeviceKey, LogId, log_channel, log
 from meshnode.core.records import RecordKey, RefusedRecord, Snapshot
 from meshnode.core.trust.rings import STRANGERS, Rings
 
-MAX_STRANGERS: Final = 1024
-STRANGERS_SHARE: Final = 0.1  # of the store
 NEW_PER_HOP: Final = 64
 MAX_HOPS: Final = 1024  # remembered, those who brought something last
 DAY_S: Final = 86_400.0

@@ -273,7 +273,7 @@ class Beacons:
     def _beacon(self, link: str, flags: int) -> Beacon:
         flags |= BUSY if self._outbox.backlog_s(link) > BUSY_S else 0
         flags |= REFUSING if self._ctx.store_refusing else 0
-        changed = self._logs.changed_after(self._ctx.now - RECENT_S)[:MAX_CHANGES]
+        changed = self._logs.history.changed_after(self._ctx.now - RECENT_S)[:MAX_CHANGES]
         return Beacon(
             OLDEST_VERSION,
             VERSION,

@@ -1,12 +1,13 @@
-"""The logs held here, as gossip needs them: blocks from the air are verified, kept and written; changes are in order.
+"""The logs held here, as gossip needs them: blocks from the air are verified, kept and written.
 
 A block is taken once it verified under one of the logs its handle may mean. What it meant for its log is a `Verdict`
-(chain/log.py); rows are written at once, the row of the log once a step.
+(chain/verdict.py); rows are written at once, the row of the log once a step. In which order logs changed stands in
+`history.py`, what they take of the store in `shares.py`, which may be opened in `admission.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,9 @@ from meshnode.core.chain.log import Held, Log
 from meshnode.core.chain.logbook import Logbook
 from meshnode.core.chain.verdict import Verdict
 from meshnode.core.context import Context
-from meshnode.core.gossip.admission import MAX_STRANGERS, STRANGERS_SHARE, Admission
+from meshnode.core.gossip.admission import Admission
+from meshnode.core.gossip.history import History
+from meshnode.core.gossip.shares import Shares
 from meshnode.core.ids import LOG_ID_SIZE, LogId, PersonaKey, log_device, log_incarnation
 from meshnode.core.neighbours.neighbour import Heard
 from meshnode.core.records import (
@@ -34,7 +37,6 @@ from meshnode.core.trust.rings import STRANGERS, Rings
 from meshnode.core.wire.frames import Change
 from meshnode.errors import WireError
 
-HISTORY: Final = 64  # own digests remembered, to know exactly what a neighbour lacks that tells one of them
 RECENT: Final = 512  # verified blocks whose repetition costs no second look at the signature
 
 
@@ -60,47 +62,40 @@ class Logs:
         self._ctx = ctx
         self._rings = rings
         self.book = Logbook()
+        self.history = History(ctx, self.book)
+        self.shares = Shares(ctx, self.book)
         self.admission = Admission(ctx, rings)
         self.on_own_ahead: Callable[[Block], None] = _ignore
         self.on_pardoned: Callable[[], None] = _nothing
         self.on_split: Callable[[LogId], None] = _ignore_log  # a checkpoint contradicts its log
         self.on_wanted: Callable[[LogId], None] = _ignore_log  # bodies of a log are missing
-        self._bytes: dict[LogId, int] = {}
-        self._used: dict[LogId, float] = {}  # least recently used first
         self._dirty: dict[LogId, None] = {}
-        self._changed: dict[LogId, tuple[int, float]] = {}  # least recently changed first: counter, when
-        self._counter = 0
-        self._history: dict[bytes, tuple[int, float]] = {}  # own digests, oldest first: counter, when first reached
         self._recent: dict[bytes, tuple[Compact, Block]] = {}
-        self._strangers_bytes = 0
-        self._carried_bytes = 0  # bodies of nearer writers that this version does not act upon
         rings.on_changed.append(self._rings_changed)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk."""
         self.admission.restore(snapshot)
-        proofs = []
         records = sorted((r for r in snapshot.records if isinstance(r, LogRecord)), key=lambda record: record.used_at)
         for record in records:
             log = self.book.open(record.log, record.ring)
             log.restore(record.floor, record.frozen_at, record.adopted)
-            self._bytes[record.log], self._used[record.log] = record.bytes, record.used_at
+            self.shares.restore(record)
             self.admission.opened(record.log, record.used_at)
-        proofs = [record for record in snapshot.records if isinstance(record, ForkProofRecord)]
+            self.history.note(record.log, float("-inf"))
         for index in sorted(snapshot.blocks, key=lambda index: (index.log, index.seq)):
             held = Held(index.id, index.prev, index.kind, index.body_state, index.body_len, b"")
             self.book.open(index.log, STRANGERS).restore_block(index.seq, held)
-        for proof in proofs:
-            self._restore_proof(proof)
-        for log_id in self._used:
-            self._counter += 1
-            self._changed[log_id] = (self._counter, float("-inf"))
-            log = self.book.logs[log_id]
-            log.ring = self.admission.ring_of(log_id)
+        for proof in snapshot.records:
+            if isinstance(proof, ForkProofRecord):
+                self._restore_proof(proof)
+        for record in records:
+            log = self.book.logs[record.log]
+            log.ring = self.admission.ring_of(log.id)
             if log.ring < STRANGERS:
                 log.want_dropped()
-        self._strangers_bytes = sum(self._bytes[log] for log in self._used if self.book.logs[log].ring == STRANGERS)
-        self._carried_bytes = sum(
+        self.shares.count_strangers()
+        self.shares.carried = sum(
             index.body_len
             for index in snapshot.blocks
             if index.kind not in KNOWN and index.body_state == BODY_HELD and self._is_near(index.log)
@@ -110,12 +105,7 @@ class Logs:
 
     def digest(self) -> bytes:
         """The frontier digest, remembered: whoever tells it later lacks exactly what changed since."""
-        digest = self.book.digest(self._ctx.mesh.digest)
-        if digest not in self._history:
-            self._history[digest] = (self._counter, self._ctx.now)
-        while len(self._history) > HISTORY:
-            del self._history[next(iter(self._history))]
-        return digest
+        return self.history.digest()
 
     def digest_of(self, elements: Iterable[Element]) -> bytes:
         """The digest of another list, sorted by log here."""
@@ -127,43 +117,6 @@ class Logs:
             log = self.book.get(LogId(ref))
             return [log] if log else []
         return self.book.candidates(ref)
-
-    def newest(self) -> Iterator[Log]:
-        """Logs in the order of their last change, newest first."""
-        return (self.book.logs[log] for log in reversed(self._changed) if self._counts(self.book.logs[log]))
-
-    def changed_after(self, moment: float) -> list[Log]:
-        """Logs that changed after an Instant, newest first."""
-        found = []
-        for log, (_, at) in reversed(self._changed.items()):
-            if at <= moment:
-                break
-            found.append(self.book.logs[log])
-        return [log for log in found if self._counts(log)]
-
-    def changed_since(self, digest: bytes) -> list[Log] | None:
-        """Logs that changed since our digest was this one, newest first; None if it never was lately."""
-        if digest not in self._history:
-            return None
-        since, found = self._history[digest][0], []
-        for log, (counter, _) in reversed(self._changed.items()):
-            if counter <= since:
-                break
-            found.append(self.book.logs[log])
-        return [log for log in found if self._counts(log)]
-
-    def passed(self, digest: bytes, told_at: float, in_flight_s: float) -> bool:
-        """True when a digest told at that moment shows no lasting difference.
-
-        We came to it since (they were ahead), or what we had beyond it then was younger than what is on its way.
-        """
-        if digest not in self._history:
-            return False
-        counter, reached_at = self._history[digest]
-        if reached_at > told_at:
-            return True
-        times = [at for other, at in self._changed.values() if other > counter]
-        return all(at > told_at - in_flight_s for at in times)
 
     def is_own(self, log: LogId) -> bool:
         """True for the logs this incarnation of this device writes."""
@@ -238,7 +191,7 @@ class Logs:
         if gone is not None:
             self._forget_recent(log)
             self._ctx.forget(*(RecordKey(BlockRecord, (log, seq)) for seq in range(gone[0], gone[1] + 1)))
-        self._note_change(log)
+        self.history.note(log, self._ctx.now)
         self._dirty[log] = None
 
     def bodies_dropped(self, blocks: Iterable[tuple[LogId, int]]) -> None:
@@ -247,13 +200,8 @@ class Logs:
             log = self.book.get(log_id)
             size = log.drop_body(seq) if log is not None else 0
             if log is not None and size:
-                self._weigh(log, -size)
+                self.shares.weigh(log, -size)
                 self._dirty[log_id] = None
-
-    def use(self, log: LogId) -> None:
-        """Somebody wanted it, or it grew."""
-        self._used.pop(log, None)
-        self._used[log] = self._ctx.now
 
     def flush(self) -> None:
         """Write the rows of logs that changed in this step."""
@@ -295,30 +243,34 @@ class Logs:
         return held is None or block.seq > held.last or held.id_at(block.seq) != block.id
 
     def _offer(self, block: Block, *, promise: bool) -> Verdict:
-        fresh_log = block.log not in self.book
-        if fresh_log:
-            self.book.open(block.log, self.admission.ring_of(block.log))
-        log = self.book.logs[block.log]
-        before = log.element
+        log = self.book.get(block.log)
+        fresh_log = log is None
+        if log is None:
+            log = self.book.open(block.log, self.admission.ring_of(block.log))
+        before = log.head, log.forked
         verdict = self.book.offer(block)
         if verdict.kept:
             self._wrote(log, block, promise)
-        if block.log not in self._used or verdict.kept:
-            self.use(block.log)
-            self.admission.opened(block.log, self._ctx.now)
-        if log.element != before:
-            self._note_change(block.log)
-        if log.forked and not before.forked:
-            self.on_split(block.log)
-        if log.ring == STRANGERS and (fresh_log or self._strangers_bytes > self._strangers_share):
-            self._make_room(block.log)
+        if verdict.kept or log.id not in self.shares.used:
+            self.shares.use(log)
+            self.admission.opened(log.id, self._ctx.now)
+        if (log.head, log.forked) != before:
+            self.history.note(log.id, self._ctx.now)
+            if log.forked and not before[1]:
+                self.on_split(log.id)
+        if log.ring == STRANGERS and (fresh_log or self.shares.exceeded):
+            self._make_room(log.id)
         return verdict
 
     def _wrote(self, log: Log, block: Block, promise: bool) -> None:
-        body = b"" if self._only_carried_and_too_much(log, block) else block.body or b""
-        self._weigh(log, len(block.content) + len(block.signature) + len(body))
+        body = block.body or b""
+        if body and not acted_upon(block.version, block.kind) and not self._carries(log, len(body)):
+            self._ctx.count("body_only_carried_dropped")
+            log.drop_body(block.seq)
+            body = b""
+        self.shares.weigh(log, len(block.content) + len(block.signature) + len(body))
         row = BlockRecord(
-            block.log,
+            log.id,
             block.seq,
             block.id,
             block.content,
@@ -334,67 +286,36 @@ class Logs:
             self._ctx.persist(row)
             self._dirty[log.id] = None
 
-    def _only_carried_and_too_much(self, log: Log, block: Block) -> bool:
-        """What we do not act upon takes a stranger's space, whoever wrote it: beyond that its body goes (rule 15.2)."""
-        if not block.body or log.ring == STRANGERS or acted_upon(block.version, block.kind) or self.is_own(block.log):
-            return False
-        if self._strangers_bytes + self._carried_bytes + len(block.body) > self._strangers_share:
-            self._ctx.count("body_only_carried_dropped")
-            return bool(log.drop_body(block.seq))
-        self._carried_bytes += len(block.body)
-        return False
-
-    def _weigh(self, log: Log, by: int) -> None:
-        before = self._bytes.get(log.id, 0)
-        self._bytes[log.id] = max(0, before + by)
-        if log.ring == STRANGERS:
-            self._strangers_bytes += self._bytes[log.id] - before
+    def _carries(self, log: Log, size: int) -> bool:
+        """What we do not act upon takes a stranger's space, whoever wrote it (rule 15.2)."""
+        return log.ring == STRANGERS or self.is_own(log.id) or self.shares.carry(size)
 
     def _row(self, log: Log) -> LogRecord:
-        size, used = self._bytes.get(log.id, 0), self._used.get(log.id, self._ctx.now)
+        size, used = self.shares.bytes.get(log.id, 0), self.shares.used.get(log.id, self._ctx.now)
         return LogRecord(log.id, 1, log.last, log.floor, log.frozen_at, log.adopted, log.ring, size, used)
-
-    def _note_change(self, log: LogId) -> None:
-        self._counter += 1
-        self._changed.pop(log, None)
-        self._changed[log] = (self._counter, self._ctx.now)
 
     def _is_near(self, log: LogId) -> bool:
         return self.book.logs[log].ring < STRANGERS and not self.is_own(log)
 
-    def _counts(self, log: Log) -> bool:
-        return bool(log.head or log.frozen_at)
-
-    @property
-    def _strangers_share(self) -> float:
-        return self._ctx.settings.store_limit * STRANGERS_SHARE
-
     def _make_room(self, newcomer: LogId) -> None:
         """Beyond the strangers' places, or their share of the store, the least recently used go."""
-        strangers = [log for log in self._used if self.book.logs[log].ring == STRANGERS and log != newcomer]
-        for log in strangers:
-            if len(strangers) < MAX_STRANGERS and self._strangers_bytes <= self._strangers_share:
-                return
+        while (log := self.shares.next_to_go(newcomer)) is not None:
             self.evict(log)
-            strangers = strangers[1:]
-        if self._strangers_bytes > self._strangers_share:
+        if self.shares.exceeded:
             self.admission.refuse(newcomer)  # it alone fills the share: what is held stays, no more is wanted
 
     def evict(self, log: LogId) -> None:
         """Forget a log and its rows, and do not want it for a day."""
         held = self.book.logs[log]
-        if held.ring == STRANGERS:
-            self._strangers_bytes -= self._bytes.get(log, 0)
         rows = (*range(1, held.last + 1), *held.beyond)
         self._ctx.forget(*(RecordKey(BlockRecord, (log, seq)) for seq in rows), RecordKey(LogRecord, (log,)))
         if held.proof is not None:
             self._ctx.forget(RecordKey(ForkProofRecord, (log,)))
         self.book.drop(log)
         self._forget_recent(log)
-        for known in (self._bytes, self._used, self._changed, self._dirty):
-            known.pop(log, None)
-        self._counter += 1
-        self._history.clear()  # what we had then we have no longer: those digests tell nothing exact now
+        self._dirty.pop(log, None)
+        self.shares.forget(log)
+        self.history.forget(log)
         self.admission.closed(log)
         self.admission.refuse(log)
         self._ctx.count("log_evicted")
@@ -424,14 +345,13 @@ class Logs:
                 continue
             ring = self.admission.ring_of(log)
             if ring != held.ring:
-                size = self._bytes.get(log, 0)
-                self._strangers_bytes += size * ((ring == STRANGERS) - (held.ring == STRANGERS))
                 held.ring = ring
                 self._dirty[log] = None
                 if ring < STRANGERS:
                     held.want_dropped()
                     self._forget_recent(log)
                     self.on_wanted(log)
+        self.shares.count_strangers()
         pardoned = [
             log for log in self.admission.refused() if log_device(log) in devices and not self._rings.blocked(log)
         ]

@@ -285,7 +285,7 @@ class Repair:
             peer.settled()
         elif peer.open_wants(now):
             peer.check_at = min(until for until, _ in peer.wants.values())
-        elif self._logs.passed(peer.frontier, peer.told_at, STEADY_S if self._steady() else 2 * SETTLE_S):
+        elif self._logs.history.passed(peer.frontier, peer.told_at, STEADY_S if self._steady() else 2 * SETTLE_S):
             peer.settled()
         elif (wait := self._not_yet(peer)) is not None:
             peer.check_at = wait
@@ -420,7 +420,7 @@ class Repair:
         room = max(1, (self._payload(neighbour.link(self._ctx.now) or "") - DELTA_HEAD) // 7)
         told_all = bool(logs) and len(logs) <= room and self._lacking(peer) is not None
         if not logs:
-            everything = list(self._logs.newest())
+            everything = list(self._logs.history.newest())
             at = peer.delta_next if peer.delta_for[1] == ours and peer.delta_next < len(everything) else 0
             logs, peer.delta_next = everything[at : at + room], at + room
             told_all = at + room >= len(everything)
@@ -439,11 +439,11 @@ class Repair:
 
     def _lacking(self, peer: Peer) -> list[Log] | None:
         """The logs of which it lacks something, if that is known exactly."""
-        since = self._logs.changed_since(peer.frontier)
+        since = self._logs.history.changed_since(peer.frontier)
         if since is not None or peer.complete_for != peer.frontier:
             return since
         none = Change(b"", 0)
-        return [log for log in self._logs.newest() if _beyond(log, peer.told.get(log.handle, none))]
+        return [log for log in self._logs.history.newest() if _beyond(log, peer.told.get(log.handle, none))]
 
     def _confirm(self, neighbour: Neighbour, peer: Peer, delta: Delta, pairwise: bool) -> None:
         """A delta without news, for us alone, asks us to vouch: say the same, unless we began it."""
@@ -454,7 +454,7 @@ class Repair:
 
     def _is_resolved(self, peer: Peer, ours: bytes) -> bool:
         """They told all they have, we told all they lack, and nobody wanted anything for a while."""
-        heard_all = peer.complete_for == peer.frontier or self._logs.changed_since(peer.frontier) is not None
+        heard_all = peer.complete_for == peer.frontier or self._logs.history.changed_since(peer.frontier) is not None
         told_all = peer.told_all_for == ours or self._lacking(peer) == []
         quiet = self._ctx.now >= max(peer.wanted_at, peer.delta_at) + RESOLVE_AFTER_S
         return heard_all and told_all and quiet

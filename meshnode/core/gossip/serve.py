@@ -131,7 +131,7 @@ class Serve:
                 first = wish.first
                 last = min(first + wish.count - 1, log.served, first + room - 1, log.highest)
                 if log.rows.last and last >= first:
-                    self._logs.use(log.id)
+                    self._logs.shares.use(log)
                     full = len(wish.log) == LOG_ID_SIZE
                     whole = [(first, last - first + 1)]
                     stretches = log.held_bodies(first, last) if wish.bodies_only else whole

@@ -271,7 +271,9 @@ class Sessions:
     def _look(self, sync: Sync) -> None:
         sync.differs_at = None
         peer = self._repair.peer(sync.neighbour)
-        if not peer.agrees(self._logs.digest()) and not self._logs.passed(peer.frontier, peer.told_at, DIFFER_S):
+        if not peer.agrees(self._logs.digest()) and not self._logs.history.passed(
+            peer.frontier, peer.told_at, DIFFER_S
+        ):
             self._begin(sync)
 
     def _tell(self, sync: Sync) -> None:
@@ -351,7 +353,7 @@ class Sessions:
         sync.moved_at = self._ctx.now
         for wish in want.wishes:
             for log in self._logs.candidates(wish.log):
-                self._logs.use(log.id)
+                self._logs.shares.use(log)
                 if log.proof is not None and wish.first + wish.count - 1 > log.head:
                     self._send(sync, fork_frame(log.proof))
                 first, last = wish.first, min(wish.first + wish.count - 1, log.last, log.served)

@@ -158,7 +158,7 @@ def test_a_friends_blocks_of_unknown_kind_take_no_more_than_a_strangers_space() 
     world.perform("me", list(node.ctx.out))
     assert [row.body_state for row in disk.of(BlockRecord)] == [BODY_HELD] * 4 + [BODY_DROPPED] * 4
     again = GossipNode("me", settings=Settings(store_limit=20_000), snapshot=disk.snapshot(0.0))
-    assert again.gossip.logs._strangers_bytes + again.gossip.logs._carried_bytes >= 4 * 500
+    assert again.gossip.logs.shares.strangers + again.gossip.logs.shares.carried >= 4 * 500
 
 
 def test_a_friends_posts_have_no_such_limit() -> None:

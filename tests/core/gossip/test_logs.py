@@ -11,8 +11,9 @@ from meshnode.core.chain.fork import Adoption, prove
 from meshnode.core.chain.kinds import POST
 from meshnode.core.chain.verdict import Verdict
 from meshnode.core.effects import Forget, Persist
-from meshnode.core.gossip import logs as logs_module
-from meshnode.core.gossip.logs import HISTORY, RECENT, Logs
+from meshnode.core.gossip import shares
+from meshnode.core.gossip.history import DIGESTS
+from meshnode.core.gossip.logs import RECENT, Logs
 from meshnode.core.ids import NeighbourId, PersonaKey, channel_id, log_handle
 from meshnode.core.neighbours.table import Heard
 from meshnode.core.records import (
@@ -180,15 +181,15 @@ def test_changes_are_told_newest_first_and_exactly_since_a_digest() -> None:
     before = logs.digest()
     node.ctx.now = 10.0
     take(logs, two.write("b"))
-    assert [log.id for log in logs.newest()] == [two.blocks[0].log, one.blocks[0].log]
-    assert [log.id for log in logs.changed_after(5.0)] == [two.blocks[0].log]
-    assert [log.id for log in logs.changed_since(before) or ()] == [two.blocks[0].log]
-    assert logs.changed_since(b"never...") is None
-    assert logs.changed_since(logs.digest()) == []
-    for index in range(HISTORY + 1):
+    assert [log.id for log in logs.history.newest()] == [two.blocks[0].log, one.blocks[0].log]
+    assert [log.id for log in logs.history.changed_after(5.0)] == [two.blocks[0].log]
+    assert [log.id for log in logs.history.changed_since(before) or ()] == [two.blocks[0].log]
+    assert logs.history.changed_since(b"never...") is None
+    assert logs.history.changed_since(logs.digest()) == []
+    for index in range(DIGESTS + 1):
         take(logs, one.write(str(index)))
         logs.digest()
-    assert logs.changed_since(before) is None
+    assert logs.history.changed_since(before) is None
 
 
 def test_a_digest_we_came_to_or_that_lags_by_what_is_in_flight_is_no_difference() -> None:
@@ -199,10 +200,10 @@ def test_a_digest_we_came_to_or_that_lags_by_what_is_in_flight_is_no_difference(
     node.ctx.now = 100.0
     take(logs, writer.write("b"))
     newer = logs.digest()
-    assert logs.passed(newer, told_at=99.0, in_flight_s=2.0), "they were ahead, we caught up"
-    assert logs.passed(old, told_at=101.0, in_flight_s=2.0), "it was on its way when they spoke"
-    assert not logs.passed(old, told_at=110.0, in_flight_s=2.0), "they still lack it"
-    assert not logs.passed(b"never...", told_at=110.0, in_flight_s=2.0)
+    assert logs.history.passed(newer, told_at=99.0, in_flight_s=2.0), "they were ahead, we caught up"
+    assert logs.history.passed(old, told_at=101.0, in_flight_s=2.0), "it was on its way when they spoke"
+    assert not logs.history.passed(old, told_at=110.0, in_flight_s=2.0), "they still lack it"
+    assert not logs.history.passed(b"never...", told_at=110.0, in_flight_s=2.0)
 
 
 def test_a_body_that_comes_later_is_news_too() -> None:
@@ -234,7 +235,7 @@ def test_after_a_restart_the_frontier_is_the_same() -> None:
         take(node.gossip.logs, block)
     again = restored(node)
     assert again.gossip.logs.digest() == node.gossip.logs.digest()
-    assert again.gossip.logs.changed_after(-1.0) == [], "nothing of it is news"
+    assert again.gossip.logs.history.changed_after(-1.0) == [], "nothing of it is news"
     assert take(again.gossip.logs, one.write("next"), full=False) is Verdict.NEW
 
 
@@ -298,7 +299,7 @@ def test_proofs_from_the_air_need_a_log_and_news() -> None:
 
 
 def test_beyond_their_places_the_least_used_strangers_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs_module, "MAX_STRANGERS", 2)
+    monkeypatch.setattr(shares, "MAX_STRANGERS", 2)
     node = GossipNode("me")
     logs = node.gossip.logs
     writers = [Writer(name) for name in ("u", "v", "w")]
@@ -318,7 +319,7 @@ def test_strangers_share_a_tenth_of_the_store() -> None:
     assert take(node.gossip.logs, two.write("x")) is Verdict.NEW
     assert one.blocks[0].log not in node.gossip.logs.book
     assert two.blocks[0].log in node.gossip.logs.book
-    assert node.gossip.logs._strangers_bytes == node.gossip.logs._bytes[two.blocks[0].log]
+    assert node.gossip.logs.shares.strangers == node.gossip.logs.shares.bytes[two.blocks[0].log]
 
 
 def test_one_stranger_who_fills_the_share_is_wanted_no_longer() -> None:
@@ -350,7 +351,7 @@ def test_logs_follow_their_writer_between_rings() -> None:
     node.rings.device_known(keys.device, keys.persona)
     node.rings.contact_set(keys.persona, False)
     assert log.ring == 1
-    assert node.gossip.logs._strangers_bytes == 0
+    assert node.gossip.logs.shares.strangers == 0
     node.rings.contact_removed(PersonaKey(keys.persona))
     assert log.ring == 3
     node.rings.contact_set(keys.persona, True)
