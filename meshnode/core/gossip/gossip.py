@@ -1,6 +1,6 @@
 """Gossip: blocks in, blocks out. The parts beside this file each tell one story; this one routes between them.
 
-logs      what is held             admission  what may be opened
+arrivals  what comes of blocks     logs, history, shares, admission  what is held, and what may be
 flood     new blocks, at once      beacon, trickle  what neighbours hear of us, and when
 repair    differences on a link    serve      answers to WANT
 session   differences by session   dial       whom to call
@@ -9,24 +9,23 @@ bodies    bodies that are missing  forks      logs that split
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from meshnode.core.airtime.outbox import Outbox
 from meshnode.core.chain.block import Block
 from meshnode.core.chain.checkpoint import claim_over
-from meshnode.core.chain.compact import Compact, encode_compact
 from meshnode.core.chain.fork import Adoption
 from meshnode.core.chain.log import Log
-from meshnode.core.chain.verdict import Verdict
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
+from meshnode.core.gossip.arrivals import GROUP_HURRY_S, SINGLE_HURRY_S, Arrivals
 from meshnode.core.gossip.beacon import Beacons
 from meshnode.core.gossip.bodies import Bodies
 from meshnode.core.gossip.dial import Dialler
 from meshnode.core.gossip.flood import Flood
 from meshnode.core.gossip.forks import Forks
-from meshnode.core.gossip.logs import Logs, Taken
+from meshnode.core.gossip.logs import Logs
 from meshnode.core.gossip.repair import BY_DATAGRAM, Repair
 from meshnode.core.gossip.serve import Serve
 from meshnode.core.gossip.session import Sessions
@@ -47,8 +46,6 @@ from meshnode.core.trust.rings import Rings
 from meshnode.core.wire.frames import Beacon, BlockFrame, Delta, ForkFrame, Frame, Refs, RefWant, Run, Want
 from meshnode.errors import WireError
 
-GROUP_HURRY_S: Final = 3.0  # a multicast is not acknowledged: a beacon soon shows who missed it
-SINGLE_HURRY_S: Final = 8.0
 WITNESS_S: Final = 2.0  # after our last post: have neighbours vouch for what they hold
 
 
@@ -79,7 +76,17 @@ class Gossip:
         self.dialler = Dialler(ctx, neighbours)
         self.bodies = Bodies(ctx, neighbours, self.logs)
         self.forks = Forks(ctx, neighbours, self.logs, rings)
-        self.on_block: Callable[[Block, Heard], None] = _ignore_block
+        self.arrivals = Arrivals(
+            ctx,
+            neighbours,
+            self.logs,
+            beacons=self.beacons,
+            bodies=self.bodies,
+            flood=self.flood,
+            forks=self.forks,
+            repair=self.repair,
+            sessions=self.sessions,
+        )
         self.repair.want_session = self._want_session
         self.logs.on_pardoned = self.repair.reconsider
         self.logs.on_wanted = self.bodies.missing
@@ -107,7 +114,7 @@ class Gossip:
         carrying: Callable[[], bool],
     ) -> None:
         """What the parts above and beside are told, and asked for."""
-        self.on_block = on_block
+        self.arrivals.on_block = on_block
         self.repair.on_covered = on_covered
         self.logs.on_own_ahead = on_own_block_ahead
         self.beacons.envelope_digest = self.sessions.envelope_digest = envelope_digest
@@ -197,7 +204,7 @@ class Gossip:
             self._neighbours.fine(heard, heard.size)
         self.logs.flush()
         if heard.carrier == "session":
-            self.sessions.arrived(heard.session)
+            self.sessions.arrived(heard.session, self._brought(heard.frames))
 
     def wakeup(self) -> Instant | None:
         """When something here is due."""
@@ -218,9 +225,9 @@ class Gossip:
     def _frame_untrusted(self, heard: Heard, frame: Frame) -> None:
         match frame:
             case BlockFrame():
-                self._block_untrusted(heard, frame.log, frame.block, None)
+                self.arrivals.take_untrusted(heard, frame.log, (frame.block,))
             case Run():
-                self._run_untrusted(heard, frame)
+                self.arrivals.take_untrusted(heard, frame.log, frame.blocks)
             case ForkFrame():
                 self.forks.proof_untrusted(heard, frame)
             case Beacon() if heard.carrier == "link":
@@ -238,58 +245,14 @@ class Gossip:
             case _:
                 return  # of other parts, or refused here
 
-    def _run_untrusted(self, heard: Heard, run: Run) -> None:
-        before: bytes | None = None
-        for compact in run.blocks:
-            taken = self._block_untrusted(heard, run.log, compact, before)
-            if taken.block is None:
-                return
-            before = taken.block.ref
-
-    def _block_untrusted(self, heard: Heard, ref: bytes, compact: Compact, before: bytes | None) -> Taken:
-        try:
-            taken = self.logs.take_untrusted(ref, compact, heard, before)
-        except WireError:
-            self._neighbours.fine(heard, len(encode_compact(compact, with_seq=True)))
-            self._ctx.count("block_refused")
-            return Taken()
-        if taken.unknown:
-            self.repair.gap(heard, ref, compact.seq)
-        elif taken.block is not None and taken.duplicate:
-            self.flood.overheard(taken.block, heard)
-        elif taken.block is not None:
-            self._taken(heard, taken.block, taken)
-        return taken
-
-    def _taken(self, heard: Heard, block: Block, taken: Taken) -> None:
-        if taken.verdict is Verdict.FORK:
-            self.forks.split(block)
-        if taken.verdict in (Verdict.BEYOND_GAP, Verdict.TOO_FAR, Verdict.FORK_BELOW):
-            self.repair.gap(heard, block.log, block.seq)
-        if taken.verdict is Verdict.FORK_BELOW:
-            self.sessions.look_below(self.logs.book.logs[block.log], heard.session)
-        if not taken.new:
-            return
-        if block.body is None:
-            self.bodies.missing(block.log)
-        elif taken.verdict is Verdict.BODY:
-            self.bodies.came(block.log)
-        self.repair.new_item(heard, block.log)
-        self._pass_on(heard, block)
-        self.on_block(block, heard)
+    def _brought(self, frames: Iterable[Frame]) -> set[LogId]:
+        """The logs that frames may have brought something of."""
+        named = {frame.log for frame in frames if isinstance(frame, BlockFrame | Run | ForkFrame)}
+        return {log for name in named for log in self.logs.ids(name)}
 
     def _look_below(self, log: Log) -> None:
         self.repair.look_below(log)
         self.sessions.look_below(log)
-
-    def _pass_on(self, heard: Heard, block: Block) -> None:
-        """At once what came on the air or as news in a session; what was caught up with, lazily (rule 6.3)."""
-        if heard.carrier == "link" or (heard.carrier == "session" and self.sessions.live(heard.session)):
-            held = self.logs.book.logs[block.log]
-            grouped = self.flood.forward(block, heard, held.ring)
-            self.beacons.hurry(GROUP_HURRY_S if grouped else SINGLE_HURRY_S)
-        else:
-            self.beacons.hurry(GROUP_HURRY_S)
 
     def _want(self, heard: Heard, want: Want) -> None:
         neighbour = heard.neighbour
@@ -304,7 +267,3 @@ class Gossip:
 
     def _want_session(self, neighbour: Neighbour, insist: bool) -> bool:
         return self.sessions.compare(neighbour) or self.dialler.want_link(neighbour, insist)
-
-
-def _ignore_block(block: Block, heard: Heard) -> None:
-    return None

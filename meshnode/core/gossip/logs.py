@@ -8,8 +8,7 @@ A block is taken once it verified under one of the logs its handle may mean. Wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from meshnode.core.chain.block import Block, verify_untrusted
 from meshnode.core.chain.compact import Compact
@@ -40,8 +39,7 @@ from meshnode.errors import WireError
 RECENT: Final = 512  # verified blocks whose repetition costs no second look at the signature
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """What became of a block from the air. `unknown`: no log here fits its handle. No `block` unless it verified."""
 
     block: Block | None = None
@@ -118,6 +116,12 @@ class Logs:
             return [log] if log else []
         return self.book.candidates(ref)
 
+    def ids(self, ref: bytes) -> list[LogId]:
+        """The logs a handle may mean; a full id means itself, held or not."""
+        if len(ref) == LOG_ID_SIZE:
+            return [LogId(ref)]
+        return [log.id for log in self.book.candidates(ref)]
+
     def is_own(self, log: LogId) -> bool:
         """True for the logs this incarnation of this device writes."""
         return log_device(log) == self._ctx.keys.device and log_incarnation(log) == self._ctx.keys.incarnation
@@ -129,7 +133,7 @@ class Logs:
         known = self._recent.get(compact.signature)
         if known is not None and known[0] == compact:
             return Taken(known[1], duplicate=True)
-        logs = self._ids(ref)
+        logs = self.ids(ref)
         if not logs:
             return Taken(unknown=True)
         wanted = [log for log in logs if not self.admission.refuses(log)]
@@ -211,11 +215,6 @@ class Logs:
             self._ctx.persist(*records)
 
     # how
-
-    def _ids(self, ref: bytes) -> list[LogId]:
-        if len(ref) == LOG_ID_SIZE:
-            return [LogId(ref)]
-        return [log.id for log in self.book.candidates(ref)]
 
     def _verified_untrusted(self, logs: list[LogId], compact: Compact, prev_ref: bytes | None) -> Block:
         failed: WireError | None = None

@@ -181,10 +181,10 @@ class Repair:
                 peer.wants.pop(log.id, None)
                 peer.tries, peer.check_at = 0, self._ctx.now + WANT_AFTER_S
 
-    def new_item(self, heard: Heard | None, log: LogId) -> None:
-        """A verified block or body that was not here before."""
-        self._items.append(self._ctx.now)
-        if heard is not None and heard.neighbour is not None:
+    def new_items(self, heard: Heard, log: LogId, count: int) -> None:
+        """Verified blocks or bodies of one log that were not here before."""
+        self._items.extend([self._ctx.now] * min(count, STEADY_ITEMS))
+        if heard.neighbour is not None:
             peer = self.peer(heard.neighbour)
             peer.rounds = 0
             peer.forgive()

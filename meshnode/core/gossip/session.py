@@ -137,12 +137,13 @@ class Sessions:
             case _:
                 return
 
-    def arrived(self, session: int | None) -> None:
-        """Blocks came in: perhaps all that was asked for is here."""
+    def arrived(self, session: int | None, logs: Iterable[LogId]) -> None:
+        """Something came in, perhaps all that was asked for of these logs."""
         sync = self._open.get(session) if session is not None else None
         if sync is not None:
             sync.moved_at = self._ctx.now
-            self._conclude(sync)
+            self._strike(sync, [log for log in logs if log in sync.wanted])
+            self._say_done(sync)
 
     def look_below(self, log: Log, session: int | None = None) -> None:
         """Its split lies further down: ask who showed us the other branch, or each whom we asked about it before."""
@@ -312,10 +313,17 @@ class Sessions:
 
     def _conclude(self, sync: Sync) -> None:
         """Strike what is here; when nothing is left, say so."""
-        for log in [log for log, upto in sync.wanted.items() if self._have(sync, log, upto)]:
-            del sync.wanted[log]
-            sync.splits.pop(log, None)
-            sync.asked.discard(log)
+        self._strike(sync, list(sync.wanted))
+        self._say_done(sync)
+
+    def _strike(self, sync: Sync, logs: Iterable[LogId]) -> None:
+        for log in logs:
+            if self._have(sync, log, sync.wanted[log]):
+                del sync.wanted[log]
+                sync.splits.pop(log, None)
+                sync.asked.discard(log)
+
+    def _say_done(self, sync: Sync) -> None:
         if not sync.wanted and not sync.comparing and not sync.done:
             sync.done, sync.said, sync.said_at = True, self._logs.digest(), self._ctx.now
             self._send(sync, Done(sync.said))

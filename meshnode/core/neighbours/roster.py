@@ -84,6 +84,12 @@ class Roster:
         bound = self.bound()
         return bound + [n for n in self.session_peers() if n not in bound]
 
+    def anyone_but(self, node: bytes) -> bool:
+        """True if another than that node is within reach."""
+        now = self._ctx.now
+        others = (n for n in self.table.values() if n.node != node)
+        return any(n.session is not None or (n.presences and n.link(now)) for n in others)
+
     def session_peers(self) -> list[Neighbour]:
         """Neighbours with an open session, in the order of its opening."""
         return [neighbour for neighbour, _, _ in self._sessions.values() if neighbour is not None]

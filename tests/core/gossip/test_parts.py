@@ -246,7 +246,10 @@ def test_what_is_remembered_of_copies_is_bounded(monkeypatch: pytest.MonkeyPatch
     from meshnode.core.gossip import flood as flood_module
 
     monkeypatch.setattr(flood_module, "REMEMBERED", 3)
-    world = pair()
+    world = village(3, "abc")
+    world.clique(*"abc")
+    world.start()
+    world.run(40)
     for block in blocks_of("w", 6):
         hear(world, "a", "b", frame_of(block))
     assert len(node_of(world, "a").gossip.flood._copies) == 3
@@ -831,7 +834,7 @@ def test_sessions_on_the_link_end_when_both_are_done() -> None:
     node.step(EncounterEnded(5), 2.0)
     assert not node.gossip.sessions.compare(far(world, "a", "b"))
     node.step(RecordReceived(5, b""), 3.0)
-    node.gossip.sessions.arrived(5)
+    node.gossip.sessions.arrived(5, ())
     node.gossip.sessions.frame_untrusted(Heard(far(world, "a", "b").id, None, False, "", "", False, ()), Done(bytes(8)))
 
 
