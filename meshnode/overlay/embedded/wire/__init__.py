@@ -1,0 +1,1 @@
+"""Keys and bytes of the Yggdrasil 0.5 protocol."""
