@@ -148,8 +148,7 @@ def encode(packet: Packet) -> bytes:
     """Type byte and body."""
     match packet:
         case Traffic(path, origin, source, dest, watermark, payload):
-            head = b"\x09" + encode_path(path) + encode_path(origin)
-            return b"".join((head, source, dest, uvarint(watermark), payload))
+            return encode_traffic(path, origin, source, dest, watermark, payload)
         case Nothing(kind):
             return bytes((kind,))
         case SigReq(seq, nonce):
@@ -167,6 +166,11 @@ def encode(packet: Packet) -> bytes:
             return head + source + dest + notify_signed(seq, coords) + sig
         case PathBroken(path, watermark, source, dest):
             return b"\x08" + encode_path(path) + uvarint(watermark) + source + dest
+
+
+def encode_traffic(path: Path, origin: Path, source: bytes, dest: bytes, watermark: int, payload: bytes) -> bytes:
+    """Type byte and body of a traffic packet, which is nearly all that a node ever sends."""
+    return b"".join((b"\x09", encode_path(path), encode_path(origin), source, dest, uvarint(watermark), payload))
 
 
 def decode_untrusted(content: bytes) -> Packet:

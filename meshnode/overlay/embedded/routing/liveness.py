@@ -1,0 +1,41 @@
+"""When a link is dead, and when it has to be told that we are alive.
+
+Nothing is sent while there is nothing to say. Who sends something expects any frame within three seconds; who gets
+something and has no frame to send within a second sends a keepalive.
+"""
+
+from __future__ import annotations
+
+ANSWER_AFTER_S = 1.0
+DEAD_AFTER_S = 3.0
+NEVER = float("inf")
+
+
+class Liveness:
+    """Two timers of one link."""
+
+    __slots__ = ("answer_at", "dead_at")
+
+    def __init__(self) -> None:
+        self.answer_at = self.dead_at = NEVER
+
+    def sent(self, now: float) -> None:
+        """Frames were written, and not only keepalives."""
+        self.answer_at = NEVER
+        if self.dead_at == NEVER:
+            self.dead_at = now + DEAD_AFTER_S
+
+    def sent_keepalive(self) -> None:
+        """A keepalive was written: it asks for nothing."""
+        self.answer_at = NEVER
+
+    def received(self, now: float, *, keepalive: bool) -> None:
+        """A frame is whole."""
+        self.dead_at = NEVER
+        if not keepalive and self.answer_at == NEVER:
+            self.answer_at = now + ANSWER_AFTER_S
+
+    @property
+    def next(self) -> float:
+        """When to look again."""
+        return min(self.answer_at, self.dead_at)
