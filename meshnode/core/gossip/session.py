@@ -39,6 +39,8 @@ STALLED_S: Final = 20.0  # without anything we asked for: give up asking here
 TELL_EVERY_S: Final = 20.0
 DIFFER_S: Final = 5.0
 MAX_ROUNDS: Final = 4
+ROUND_COST: Final = 256  # bytes a log: to open rounds takes no more of our time than to have blocks verified
+MAX_WANTED: Final = 32_768  # logs asked for at once; more in the next round
 MAX_SERVING: Final = 4096  # wishes of a peer that wait
 FIRST_TOKEN: Final = TOKENS << 1
 
@@ -119,8 +121,13 @@ class Sessions:
     def frame_untrusted(self, heard: Heard, frame: Frame) -> None:
         """One frame of a session. WireError for ranges that cannot be."""
         sync = self._open.get(heard.session) if heard.session is not None else None
-        if sync is None:
+        if sync is None or not self._neighbours.answer_costs(heard, self._new_round_costs(sync, frame)):
             return
+        before = sync.queued
+        self._take_untrusted(sync, frame)
+        self._neighbours.answer_costs(heard, sync.queued - before)
+
+    def _take_untrusted(self, sync: Sync, frame: Frame) -> None:
         match frame:
             case Ranges():
                 self._ranges_untrusted(sync, frame)
@@ -202,6 +209,10 @@ class Sessions:
         return min(due, sync.differs_at) if sync.differs_at is not None else due
 
     # comparing
+
+    def _new_round_costs(self, sync: Sync, frame: Frame) -> int:
+        """Bytes that its session pays for a round: each element of ours is hashed anew for it."""
+        return ROUND_COST * len(self._logs.book) if isinstance(frame, Ranges) and frame.nonce not in sync.rounds else 0
 
     def _begin(self, sync: Sync) -> None:
         nonce = self._ctx.entropy.take("round", 4)
@@ -290,6 +301,8 @@ class Sessions:
         """They have this; note what of it we want."""
         held = self._logs.book.get(element.log)
         if self._logs.admission.refuses(element.log) or (held is None and not element.head):
+            return
+        if len(sync.wanted) >= MAX_WANTED and element.log not in sync.wanted:
             return
         upto = min(element.head, held.limit) if held else element.head
         if element.forked and not (held and held.forked):

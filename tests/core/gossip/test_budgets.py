@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from typing import Any
+
+import pytest
 
 from meshnode.core.chain.block import compact_of
 from meshnode.core.chain.compact import encode_compact
-from meshnode.core.effects import Hangup
+from meshnode.core.chain.frontier import Element
+from meshnode.core.chain.reconcile import END, LISTED, Range
+from meshnode.core.effects import Hangup, SendRecord
+from meshnode.core.gossip import session as session_module
 from meshnode.core.gossip.beacon import BUSY, REFUSING
 from meshnode.core.gossip.repair import BUSY_WAIT_S
 from meshnode.core.gossip.serve import MAX_BYTES
-from meshnode.core.ids import channel_id, log_handle
+from meshnode.core.gossip.session import ROUND_COST
+from meshnode.core.ids import LogId, channel_id, log_handle
 from meshnode.core.inputs import EncounterEnded, RecordReceived
 from meshnode.core.neighbours.buckets import SESSION_BURST, SESSION_RATE
 from meshnode.core.neighbours.fragments import Cut
 from meshnode.core.neighbours.table import Heard, Neighbour
 from meshnode.core.settings import LinkSettings
-from meshnode.core.wire.codec import encode_frame
+from meshnode.core.wire.codec import encode_frame, join_frames
 from meshnode.core.wire.frames import (
     Beacon,
     BlockFrame,
     Change,
     Delta,
+    Elements,
     FragmentWant,
     Frame,
+    Heads,
+    Ranges,
     RefWant,
     Run,
     Unknown,
@@ -232,3 +242,58 @@ def test_a_busy_neighbour_is_asked_later() -> None:
     assert began + BUSY_WAIT_S <= wanted[0] < began + BUSY_WAIT_S + 0.5
     world.run(60)
     assert not neighbour.refusing, "its own next beacon says otherwise"
+
+
+def in_session(seed: int) -> tuple[World, GossipNode, Neighbour]:
+    """`b` called `a`, which holds a hundred logs."""
+    world = village(seed, "ab")
+    world.start()
+    for number in range(100):
+        post(world, "a", "words", channel_id(f"channel {number}"))
+    world.open_overlay("b", "a")
+    world.run(5)
+    return world, node_of(world, "a"), far(world, "a", "b")
+
+
+def said_to(node: GossipNode, peer: Neighbour, now: float, *frames: Frame) -> int:
+    """Bytes that a node answers to these frames in one record."""
+    assert peer.session is not None
+    out = node.step(RecordReceived(peer.session, join_frames([encode_frame(frame) for frame in frames], 60_000)), now)
+    return sum(len(effect.data) for effect in out if isinstance(effect, SendRecord))
+
+
+def test_who_opens_rounds_without_end_soon_opens_none() -> None:
+    world, node, peer = in_session(9)
+    nonces = count()
+    answers = []
+    for _ in range(5):
+        rounds = [Ranges(next(nonces).to_bytes(4, "big"), (Range(END, LISTED),)) for _ in range(500)]
+        answers.append(said_to(node, peer, world.now, *rounds))
+    assert answers[0] > 0 == answers[-1]
+    assert sum(answers) < SESSION_BURST / (ROUND_COST * 100) * 1000
+
+
+def test_answers_in_a_session_are_paid_for() -> None:
+    world, node, peer = in_session(10)
+    nonce = b"asks"
+    assert said_to(node, peer, world.now, Ranges(nonce, (Range(END, LISTED),)))
+    (sync,) = node.gossip.sessions._open.values()
+    handle = next(iter(sync.rounds[nonce][0].by_handle))
+    before = node.neighbours.buckets.session(peer.id, world.now)._left
+    answered = said_to(node, peer, world.now, Elements(nonce, (handle,) * 5000))
+    assert answered > 5000 * 55
+    assert node.neighbours.buckets.session(peer.id, world.now)._left <= before - answered
+    node.neighbours.buckets.session(peer.id, world.now).fine(SESSION_BURST - 40_000, world.now)
+    assert said_to(node, peer, world.now, *(Elements(nonce, (handle,) * 2000),) * 5) < 2 * 2000 * 56
+
+
+def test_logs_that_nobody_has_are_wanted_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "MAX_WANTED", 10)
+    world, node, peer = in_session(11)
+    made_up = [Element(LogId(bytes([number]) * 52), 5, number % 2 == 0) for number in range(20)]
+    said_to(node, peer, world.now, Heads(tuple(made_up)))
+    (sync,) = node.gossip.sessions._open.values()
+    assert len(sync.wanted) == len(sync.asked) == 10
+    assert len(sync.splits) == 5
+    said_to(node, peer, world.now, Heads((made_up[0]._replace(head=9),)))
+    assert sync.wanted[made_up[0].log] == 9
