@@ -12,7 +12,7 @@ from typing import Final
 from meshnode.core.chain.compact import Compact
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
-from meshnode.core.ids import PERSON_CHANNEL, DeviceKey, LogId, log_channel, log_device
+from meshnode.core.ids import PERSON_CHANNEL, DeviceKey, LogId, log_channel, log_device, log_handle
 from meshnode.core.records import RecordKey, RefusedRecord, Snapshot
 from meshnode.core.trust.rings import STRANGERS, Rings
 
@@ -35,6 +35,7 @@ class Admission:
         self._ctx = ctx
         self._rings = rings
         self._refused: dict[LogId, Instant] = {}
+        self._named: dict[bytes, dict[LogId, None]] = {}  # those of the refused by handle
         self._of_device: dict[DeviceKey, dict[LogId, Instant]] = {}
         self._new: dict[bytes, deque[Instant]] = {}
 
@@ -42,7 +43,7 @@ class Admission:
         """Go on from the disk."""
         for record in snapshot.records:
             if isinstance(record, RefusedRecord):
-                self._refused[record.log] = record.until
+                self._note(record.log, record.until)
 
     def opened(self, log: LogId, at: Instant) -> None:
         """A log is held."""
@@ -50,7 +51,11 @@ class Admission:
 
     def closed(self, log: LogId) -> None:
         """A log is held no longer."""
-        self._of_device.get(log_device(log), {}).pop(log, None)
+        device = log_device(log)
+        logs = self._of_device.get(device, {})
+        logs.pop(log, None)
+        if not logs:
+            self._of_device.pop(device, None)
 
     def refuses(self, log: LogId) -> bool:
         """True while a log is not wanted: refused, evicted, or of a blocked contact."""
@@ -60,21 +65,28 @@ class Admission:
         """The logs on the refused list."""
         return [log for log, until in self._refused.items() if until > self._ctx.now]
 
+    def refused_as(self, handle: bytes) -> LogId | None:
+        """The log on the refused list that a handle may mean."""
+        return next((log for log in self._named.get(handle, ()) if self._refused[log] > self._ctx.now), None)
+
     def refuse(self, log: LogId) -> None:
         """Do not want this log for a day."""
         until = self._ctx.now + REFUSED_S
         self._refused.pop(log, None)
-        self._refused[log] = until
+        self._note(log, until)
         self._ctx.persist(RefusedRecord(log, until))
         while len(self._refused) > MAX_REFUSED:
-            oldest = next(iter(self._refused))
-            del self._refused[oldest]
-            self._ctx.forget(RecordKey(RefusedRecord, (oldest,)))
+            self.pardon(next(iter(self._refused)))
 
     def pardon(self, log: LogId) -> None:
-        """Its writer came nearer: want it again."""
-        if self._refused.pop(log, None) is not None:
-            self._ctx.forget(RecordKey(RefusedRecord, (log,)))
+        """Its writer came nearer, or others are refused since: want it again."""
+        if self._refused.pop(log, None) is None:
+            return
+        handle = log_handle(log)
+        del self._named[handle][log]
+        if not self._named[handle]:
+            del self._named[handle]
+        self._ctx.forget(RecordKey(RefusedRecord, (log,)))
 
     def ring_of(self, log: LogId) -> int:
         """The ring a log counts in: its writer's, or the strangers' once the device has too many."""
@@ -96,6 +108,10 @@ class Admission:
             self.refuse(log)
             return False
         return self._hop_may(hop)
+
+    def _note(self, log: LogId, until: Instant) -> None:
+        self._refused[log] = until
+        self._named.setdefault(log_handle(log), {})[log] = None
 
     def _crowded(self, log: LogId) -> bool:
         """A stranger's person log has a place beside the two, once: it alone can bring its device nearer."""

@@ -157,9 +157,7 @@ class Repair:
         """Full ids we asked for; what they lead to is asked for next."""
         for log in refs.logs:
             if self._asked_refs.pop(log_handle(log), None) is not None:
-                self._refs[log_handle(log)] = log
-        while len(self._refs) > MAX_REFS:
-            del self._refs[next(iter(self._refs))]
+                self._note_ref(log)
         if heard.neighbour is not None:
             self.peer(heard.neighbour).check_at = self._ctx.now
 
@@ -168,9 +166,9 @@ class Repair:
         if heard.neighbour is None or not heard.bound or heard.carrier != "link":
             return
         peer = self.peer(heard.neighbour)
-        if len(ref) == 52:
-            self._refs[log_handle(LogId(ref))] = LogId(ref)
-        peer.tell(Change(ref if len(ref) == 4 else log_handle(LogId(ref)), seq))
+        if len(ref) == LOG_ID_SIZE:
+            self._note_ref(LogId(ref))
+        peer.tell(Change(log_handle(LogId(ref)) if len(ref) == LOG_ID_SIZE else ref, seq))
         if peer.check_at is None:
             peer.check_at = self._ctx.now + WANT_AFTER_S
 
@@ -363,7 +361,8 @@ class Repair:
     def _wish_unknown(self, change: Change, wishes: list[tuple[LogId, Wish]], handles: list[bytes]) -> None:
         log = self._refs.get(change.handle)
         if log is None:
-            if not self._refused_handle(change.handle) and self._asked_refs.get(change.handle, 0.0) <= self._ctx.now:
+            refused = self._logs.admission.refused_as(change.handle) is not None
+            if not refused and self._asked_refs.get(change.handle, 0.0) <= self._ctx.now:
                 handles.append(change.handle)
         elif not self._logs.admission.refuses(log) and change.head:
             wishes.append((log, Wish(log, 1, change.head)))
@@ -381,6 +380,7 @@ class Repair:
             return
         if handles:
             handles = handles[:64]
+            self._asked_refs = {handle: until for handle, until in self._asked_refs.items() if until > now}
             self._asked_refs.update((handle, now + WANT_WAIT_S) for handle in handles)
             self._neighbours.send(neighbour, RefWant(tuple(handles)), 0)
         if wishes and peer.open_wants(now) < WANTS_OPEN:
@@ -461,17 +461,22 @@ class Repair:
 
     def _note_complete(self, peer: Peer) -> None:
         """Does what it told add up to its digest? Then we know all it has."""
-        by_handle = {log_handle(log): log for log in (*self._logs.admission.refused(), *self._refs.values())}
-        by_handle |= {log.handle: log.id for log in self._logs.book.logs.values() if log.handle in peer.told}
-        elements = [
-            Element(by_handle[change.handle], change.head, change.forked)
-            for change in peer.told.values()
-            if change.handle in by_handle
-        ]
+        named = [(self._named(change.handle), change) for change in peer.told.values()]
+        elements = [Element(log, change.head, change.forked) for log, change in named if log is not None]
         if self._logs.digest_of(elements) == peer.frontier:
             peer.complete_for = peer.frontier
 
     # helpers
+
+    def _note_ref(self, log: LogId) -> None:
+        self._refs[log_handle(log)] = log
+        while len(self._refs) > MAX_REFS:
+            del self._refs[next(iter(self._refs))]
+
+    def _named(self, handle: bytes) -> LogId | None:
+        """The log that a handle means, held or not."""
+        held = self._logs.book.candidates(handle)
+        return held[0].id if held else self._refs.get(handle) or self._logs.admission.refused_as(handle)
 
     def _elements(self, changes: Iterable[Change]) -> list[Element]:
         return [
@@ -479,9 +484,6 @@ class Repair:
             for change in changes
             for log in self._logs.book.candidates(change.handle)[:1]
         ]
-
-    def _refused_handle(self, handle: bytes) -> bool:
-        return any(log_handle(log) == handle for log in self._logs.admission.refused())
 
     def _steady(self) -> bool:
         return len(self._items) == STEADY_ITEMS and self._items[0] > self._ctx.now - 2 * STEADY_S

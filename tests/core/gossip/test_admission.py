@@ -5,7 +5,7 @@ from __future__ import annotations
 from meshnode.core.chain.block import compact_of
 from meshnode.core.chain.compact import Compact
 from meshnode.core.gossip.admission import DAY_S, DEVICE_LOGS, MAX_REFUSED, NEW_PER_HOP, REFUSED_S, Admission
-from meshnode.core.ids import LogId, channel_id
+from meshnode.core.ids import LogId, channel_id, log_handle
 from meshnode.core.records import ContactRecord, DeviceRecord, RefusedRecord, Snapshot
 from support.gossip_node import GossipNode, keys_of
 
@@ -53,6 +53,29 @@ def test_a_log_that_is_closed_makes_room() -> None:
     gate.closed(first(channel="one")[0])
     gate.closed(first(name="x")[0])
     assert gate.admits(*first(channel="three"), b"hop")
+    gate.closed(first(channel="two")[0])
+    assert not gate._of_device, "devices are free to make up"
+
+
+def test_refused_logs_are_found_by_handle_until_their_day_is_over() -> None:
+    node, gate = admission()
+    one, other = first(channel="one")[0], first(channel="two")[0]
+    gate.refuse(one)
+    gate.refuse(other)
+    assert gate.refused_as(log_handle(one)) == one
+    gate.pardon(one)
+    assert gate.refused_as(log_handle(one)) is None
+    _, again = admission(node)
+    again.restore(Snapshot(records=(RefusedRecord(other, REFUSED_S),)))
+    assert again.refused_as(log_handle(other)) == gate.refused_as(log_handle(other)) == other
+    node.ctx.now = REFUSED_S
+    assert gate.refused_as(log_handle(other)) is None
+    twin = LogId(bytes(52))
+    gate._named[log_handle(other)][twin] = None  # ground to the same four bytes
+    gate._refused[twin] = 2 * REFUSED_S
+    assert gate.refused_as(log_handle(other)) == twin
+    gate.pardon(other)
+    assert gate._named == {log_handle(other): {twin: None}}
 
 
 def test_a_strangers_first_block_is_small() -> None:

@@ -14,6 +14,7 @@ from meshnode.core.chain.kinds import POST
 from meshnode.core.chain.ranges import build_run
 from meshnode.core.chain.reconcile import LISTED, Range
 from meshnode.core.effects import Dial, Effect, Hangup, Persist, ReadStored, Send, SendRecord
+from meshnode.core.gossip import admission as admission_module
 from meshnode.core.gossip import bodies as bodies_module
 from meshnode.core.gossip import peer as peer_module
 from meshnode.core.gossip import repair as repair_module
@@ -576,6 +577,9 @@ def test_memory_of_peers_and_refs_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     repair._asked_refs = dict.fromkeys(map(log_handle, logs), 0.0)
     hear(world, "a", "b", Refs((*logs, LogId(b"x" * 52))))
     assert list(repair._refs.values()) == logs[1:], "what was not asked for is not kept, nor more than fits"
+    for log in logs:
+        repair.gap(Heard(NeighbourId(b"bbbbbb"), far(world, "a", "b"), True, LINK, "b", True, ()), log, 4)
+    assert list(repair._refs.values()) == logs[1:]
 
 
 def test_an_unknown_handle_leads_to_its_log() -> None:
@@ -622,9 +626,34 @@ def test_a_refused_handle_is_not_asked_for() -> None:
     assert node.gossip.repair._wishes(peer) == ([], [])
     held = blocks_of("v", 1)[0]
     node.gossip.logs._offer(held, promise=False)
-    node.gossip.logs.admission._refused[held.log] = 1e9
+    node.gossip.logs.admission.refuse(held.log)
     peer.tell(Change(log_handle(held.log), 4))
     assert node.gossip.repair._wishes(peer) == ([], [])
+
+
+def test_unknown_handles_cost_no_look_at_every_refused_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = pair(41)
+    node = node_of(world, "a")
+    for number in range(300):
+        node.gossip.logs.admission.refuse(LogId(number.to_bytes(52, "big")))
+    peer = node.gossip.repair.peer(far(world, "a", "b"))
+    for number in range(100):
+        peer.tell(Change(number.to_bytes(4, "big"), 1))
+    hashed = Counter[str]()
+    for module in (repair_module, admission_module):
+        monkeypatch.setattr(module, "log_handle", lambda log: bytes([hashed.update(["times"]) or 1]) * 4)
+    assert len(node.gossip.repair._wishes(peer)[1]) == 100
+    node.gossip.repair._note_complete(peer)
+    assert not hashed["times"]
+
+
+def test_what_was_asked_for_in_vain_is_forgotten() -> None:
+    world = pair(42)
+    repair, neighbour = node_of(world, "a").gossip.repair, far(world, "a", "b")
+    for number in range(20):
+        node_of(world, "a").ctx.now = world.now + 10 * number
+        repair._want(neighbour, Peer(), [], [number.to_bytes(4, "big")])
+    assert len(repair._asked_refs) == 1
 
 
 def test_wishes_fit_a_datagram_and_an_answer() -> None:
