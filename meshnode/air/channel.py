@@ -126,12 +126,11 @@ class Channel:
         self._radios = [_Radio() for _ in range(topology.nodes)]
         self._originals = {(link.src, link.dst): link for link in topology.links}
         self._links: list[dict[int, Link]] = [{} for _ in range(topology.nodes)]
-        for link in topology.links:
-            self._links[link.src][link.dst] = link
         self._steady = [0] * topology.nodes  # who hears a node at any time, as bits
         self._changing: list[list[Link]] = [[] for _ in range(topology.nodes)]  # links with opening hours
-        for node in range(topology.nodes):
-            self._sort_links(node)
+        for link in topology.links:
+            self._links[link.src][link.dst] = link
+            self._sort_link(link.src, link.dst)
         self._on = (1 << topology.nodes) - 1  # whose radio is on, as bits
         self._wanting: set[int] = set()  # who has something to send and is not talking
         self._active: dict[int, _Claim] = {}
@@ -193,7 +192,7 @@ class Channel:
             links[dst] = self._original(src, dst)
         if loss is not None and dst in links:
             links[dst] = replace(links[dst], loss=loss)
-        self._sort_links(src)
+        self._sort_link(src, dst)
 
     def set_power(self, node: int, on: bool) -> None:
         """Switches a radio: off, it forgets its queue, hears nothing and answers nothing."""
@@ -318,10 +317,15 @@ class Channel:
         link = self._links[src].get(dst)
         return self.topology.rate if link is None or link.rate is None else link.rate
 
-    def _sort_links(self, src: int) -> None:
-        links = self._links[src].values()
-        self._steady[src] = sum(1 << link.dst for link in links if link.schedule is None)
-        self._changing[src] = [link for link in links if link.schedule is not None]
+    def _sort_link(self, src: int, dst: int) -> None:
+        """Puts one link, as it is now, where `_hearing` looks for it."""
+        link = self._links[src].get(dst)
+        self._changing[src] = [other for other in self._changing[src] if other.dst != dst]
+        self._steady[src] &= ~(1 << dst)
+        if link is not None and link.schedule is None:
+            self._steady[src] |= 1 << dst
+        elif link is not None:
+            self._changing[src].append(link)
 
     def _at(self, at_ns: int, happen: Callable[[int], list[Delivery]]) -> None:
         self._order += 1

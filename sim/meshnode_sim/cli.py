@@ -62,7 +62,7 @@ def lab(
 
     Example: meshnode-sim lab line --for 30 --pcap line.pcapng
     """
-    trio.run(_lab, library.find(scenario), for_s, pcap, homes, json_)
+    trio.run(_lab, _with_links(library.find(scenario)), for_s, pcap, homes, json_)
 
 
 @app.command(name="run")
@@ -199,6 +199,13 @@ def _write(path: Path, text: str) -> None:
 
 
 # -------------------------------------------------------------------- the lab
+
+
+def _with_links(scenario: Scenario) -> Scenario:
+    """The lab's radio knows links; what has none is refused."""
+    if scenario.topology.shape == "trace":
+        raise UsageError("a contact trace is played in virtual time: use `meshnode-sim run`")
+    return scenario
 
 
 async def _lab(scenario: Scenario, for_s: float | None, pcap: Path | None, homes: Path | None, as_json: bool) -> None:

@@ -23,7 +23,7 @@ from meshnode_sim.tables import ExpectTable, Positive, ProcessorTable, Seconds, 
 
 SECOND_NS = 1_000_000_000
 
-Shape = Literal["line", "ring", "star", "full", "geometric", "ferry", "links"]
+Shape = Literal["line", "ring", "star", "full", "geometric", "ferry", "links", "trace"]
 Overlay = Literal["auto", "system", "embedded", "none"]  # in the order of config.py: typing takes the two for one
 Action = Literal["send", "post", "kill", "stop", "start", "restart", "off", "on", "cut", "join", "run"]
 
@@ -51,6 +51,7 @@ class TopologyTable(Struct, frozen=True, forbid_unknown_fields=True):
     mean_degree: Positive = 4.0  # geometric
     period_s: Positive = 60.0  # ferry
     stay_s: Positive = 25.0  # ferry
+    trace: str = ""  # trace: a file of contacts, beside the scenario
 
 
 class RadioTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,6 +121,10 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         _check_radio(self.radio)
+        if bool(self.topology.trace) != (self.topology.shape == "trace"):
+            raise UsageError(
+                'a topology of shape "trace" needs `trace`, a file of contacts, and no other shape has one'
+            )
         names = self.names
         known = set(names)
         if len(known) != len(names):
@@ -292,7 +297,7 @@ def _with_loss(link: Link, loss: int) -> Link:
 
 
 def _shape(table: TopologyTable, count: int, seed: int) -> tuple[Link, ...]:
-    if table.shape == "links":
+    if table.shape in ("links", "trace"):
         return ()
     if table.shape == "geometric":
         return shapes.both_ways(shapes.geometric(count, seed, table.mean_degree))

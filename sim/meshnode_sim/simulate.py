@@ -6,14 +6,17 @@ import resource
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from meshnode.air.channel import Channel
-from meshnode.air.topology import Topology
+from meshnode.air.draws import chance
+from meshnode.air.topology import Topology, both_ways
 from meshnode.errors import UsageError
 from meshnode_sim.agenda import FAULT, SECOND_NS, nanoseconds
+from meshnode_sim.contacts import Contact, read_contacts
 from meshnode_sim.figures import link_settings
 from meshnode_sim.report import report
 from meshnode_sim.scenario import ActionTable, Scenario
@@ -54,22 +57,50 @@ def simulate(
 def build(scenario: Scenario, end_ns: int, folder: Path = Path()) -> World:
     """The world before its first moment, with everything planned."""
     _check(scenario)
-    topology = scenario.world()
+    contacts = _contacts(scenario, folder)
+    topology = _with_contacts(scenario, contacts)
     medium = Channel(topology, scenario.seed, retries=scenario.radio.retries, queue_frames=scenario.radio.queue_frames)
     words = plan(scenario, end_ns, lambda node: _by_hops(topology, node), folder)
     world = World(
         scenario,
+        topology,
         medium,
         link_settings(scenario),
         contacts=contacts_of(scenario, words),
         costs=_costs(scenario.processor),
         memo=scenario.processor.crypto == "shared",
     )
+    _plan_contacts(world, contacts)
     for word in words:
         _plan_word(world, word)
     for action in scenario.actions:
         _plan_action(world, action)
     return world
+
+
+def _contacts(scenario: Scenario, folder: Path) -> list[Contact]:
+    if scenario.topology.shape != "trace":
+        return []
+    number = {name: index for index, name in enumerate(scenario.names)}
+    return read_contacts(folder / scenario.topology.trace, number)
+
+
+def _with_contacts(scenario: Scenario, contacts: list[Contact]) -> Topology:
+    """The scenario's links, and one for each pair that ever meets."""
+    topology = scenario.world()
+    known = {(link.src, link.dst) for link in topology.links}
+    pairs = sorted({(one.one, one.other) for one in contacts} - known)
+    met = both_ways(pairs, chance(scenario.radio.loss))
+    return replace(topology, links=topology.links + met)
+
+
+def _plan_contacts(world: World, contacts: list[Contact]) -> None:
+    """Those who ever meet begin apart."""
+    for one, other in sorted({(contact.one, contact.other) for contact in contacts}):
+        world.set_links(one, (other,), up=False)
+    for contact in contacts:
+        change = partial(world.set_links, contact.one, (contact.other,), up=contact.up)
+        world.at(contact.at_ns, contact.one, change, FAULT)
 
 
 def _check(scenario: Scenario) -> None:

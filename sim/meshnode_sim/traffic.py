@@ -13,6 +13,7 @@ from pathlib import Path
 from meshnode.air.draws import Draws
 from meshnode.errors import ConfigError, UsageError
 from meshnode_sim.agenda import SECOND_NS, nanoseconds
+from meshnode_sim.contacts import events, node_named
 from meshnode_sim.integers import exponential
 from meshnode_sim.scenario import Scenario
 from meshnode_sim.tables import TrafficTable
@@ -93,46 +94,15 @@ def _recipients(table: TrafficTable, writer: int, wanted: list[int], nearest: Ne
 
 def _replayed(table: TrafficTable, number: dict[str, int], path: Path) -> Iterator[Word]:
     """`time C id from to size` on each line; nodes are named as in the scenario, or numbered from 0."""
-    before = 0.0
-    for line, at_s, fields in _lines(path):
+    for line, at_s, fields in events(path):
         if len(fields) < 5 or fields[0] != "C":
             raise ConfigError(f"{path}:{line}: a message is `time C id from to size`")
-        if at_s < before:
-            raise ConfigError(f"{path}:{line}: time goes back from {before:g} to {at_s:g} s: sort the lines by time")
-        before = at_s
         _, name, src, dst, size = fields[:5]
-        ends = [_node(text, number, path, line) for text in (src, dst)]
+        ends = [node_named(text, number, path, line) for text in (src, dst)]
         if not size.isdigit():
             raise ConfigError(f"{path}:{line}: {size} is no size in octets")
         text = f"{name} ".ljust(min(int(size), 4096), ".")
         yield Word(nanoseconds(at_s), ends[0], ends[1], text, table.class_)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, float, list[str]]]:
-    """Number, time and further fields of each line that is neither empty nor a comment."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}): give the name of a file with events") from error
-    for line, text in enumerate(lines, 1):
-        fields = text.split()
-        if not fields or fields[0].startswith("#"):
-            continue
-        try:
-            at_s = float(fields[0])
-        except ValueError:
-            raise ConfigError(f"{path}:{line}: {fields[0]} is no time in seconds") from None
-        if not 0 <= at_s < 1e9:
-            raise ConfigError(f"{path}:{line}: {fields[0]} is no time of a run, which begins at 0 s")
-        yield line, at_s, fields[1:]
-
-
-def _node(text: str, number: dict[str, int], path: Path, line: int) -> int:
-    if text in number:
-        return number[text]
-    if text.isdigit() and int(text) < len(number):
-        return int(text)
-    raise ConfigError(f"{path}:{line}: there is no node {text} among {len(number)}")
 
 
 def _text(octets: int, writer: int, turn: int) -> str:

@@ -14,6 +14,7 @@ from zlib import crc32
 
 from meshnode.air.channel import Delivery
 from meshnode.air.draws import Draws
+from meshnode.air.topology import Topology
 from meshnode.core.clock import EPOCH_2026, WallClock
 from meshnode.core.effects import Dial, Effect, Hangup, Notify, ReadStored, Send, SendRecord
 from meshnode.core.ids import NodeKey, channel_id
@@ -58,6 +59,7 @@ class World:
     def __init__(
         self,
         scenario: Scenario,
+        topology: Topology,
         medium: Medium,
         link: LinkSettings,
         *,
@@ -72,7 +74,7 @@ class World:
         self.refusals: list[str] = []
         self.warnings: Counter[str] = Counter()
         self._armed_ns: int | None = None
-        self._links = {(link.src, link.dst) for link in scenario.world().links}
+        self._links = {(link.src, link.dst) for link in topology.links}
         self._pool, self._memo = Pool(), Memo() if memo else None
         self._costs = costs or Costs()
         mesh = _mesh(scenario)

@@ -77,6 +77,13 @@ def test_progress_is_told_in_one_line(capsys: pytest.CaptureFixture[str], monkey
     assert said.endswith("\r")
 
 
+def test_the_lab_refuses_what_has_no_links(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text('[topology]\nshape = "trace"\ntrace = "x.txt"\nnodes = 2\n')
+    assert run(["lab", str(file)]) == 1
+    assert "use `meshnode-sim run`" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["dance"], ["lab"], ["check", "line", "--colour"]])
 def test_wrong_words(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(words) == 2
