@@ -72,7 +72,7 @@ class Adoptions:
             self._waiting[said] = None
             while len(self._waiting) > MAX_WAITING:
                 del self._waiting[next(iter(self._waiting))]
-        elif split == said.device or whose != speaker or self._people.is_revoked(said.device):
+        elif split == said.device or not speaker or whose != speaker or self._people.is_revoked(said.device, speaker):
             self._ctx.count("adoption_refused")
         else:
             self.adopt(said.adoption)

@@ -145,7 +145,7 @@ class Incoming:
         if seen_root(prekey, first.root_id):
             self._ctx.count("first_message_replayed")
             return False
-        if self._people.is_revoked(first.device) or not self._has_room(first.persona):
+        if self._people.is_revoked(first.device, first.persona) or not self._has_room(first.persona):
             self._ctx.count("first_message_refused")
             return False
         known = self._people.certified(first.certificate, first.incarnation)

@@ -16,6 +16,7 @@ from meshnode.core.chain.incarnation import Beginning, decode_beginning_untruste
 from meshnode.core.chain.kinds import CERTIFICATE, INCARNATION, PREKEY, PROFILE, REVOCATION, acted_upon
 from meshnode.core.chat.ownlogs import OwnLogs
 from meshnode.core.chat.prekeys import KEEP_S, MIN_LEFT_S, PrekeyBody, Prekeys, decode_prekey_untrusted
+from meshnode.core.chat.superseded import Superseded
 from meshnode.core.clock import created_minutes
 from meshnode.core.context import Context
 from meshnode.core.identity.certificate import (
@@ -51,7 +52,8 @@ from meshnode.errors import UsageError, WireError
 
 INCARNATION_FACT: Final = "incarnation"
 PROFILE_FACT: Final = "profile"
-_SUPERSEDED: Final = "superseded/"
+MAX_OF_PERSONA: Final = 64  # devices, removed ones included: whoever has a persona may certify without end
+MAX_STRANGERS: Final = 8192  # devices of people who are no contacts, those heard of last
 _NO_INCARNATION: Final = Incarnation(b"")
 
 
@@ -68,7 +70,7 @@ class People:
         self._devices: dict[DeviceKey, DeviceRecord] = {}
         self._certificates: dict[DeviceKey, Certificate] = {}  # read once from the records
         self._prekeys: dict[DeviceKey, PeerPrekeyRecord] = {}
-        self._superseded: dict[str, None] = {}
+        self._superseded = Superseded(ctx)
         self._facts: dict[str, bytes] = {}
         self._published: dict[int, None] = {}  # kinds in our person log
         self.on_prekey: Callable[[DeviceKey], None] = _ignore
@@ -87,10 +89,9 @@ class People:
                     self._devices[record.device] = record
                 case PeerPrekeyRecord():
                     self._prekeys[record.device] = record
-                case FactRecord(name, value) if name.startswith(_SUPERSEDED):
-                    self._superseded[name] = None
                 case FactRecord(name, value) if name in (INCARNATION_FACT, PROFILE_FACT):
                     self._facts[name] = value
+        self._superseded.restore(snapshot)
         self.prekeys.restore(snapshot)
         mine = self._logs.log(PERSON_CHANNEL)
         self._published = {index.kind: None for index in snapshot.blocks if index.log == mine}
@@ -192,20 +193,19 @@ class People:
     def certified(self, certificate: Certificate, incarnation: Incarnation) -> bool:
         """A device showed its certificate, and the incarnation it is in. False if it is no longer theirs."""
         known = self._devices.get(certificate.device)
-        if known is None:
-            self._know(DeviceRecord(certificate.device, certificate.persona, certificate.data, incarnation, b""))
-        elif known.revocation or known.persona != certificate.persona:
+        if known is None or _claimed(known, certificate.persona):
+            return self._meet(DeviceRecord(certificate.device, certificate.persona, certificate.data, incarnation, b""))
+        if known.revocation or known.persona != certificate.persona:
             return False
-        else:
-            known = self._renewed(known, certificate)
-            if known.incarnation != incarnation and not self._is_superseded(certificate.device, incarnation):
-                self._restarted(known, incarnation)
+        known = self._renewed(known, certificate)
+        if known.incarnation != incarnation and (certificate.device, incarnation) not in self._superseded:
+            self._restarted(known, incarnation)
         return True
 
-    def is_revoked(self, device: DeviceKey) -> bool:
-        """Its persona removed it."""
+    def is_revoked(self, device: DeviceKey, persona: PersonaKey) -> bool:
+        """This persona removed it."""
         known = self._devices.get(device)
-        return known is not None and bool(known.revocation)
+        return known is not None and bool(known.revocation) and known.persona == persona
 
     def block_arrived(self, block: Block) -> None:
         """A verified block of somebody's person log, with its body."""
@@ -240,7 +240,7 @@ class People:
                 revocation = read_revocation_untrusted(body, self._ctx.sealer)
                 self._revoked(revocation.persona, revocation.device, body)
             case k if k == INCARNATION:
-                self._supersede(device, decode_beginning_untrusted(body).old)
+                self._superseded.add(device, decode_beginning_untrusted(body).old)
 
     def _certificate_came(
         self, certificate: Certificate, device: DeviceKey, incarnation: Incarnation, block: Block
@@ -248,7 +248,7 @@ class People:
         if certificate.device != device:
             raise WireError("a device shows the certificate of another")
         known = self._devices.get(device)
-        if known is not None and self._is_superseded(device, incarnation):
+        if known is not None and (device, incarnation) in self._superseded:
             return False
         another = known is None and self.device_of(certificate.persona) is not None
         if not self.certified(certificate, incarnation):
@@ -283,14 +283,14 @@ class People:
     def _revoked(self, persona: PersonaKey, device: DeviceKey, statement: bytes) -> None:
         known = self._devices.get(device)
         if known is None:
-            self._know(DeviceRecord(device, persona, b"", _NO_INCARNATION, statement))
+            self._meet(DeviceRecord(device, persona, b"", _NO_INCARNATION, statement))
         elif known.persona != persona or known.revocation:
             return
         else:
             self._know(replace(known, revocation=statement))
             text = f"{self.name_of(persona)} no longer writes from one of their devices."
             self._ctx.notify(ContactChanged(persona, "revoked", text))
-        self.on_revoked(device)
+            self.on_revoked(device)
 
     def _renewed(self, known: DeviceRecord, certificate: Certificate) -> DeviceRecord:
         """A certificate issued later takes the place of the one that is held."""
@@ -309,26 +309,40 @@ class People:
 
     def _restarted(self, known: DeviceRecord, incarnation: Incarnation) -> None:
         """The device is in another incarnation than the last known: that one is over."""
-        self._supersede(known.device, Incarnation(known.incarnation))
+        self._superseded.add(known.device, Incarnation(known.incarnation))
         self._know(replace(known, incarnation=incarnation))
         text = f"{self.name_of(known.persona)} started anew on a device."
         self._ctx.notify(ContactChanged(known.persona, "incarnation", text))
         self.on_restarted(known.device)
 
-    def _supersede(self, device: DeviceKey, incarnation: Incarnation) -> None:
-        name = _superseded_name(device, incarnation)
-        if name not in self._superseded:
-            self._superseded[name] = None
-            self._ctx.persist(FactRecord(name, b"\1"))
+    def _meet(self, record: DeviceRecord) -> bool:
+        """A device not heard of before; False when its persona has too many. Of strangers' the oldest is forgotten."""
+        if sum(known.persona == record.persona for known in self._devices.values()) >= MAX_OF_PERSONA:
+            self._ctx.count("devices_too_many")
+            return False
+        self._know(record)
+        if not self.is_known(PersonaKey(record.persona)):
+            strangers = [known.device for known in self._devices.values() if not self.is_known(known.persona)]
+            for device in strangers[: max(0, len(strangers) - MAX_STRANGERS)]:
+                self._forget(device)
+        return True
 
-    def _is_superseded(self, device: DeviceKey, incarnation: Incarnation) -> bool:
-        return _superseded_name(device, incarnation) in self._superseded
+    def _forget(self, device: DeviceKey) -> None:
+        gone = [RecordKey(DeviceRecord, (device,))]
+        if self._prekeys.pop(device, None) is not None:
+            gone.append(RecordKey(PeerPrekeyRecord, (device,)))
+        self._ctx.forget(*gone)
+        del self._devices[device]
+        self._certificates.pop(device, None)
+        self._superseded.forget(device)
+        self._rings.device_forgotten(device)
 
     def _know(self, record: DeviceRecord) -> None:
         self._devices[record.device] = record
         self._ctx.persist(record)
-        self._rings.device_known(record.device, record.persona)
-        self.on_device(record.device, record.persona)
+        if record.certificate:  # a removal alone, anybody can sign: the device never said that it belongs there
+            self._rings.device_known(record.device, record.persona)
+            self.on_device(record.device, record.persona)
 
     def _newness(self, device: DeviceRecord) -> tuple[int, int]:
         prekey = self._prekeys.get(device.device)
@@ -362,8 +376,9 @@ class People:
         self._ctx.persist(FactRecord(name, value))
 
 
-def _superseded_name(device: DeviceKey, incarnation: Incarnation) -> str:
-    return f"{_SUPERSEDED}{device.hex()}/{incarnation.hex()}"
+def _claimed(known: DeviceRecord, persona: PersonaKey) -> bool:
+    """All that is known of the device is that another persona "removed" it, which never was its own."""
+    return not known.certificate and known.persona != persona
 
 
 def _ignore(device: DeviceKey) -> None:

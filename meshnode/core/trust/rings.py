@@ -31,7 +31,7 @@ class Rings:
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk."""
         for record in snapshot.records:
-            if isinstance(record, DeviceRecord):
+            if isinstance(record, DeviceRecord) and (record.certificate or not record.revocation):
                 self._add(record.device, record.persona)
             elif isinstance(record, ContactRecord):
                 self._contacts[record.persona] = record.blocked
@@ -41,6 +41,14 @@ class Rings:
         if self._personas.get(device) != persona:
             self._add(device, persona)
             self._tell(persona)
+
+    def device_forgotten(self, device: DeviceKey) -> None:
+        """A stranger's device is not remembered any more."""
+        persona = self._personas.pop(device, None)
+        if persona is not None:
+            self._devices[persona].discard(device)
+            if not self._devices[persona]:
+                del self._devices[persona]
 
     def contact_set(self, persona: PersonaKey, blocked: bool) -> None:
         """A contact was added or changed."""
@@ -83,7 +91,7 @@ class Rings:
     def _add(self, device: DeviceKey, persona: PersonaKey) -> None:
         before = self._personas.get(device)
         if before is not None:
-            self._devices[before].discard(device)
+            self.device_forgotten(device)
         self._personas[device] = persona
         self._devices.setdefault(persona, set()).add(device)
 

@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 
 from meshnode.core.chain.block import ROOT, Block, write_block
+from meshnode.core.chain.incarnation import Beginning
 from meshnode.core.chain.kinds import CERTIFICATE, INCARNATION, PREKEY, PROFILE, REVOCATION
+from meshnode.core.chat import people as people_module
+from meshnode.core.chat import superseded
 from meshnode.core.chat.prekeys import PrekeyBody, decode_prekey_untrusted
 from meshnode.core.chat.requests import MAX_REQUESTS
 from meshnode.core.identity.certificate import CAN_MESSAGE, CAN_POST, issue_certificate, revoke_device
 from meshnode.core.identity.keys import new_keys
-from meshnode.core.ids import PERSON_CHANNEL, channel_id, log_id
+from meshnode.core.ids import PERSON_CHANNEL, Incarnation, channel_id, log_id
 from meshnode.core.inputs import Stored
 from meshnode.core.notices import ContactChanged
 from meshnode.core.records import (
@@ -199,7 +202,7 @@ def test_a_device_may_be_removed_before_it_was_ever_met() -> None:
     unseen = new_keys(b.sealer, SeededEntropy("unseen"))
     statement = revoke_device(b.sealer, b.keys.persona, b.keys.persona_secret, unseen.device)
     a.step(lambda: a.chat.block_arrived(person_block(b, REVOCATION, statement)))
-    assert a.chat.people.is_revoked(unseen.device)
+    assert a.chat.people.is_revoked(unseen.device, b.keys.persona)
 
 
 def test_a_removal_that_is_not_understood_is_refused() -> None:
@@ -403,3 +406,72 @@ def test_a_later_kind_of_post_is_not_filed() -> None:
     later = replace(person_block(b, 1, b"post"), version=2)
     a.step(lambda: a.chat.block_arrived(later))
     assert a.inbox() == []
+
+
+def test_nobody_removes_the_device_of_another_before_it_is_known() -> None:
+    valley = Valley()
+    a, b, thief = valley.box("a"), valley.box("b"), valley.box("t")
+    b.knows(a)
+    statement = revoke_device(thief.sealer, thief.keys.persona, thief.keys.persona_secret, a.keys.device)
+    b.step(lambda: b.chat.block_arrived(person_block(thief, REVOCATION, statement)))
+    assert b.rings.persona_of(a.keys.device) is None, "a thief's word alone names no writer"
+    valley.reboot(b)
+    assert b.rings.persona_of(a.keys.device) is None
+    for block in list(valley.blocks):
+        a.hears_of(block)
+    a.knows(b)
+    valley.join(a, b)
+    a.write(b, "it is me")
+    valley.run(10.0)
+    assert b.inbox() == ["it is me"]
+    valley.share()
+    assert b.chat.people.may_message(a.keys.device)
+    assert b.rings.persona_of(a.keys.device) == a.keys.persona
+    b.step(lambda: b.chat.block_arrived(person_block(thief, REVOCATION, statement)))
+    assert not b.chat.people.is_revoked(a.keys.device, a.keys.persona)
+
+
+def test_devices_of_strangers_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people_module, "MAX_STRANGERS", 3)
+    valley = Valley()
+    b = valley.box("b")
+    friend, *strangers = [valley.box(name) for name in "fuvwxy"]
+    b.knows(friend)
+    valley.share()
+    people = b.chat.people
+    assert [people.device(box.keys.device) is not None for box in strangers] == [False, False, True, True, True]
+    assert people.may_message(friend.keys.device)
+    rows = {row.device for kind in (DeviceRecord, PeerPrekeyRecord) for row in b.rows.every(kind)}
+    kept = {b.keys.device, friend.keys.device, *(box.keys.device for box in strangers[2:])}
+    assert rows == kept == set(people._devices)
+    assert people._prekeys.keys() == kept - {b.keys.device}
+    assert b.rings.devices_of(strangers[0].keys.persona) == frozenset()
+    assert b.rings.persona_of(strangers[0].keys.device) is None
+
+
+def test_a_persona_has_so_many_devices_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people_module, "MAX_OF_PERSONA", 3)
+    _, a, b = two()
+    for number in range(5):
+        unseen = new_keys(b.sealer, SeededEntropy(f"device {number}"))
+        statement = revoke_device(b.sealer, b.keys.persona, b.keys.persona_secret, unseen.device)
+        a.step(lambda statement=statement: a.chat.block_arrived(person_block(b, REVOCATION, statement)))
+    assert len([row for row in a.rows.every(DeviceRecord) if row.persona == b.keys.persona]) == 3
+    assert a.ctx.counters["devices_too_many"] == 3
+
+
+def test_incarnations_that_are_over_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(superseded, "MAX_OF_DEVICE", 2)
+    monkeypatch.setattr(superseded, "MAX_DEVICES", 2)
+    valley = Valley()
+    b = valley.box("b")
+    for box in [valley.box(name) for name in "uvw"]:
+        for number in (1, 2, 3, 3):
+            body = Beginning(Incarnation(bytes([number]) * 4)).encode()
+            b.step(lambda box=box, body=body: b.chat.block_arrived(person_block(box, INCARNATION, body)))
+    held = b.chat.people._superseded._over
+    assert [box.name for box in valley.boxes.values() if box.keys.device in held] == ["v", "w"]
+    assert all(list(over) == [b"\2" * 4, b"\3" * 4] for over in held.values())
+    assert len([row for row in b.rows.every(FactRecord) if row.name.startswith("superseded/")]) == 4
+    valley.reboot(b)
+    assert b.chat.people._superseded._over == held
