@@ -169,6 +169,7 @@ class Node:
             carrying=self.forwarding.carrying,
         )
         self.gossip.forks.on_own = self._second_copy
+        self.gossip.logs.on_evicted = self.chat.log_gone
         self.chat.publish = self.gossip.publish
         self.chat.logs.checkpoint_due = self.gossip.checkpoint_due
         self.chat.adoptions.adopt = self.gossip.adopt

@@ -14,10 +14,11 @@ from typing import Final
 from meshnode.core.context import Context
 from meshnode.core.identity.octets import Cursor
 from meshnode.core.ids import DeviceKey, Incarnation, PersonaKey
-from meshnode.core.records import ConversationRecord, FactRecord, Record, Snapshot
+from meshnode.core.records import ConversationRecord, FactRecord, Record, RecordKey, Snapshot
 from meshnode.core.sealing.inner import NO_PREVIOUS, PREVIOUS_SIZE, Inner, chain_hash
 
 MAX_GAPS: Final = 1024
+MAX_ASIDE: Final = 64  # chains of a device's old incarnations: it may say that it began anew as often as it likes
 _ASIDE: Final = "chain/"
 
 Key = tuple[PersonaKey, DeviceKey]
@@ -96,9 +97,15 @@ class Chains:
         if aside is not None:
             return aside, ()
         self._aside[device, record.incarnation] = record
+        self._forget_oldest(device)
         fresh = replace(record, incarnation=incarnation, got_seq=0, got_hash=NO_PREVIOUS, gaps=())
         self._chains[persona, device] = fresh
         return fresh, (_aside_row(record),)
+
+    def _forget_oldest(self, device: DeviceKey) -> None:
+        aside = [key for key in self._aside if key[0] == device]
+        for key in aside[: max(0, len(aside) - MAX_ASIDE)]:
+            self._ctx.forget(RecordKey(FactRecord, (_aside_row(self._aside.pop(key)).name,)))
 
     def _keep(self, record: ConversationRecord) -> Record:
         if (record.device, record.incarnation) in self._aside:

@@ -41,7 +41,7 @@ FIRST_TOKEN: Final = 1 << 32  # of our questions to the store; gossip counts bel
 POST_CLASS: Final = 3
 _LEFT: Final = "left/"
 _WATCHED: Final = 256  # newest posts of ours whose spread is followed, for each log
-_NAMELESS: Final = 1000
+_NAMELESS: Final = 256  # newest posts whose writer is not known yet
 
 
 class Channels:
@@ -57,7 +57,7 @@ class Channels:
         self._left_at: dict[ChannelId, Instant] = {}
         self._heads: dict[ChannelId, dict[LogId, int]] = {}  # logs with posts: the highest seq seen
         self._ours: dict[LogId, deque[tuple[int, MessageId]]] = {}
-        self._nameless: dict[DeviceKey, deque[MessageRecord]] = {}
+        self._nameless: deque[MessageRecord] = deque(maxlen=_NAMELESS)  # with their texts: a few megabytes
         self._tokens = count(FIRST_TOKEN)
         self._asked: dict[int, Instant] = {}
         self.may_post: Callable[[DeviceKey], bool] = _anyone
@@ -131,9 +131,17 @@ class Channels:
 
     def device_known(self, device: DeviceKey, persona: PersonaKey) -> None:
         """A certificate came: posts filed before under the device alone get their writer."""
-        posts = self._nameless.pop(device, ())
+        posts = [message for message in self._nameless if message.device == device]
         if posts:
+            self._nameless = deque((m for m in self._nameless if m.device != device), maxlen=_NAMELESS)
             self._ctx.persist(*(replace(message, peer=persona) for message in posts))
+
+    def log_gone(self, log: LogId) -> None:
+        """A log is held no longer: there is no history to read of it."""
+        heads = self._heads.get(log_channel(log), {})
+        heads.pop(log, None)
+        if not heads:
+            self._heads.pop(log_channel(log), None)
 
     def covered(self, log: LogId, seq: int, by: str) -> None:
         """A bound neighbour's authenticated frontier covers our log up to `seq`."""
@@ -155,9 +163,8 @@ class Channels:
         message = replace(self._record(block, outgoing=False, received_at=self._filing.date()), cursor=cursor)
         self._ctx.persist(message, cursor_row)
         self._filing.tell(message)
-        device = log_device(block.log)
-        if self._rings.persona_of(device) is None and len(self._nameless) < _NAMELESS:
-            self._nameless.setdefault(device, deque(maxlen=_NAMELESS)).append(message)
+        if self._rings.persona_of(log_device(block.log)) is None:
+            self._nameless.append(message)
 
     def _record(self, block: Block, *, outgoing: bool, received_at: float) -> MessageRecord:
         """The message of a post. Until its certificate comes, the device stands for the person."""

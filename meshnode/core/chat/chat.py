@@ -150,6 +150,10 @@ class Chat:
         """A bound neighbour's frontier covers an own log up to there."""
         self._channels.covered(log, seq, neighbour.short)
 
+    def log_gone(self, log: LogId) -> None:
+        """A log was evicted, or its writer blocked."""
+        self._channels.log_gone(log)
+
     def block_on_air(self, block: BlockId) -> None:
         """A block of ours was sent."""
         self._channels.on_air(block)

@@ -103,7 +103,8 @@ class Arrivals:
             self._ctx.count("envelope_not_carried")
             return
         held = self._keep(carried, frame, handover, heard)
-        self._quota.make_room()
+        for gone in self._quota.make_room():
+            self._custody.evicted(gone)
         proved = self._pass_on(held, handover, heard)
         if handover is not None and (held.kept or handover.copies == 0) and not proved and heard.neighbour is not None:
             self._owe(heard.neighbour, held.id, handover)

@@ -35,6 +35,7 @@ _MAX_TRIES: Final = 6
 _RECENT: Final = 20  # tries by which a neighbour's reliability is judged
 _ENOUGH: Final = 4
 _RELIABLE: Final = 0.95
+_MAX_JUDGED: Final = 1024  # neighbours, those with a try lately: node keys are free to make up
 _PROOFS_AT_ONCE: Final = 80
 
 TryKey = tuple[EnvelopeId, NodeKey]
@@ -152,10 +153,14 @@ class Custody:
 
     def forget(self, envelope: EnvelopeId) -> None:
         """The envelope is gone: nothing is expected for it, nor owed."""
-        for taker in list(self._by_envelope.get(envelope, ())):
-            self._forget_try(envelope, taker)
+        self.evicted(envelope)
         for giver in list(self._owed):
             self.settled(giver, envelope)
+
+    def evicted(self, envelope: EnvelopeId) -> None:
+        """It made room for others: nothing is expected for it any more. That it arrived here is true all the same."""
+        for taker in list(self._by_envelope.get(envelope, ())):
+            self._forget_try(envelope, taker)
 
     def lost(self, taker: NodeKey) -> None:
         """A neighbour is gone: what it did not prove, it does not have."""
@@ -268,7 +273,11 @@ class Custody:
         return len(outcomes) >= _ENOUGH and sum(outcomes) >= _RELIABLE * len(outcomes)
 
     def _judge(self, taker: NodeKey, proved: bool) -> None:
-        self._outcomes.setdefault(taker, deque(maxlen=_RECENT)).append(proved)
+        outcomes = self._outcomes.pop(taker, None) or deque(maxlen=_RECENT)
+        outcomes.append(proved)
+        self._outcomes[taker] = outcomes
+        if len(self._outcomes) > _MAX_JUDGED:
+            del self._outcomes[next(iter(self._outcomes))]
 
     def _forget_try(self, envelope: EnvelopeId, taker: NodeKey) -> _Try:
         self._due.cancel((envelope, taker))

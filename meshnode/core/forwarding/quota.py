@@ -6,10 +6,12 @@ Strangers (senders not bound, parcels) share a quarter of the space, and no neig
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from meshnode.core.context import Context
 from meshnode.core.forwarding.shelf import ROW_SIZE, Shelf
+from meshnode.core.ids import EnvelopeId
 from meshnode.core.records import ROLE_TRANSIT
 
 SPACE_SHARE: Final = 0.25  # of the store's limit, for envelopes of others
@@ -42,8 +44,10 @@ class Quota:
             return False
         return True
 
-    def make_room(self) -> None:
-        """Evict what only passes through, the oldest first."""
+    def make_room(self) -> Iterator[EnvelopeId]:
+        """Evict what only passes through, the oldest first; what went."""
         while self._shelf.transit_bytes > TRANSIT_SPACE:
-            self._shelf.drop(next(carried for carried in self._shelf if carried.record.role == ROLE_TRANSIT))
+            oldest = next(carried for carried in self._shelf if carried.record.role == ROLE_TRANSIT)
+            self._shelf.drop(oldest)
             self._ctx.count("transit_evicted")
+            yield oldest.id

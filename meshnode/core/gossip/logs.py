@@ -67,6 +67,7 @@ class Logs:
         self.on_pardoned: Callable[[], None] = _nothing
         self.on_split: Callable[[LogId], None] = _ignore_log  # a checkpoint contradicts its log
         self.on_wanted: Callable[[LogId], None] = _ignore_log  # bodies of a log are missing
+        self.on_evicted: Callable[[LogId], None] = _ignore_log
         self._dirty: dict[LogId, None] = {}
         self._recent: dict[bytes, tuple[Compact, Block]] = {}
         rings.on_changed.append(self._rings_changed)
@@ -318,6 +319,7 @@ class Logs:
         self.admission.closed(log)
         self.admission.refuse(log)
         self._ctx.count("log_evicted")
+        self.on_evicted(log)
 
     def _forget_recent(self, log: LogId) -> None:
         """Blocks of this log are no longer held: their repetition is news again."""

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from meshnode.core.chain.kinds import POST
+from meshnode.core.chat import chains as chains_module
 from meshnode.core.chat import chat, outgoing, sessions, states
 from meshnode.core.chat.chains import MAX_GAPS, Chains
 from meshnode.core.chat.incoming import Incoming
 from meshnode.core.chat.ownlogs import OwnLogs
 from meshnode.core.chat.people import People
 from meshnode.core.chat.prekeys import HINT_FROM_NODES, decode_prekey_untrusted
+from meshnode.core.effects import Forget
 from meshnode.core.ids import DeviceKey, Incarnation, MessageId, NeighbourId, NodeKey, PersonaKey, channel_id, hashed
 from meshnode.core.inputs import SetContact, Stored
 from meshnode.core.records import (
@@ -95,6 +97,18 @@ def test_old_incarnations_are_set_aside_and_survive_a_restart() -> None:
 
 
 # States
+
+
+def test_chains_set_aside_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chains_module, "MAX_ASIDE", 2)
+    _, a, _ = two()
+    chains = Chains(a.ctx)
+    for number in range(6):
+        chains.get(PERSONA, DEVICE, Incarnation(bytes([number]) * 4), inner(1))
+        chains.get(PERSONA, DeviceKey(b"\2" * 32), OLD, inner(number + 1))
+    assert [incarnation for _, incarnation in chains._aside] == [b"\3" * 4, b"\4" * 4]
+    forgotten = [key.key for effect in a.ctx.out if isinstance(effect, Forget) for key in effect.keys]
+    assert len(forgotten) == 3
 
 
 def test_states_of_long_ago_leave_memory_not_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,14 +309,38 @@ def test_stored_blocks_that_are_no_posts_or_have_no_body_are_not_filed() -> None
 
 def test_posts_of_nameless_devices_are_remembered_within_bounds() -> None:
     valley = Valley()
-    a, b = valley.box("a"), valley.box("b")
+    a, b, c = valley.box("a"), valley.box("b"), valley.box("c")
+    persons = list(valley.blocks)
     square = channel_id("square")
     b.joins(square)
-    b.chat._channels._nameless = {DeviceKey(n.to_bytes(32, "big")): None for n in range(1000)}  # type: ignore[misc]
-    a.post(square, "hello")
+    c.post(square, "the first of all")
     b.hears_of(valley.blocks[-1])
-    assert b.inbox() == ["hello"]
-    assert a.keys.device not in b.chat._channels._nameless
+    for number in range(300):
+        a.post(square, str(number))
+        b.hears_of(valley.blocks[-1])
+    assert len(b.inbox()) == 301
+    assert len(b.chat._channels._nameless) == 256
+    for block in persons:
+        b.hears_of(block)
+    assert not b.chat._channels._nameless
+    peers = [row.peer for row in sorted(b.rows.every(MessageRecord), key=lambda row: row.cursor)]
+    assert peers == [c.keys.device, *[a.keys.device] * 44, *[a.keys.persona] * 256]
+
+
+def test_a_log_that_is_gone_has_no_history() -> None:
+    valley = Valley()
+    a, b = valley.box("a"), valley.box("b")
+    square = channel_id("square")
+    for box in (a, b):
+        box.post(square, "hello")
+    channels = b.chat._channels
+    b.hears_of(valley.blocks[-2])
+    assert len(channels._heads[square]) == 1
+    b.chat.log_gone(valley.blocks[-2].log)
+    assert not channels._heads
+    b.chat.log_gone(valley.blocks[-2].log)
+    b.joins(square)
+    assert b.inbox() == []
 
 
 def test_only_what_is_covered_is_carried() -> None:

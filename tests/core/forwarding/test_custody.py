@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from meshnode.core.effects import Persist
+from meshnode.core.forwarding import custody as custody_module
 from meshnode.core.forwarding.quota import NEIGHBOUR_SHARE, SPACE_SHARE, TRANSIT_SPACE
-from meshnode.core.ids import hashed
+from meshnode.core.ids import NodeKey, hashed
 from meshnode.core.neighbours.neighbour import Heard, Neighbour
 from meshnode.core.records import (
     ROLE_CUSTODY,
@@ -230,6 +231,27 @@ def test_what_passes_through_is_evicted_first() -> None:
     assert b.forwarding.shelf.transit_bytes <= TRANSIT_SPACE
     assert b.ctx.counters["transit_evicted"] > 0
     assert held(b)[0].role == ROLE_CUSTODY
+
+
+def test_what_made_room_is_handed_over_no_more() -> None:
+    valley = Valley()
+    a, b, _ = valley.line("abc")
+    valley.beacons = False
+    valley.dropped = lambda sender, receiver, frame: receiver.name == "c"
+    for number in range(900):
+        hand(valley, a, b, sealed(number, size=5000), copies=0)
+    custody = b.forwarding._custody
+    assert b.ctx.counters["transit_evicted"] > 0
+    assert {envelope for envelope, _ in custody._tries} <= {carried.id for carried in b.forwarding.shelf}
+    assert custody._tries
+
+
+def test_the_judgement_of_neighbours_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(custody_module, "_MAX_JUDGED", 2)
+    _, _, b = pair()
+    for name in (b"one", b"two", b"one", b"three"):
+        b.forwarding._custody.named(NodeKey(name), again=False)
+    assert list(b.forwarding._custody._outcomes) == [b"one", b"three"]
 
 
 def test_strangers_and_their_handovers_make_no_promise() -> None:

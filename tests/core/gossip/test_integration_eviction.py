@@ -11,7 +11,7 @@ from meshnode.core.gossip.bodies import AT_ONCE
 from meshnode.core.gossip.forks import Forks
 from meshnode.core.gossip.logs import Logs
 from meshnode.core.gossip.serve import BLOCK_CLASS
-from meshnode.core.ids import LogId
+from meshnode.core.ids import LogId, log_channel
 from meshnode.core.inputs import BodiesDropped
 from meshnode.core.records import BODY_DROPPED, BODY_HELD, BODY_MISSING, BlockRecord, LogRecord
 from meshnode.core.wire.codec import encode_frame
@@ -165,3 +165,11 @@ def test_parts_that_nobody_listens_to_work_alone() -> None:
     logs.on_wanted(log)
     logs.on_split(log)
     Forks(b.node.ctx, b.node.neighbours, logs, b.node.rings).on_proven(b.node.gossip.logs.book.logs[log])
+
+
+def test_chat_forgets_the_history_of_a_log_that_is_evicted() -> None:
+    _, _, b, _, log = a_square(9, 3)
+    heads = b.node.chat._channels._heads
+    assert heads[log_channel(log)] == {log: 3}
+    b.node.gossip.logs.evict(log)
+    assert log_channel(log) not in heads
