@@ -49,7 +49,7 @@ GROUPS = {
     "contact": ("People in my address book.", ("add", "list", "verify", "rename", "remove", "block", "unblock")),
     "channel": ("Public channels.", ("create", "join", "leave", "list")),
     "mesh": ("Hand on, take, or renew membership of a mesh.", ("invite", "join", "secrets", "renew", "use", "drop")),
-    "device": ("The devices of my persona.", ("list", "revoke")),
+    "device": ("The devices of my persona.", ("list", "revoke", "adopt")),
     "peer": ("Yggdrasil peerings, kept over restarts.", ("add", "remove", "list")),
 }
 PARCEL = {"export": "export_parcel", "import": "import_parcel"}

@@ -33,6 +33,25 @@ def revoke(
     _show(common, requests.DeviceRevokeRequest(device=device))
 
 
+def adopt(
+    device: Annotated[
+        str, Parameter(help="The device, or the beginning of its key as `device list` shows it. Default: this one.")
+    ] = "",
+    /,
+    *,
+    common: Common = COMMON,
+) -> None:
+    """After a history split (a copied card, a backup put back): what this node holds of it is right, for everybody.
+
+    Each home keeps what it wrote itself, so run it where the right words were written. Of what another copy wrote after
+    the split, everybody lets go; the messages stay in the inbox where they were read.
+
+    Example: meshnode device adopt
+    """
+    reply = ask(common, requests.DeviceAdoptRequest(device=device), replies.DevicesReply)
+    say.answer(common, reply, [_adopted(branch) for branch in reply.adopted])
+
+
 def _show(common: Common, request: requests.Request) -> None:
     reply = ask(common, request, replies.DevicesReply)
     rows = [(d.device, _standing(d), d.incarnation) for d in reply.devices]
@@ -40,4 +59,9 @@ def _show(common: Common, request: requests.Request) -> None:
 
 
 def _standing(device: replies.DeviceInfo) -> str:
-    return ("revoked" if device.revoked else "in use") + (", this one" if device.own else "")
+    split = f", {device.split} of its logs split (see `device adopt`)" if device.split else ""
+    return ("revoked" if device.revoked else "in use") + (", this one" if device.own else "") + split
+
+
+def _adopted(branch: replies.BranchInfo) -> str:
+    return f"adopted: blocks {branch.split} to {branch.seq} of channel {branch.log[72:80]}, up to {branch.block[:8]}"

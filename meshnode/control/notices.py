@@ -98,11 +98,12 @@ class ContactNotice(_Notice, frozen=True, tag="contact"):
 
 
 class ForkNotice(_Notice, frozen=True, tag="fork"):
-    """A device's history split: often a restored backup."""
+    """A device's history split: often a restored backup. `adopted`: its owner says now which branch is right."""
 
     device: str
     seq: int
     persona: str = ""
+    adopted: bool = False
 
 
 class CaptureNotice(_Notice, frozen=True, tag="capture"):

@@ -328,18 +328,29 @@ class TraceReply(Reply, frozen=True):
 
 
 class DeviceInfo(Reply, frozen=True):
-    """One device of my persona."""
+    """One device of my persona. `split`: how many of its logs split without a word from me which branch is right."""
 
     device: str
     incarnation: str
     own: bool
     revoked: bool
+    split: int = 0
+
+
+class BranchInfo(Reply, frozen=True):
+    """The branch of a log that counts now: it split at `split`, and ends at `seq` with the block of that id."""
+
+    log: str
+    split: int
+    seq: int
+    block: str
 
 
 class DevicesReply(Reply, frozen=True):
-    """`device list` and `revoke`."""
+    """`device list`, `revoke` and `adopt`; `adopted` of the last."""
 
     devices: list[DeviceInfo]
+    adopted: list[BranchInfo] = []
 
 
 class ParcelReply(Reply, frozen=True):

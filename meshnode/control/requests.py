@@ -233,6 +233,12 @@ class DeviceRevokeRequest(_Request, frozen=True, tag="device revoke"):
     device: str
 
 
+class DeviceAdoptRequest(_Request, frozen=True, tag="device adopt"):
+    """Where the history of a device split, adopt what this node holds of it; empty: of this device."""
+
+    device: str = ""
+
+
 class ExportRequest(_Request, frozen=True, tag="export"):
     """Write a parcel to `path` (absolute), for one contact only or after `since` where given."""
 
@@ -291,6 +297,7 @@ Request = (
     | TraceRequest
     | DeviceListRequest
     | DeviceRevokeRequest
+    | DeviceAdoptRequest
     | ExportRequest
     | ImportRequest
     | CaptureRequest

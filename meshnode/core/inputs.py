@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from meshnode.core.clock import WallClock
-from meshnode.core.ids import ChannelId, LogId, MessageId, NodeKey, PersonaKey
+from meshnode.core.ids import ChannelId, DeviceKey, LogId, MessageId, NodeKey, PersonaKey
 from meshnode.core.records import BlockRecord, EnvelopeRecord
 from meshnode.core.settings import LinkSettings
 
@@ -188,6 +188,13 @@ class RevokeDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptBranches:
+    """The person says of a device of theirs whose logs split: what this node holds of them is right."""
+
+    device: DeviceKey
+
+
+@dataclass(frozen=True, slots=True)
 class BeginExport:
     """Write a parcel: the host opens pseudo-session `session` (carrier "parcel") and takes `SendRecord`s for it.
 
@@ -220,5 +227,6 @@ Input = (
     | RemoveContact
     | SetChannel
     | RevokeDevice
+    | AdoptBranches
     | BeginExport
 )

@@ -27,6 +27,7 @@ from meshnode.core.gossip.gossip import Gossip
 from meshnode.core.identity.keys import Keys
 from meshnode.core.ids import DeviceKey, MessageId
 from meshnode.core.inputs import (
+    AdoptBranches,
     BeginExport,
     BodiesDropped,
     ClockSet,
@@ -173,6 +174,7 @@ class Node:
         self.chat.publish = self.gossip.publish
         self.chat.logs.checkpoint_due = self.gossip.checkpoint_due
         self.chat.adoptions.adopt = self.gossip.adopt
+        self.chat.adoptions.branches = self.gossip.logs.branches
         self.outbox.on_sent = self._sent
         self.neighbours.on_bound.append(self.forwarding.neighbour_bound)
         self.neighbours.on_lost.append(self.forwarding.neighbour_lost)
@@ -218,7 +220,7 @@ class Node:
                 self.forwarding.clock_changed()
             case BeginExport():
                 self._begin_export(given)
-            case SetContact() | RemoveContact() | SetChannel() | RevokeDevice():
+            case SetContact() | RemoveContact() | SetChannel() | RevokeDevice() | AdoptBranches():
                 self._person_decided(given)
 
     def _heard(self, heard: Heard | None) -> None:
@@ -273,7 +275,7 @@ class Node:
                 self.ctx.emit(SendRecord(given.session, encode_frame(frame)))
         self._export.begin(given.session, given.since, theirs)
 
-    def _person_decided(self, given: SetContact | RemoveContact | SetChannel | RevokeDevice) -> None:
+    def _person_decided(self, given: SetContact | RemoveContact | SetChannel | RevokeDevice | AdoptBranches) -> None:
         match given:
             case SetContact():
                 self.chat.set_contact(given)
@@ -283,6 +285,8 @@ class Node:
                 self.chat.set_channel(given)
             case RevokeDevice(statement):
                 self.chat.revoke(statement)
+            case AdoptBranches(device):
+                self.chat.adoptions.adopt_held(device)
 
     # what the parts tell each other
 

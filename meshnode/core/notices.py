@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from meshnode.core.ids import LogId, MessageId, NodeKey, PersonaKey
+from meshnode.core.ids import BlockId, LogId, MessageId, NodeKey, PersonaKey
 from meshnode.core.records import MessageRecord
 
 
@@ -62,6 +62,17 @@ class ForkFound:
 
 
 @dataclass(frozen=True, slots=True)
+class BranchAdopted:
+    """The writer of a log that split at `split` says that it counts up to this block."""
+
+    log: LogId
+    split: int
+    seq: int
+    block: BlockId
+    persona: PersonaKey | None
+
+
+@dataclass(frozen=True, slots=True)
 class ContactChanged:
     """Something visible about a contact changed: a new device, a new incarnation, a first message request."""
 
@@ -108,6 +119,7 @@ Notice = (
     | PeerChanged
     | Warned
     | ForkFound
+    | BranchAdopted
     | ContactChanged
     | ProbeHop
     | SessionMet

@@ -35,7 +35,8 @@ ADVICE: dict[str, Advice] = {
         "Two blocks of one device stand at the same place of its history: often a backup that was put back, or a card"
         " that was copied.",
         "Nothing, if it is somebody else's: what came before stays, and they go on in a new history. If it is yours,"
-        " use each home on one machine only.",
+        " use each home on one machine only; `meshnode device adopt`, on the one that is right, gives back to everybody"
+        " what it wrote after the split.",
     ),
     "other-mesh": Advice(
         "A node was met that is in another mesh, or speaks a version too old to be understood.",
@@ -90,9 +91,10 @@ class Health:
             del self._held[next(iter(self._held))]
         return before is None or before.text != warned.text
 
-    def clear(self, code: str) -> None:
-        """What was wrong is right again."""
-        self._held.pop(code, None)
+    def clear(self, code: str, text: str = "") -> None:
+        """What was wrong is right again; with `text`, if it is that which is held."""
+        if not text or (code in self._held and self._held[code].text == text):
+            self._held.pop(code, None)
 
     def held(self) -> tuple[HealthWarning, ...]:
         """All that hold, newest last."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
 from meshnode.core.identity.certificate import revoke_device
 from meshnode.core.identity.invite import MeshInvite, check_name, read_invite_untrusted
 from meshnode.core.identity.words import safety_words
-from meshnode.core.ids import DeviceKey, PersonaKey
-from meshnode.core.inputs import RemoveContact, RevokeDevice, SetChannel, SetContact
+from meshnode.core.ids import DeviceKey, PersonaKey, log_device
+from meshnode.core.inputs import AdoptBranches, RemoveContact, RevokeDevice, SetChannel, SetContact
+from meshnode.core.notices import BranchAdopted
 from meshnode.core.records import ContactRecord, DeviceRecord, LogRecord
 from meshnode.daemon import wording
 from meshnode.daemon.desk import Desk
@@ -143,22 +146,34 @@ class Devices:
         return {
             requests.DeviceListRequest: self._devices,
             requests.DeviceRevokeRequest: self._device_revoke,
+            requests.DeviceAdoptRequest: self._device_adopt,
         }
 
     async def _devices(self, request: requests.Request) -> replies.DevicesReply:
         own = [one for one in await self._desk.host.every(DeviceRecord) if one.persona == self._desk.me.keys.persona]
-        return replies.DevicesReply(devices=[wording.device(one, self._desk.me.keys.device) for one in own])
+        split = Counter(log_device(one.log) for one in await self._desk.host.every(LogRecord) if wording.is_split(one))
+        me = self._desk.me.keys.device
+        return replies.DevicesReply(devices=[wording.device(one, me, split[one.device]) for one in own])
 
     async def _device_revoke(self, request: requests.DeviceRevokeRequest) -> replies.DevicesReply:
         keys = self._desk.me.keys
-        known = (await self._devices(request)).devices
-        meant = [one for one in known if request.device and one.device.startswith(request.device.lower())]
-        if len(meant) != 1:
-            raise UsageError(f"{len(meant)} of your devices begin with {request.device!r}; see `meshnode device list`")
+        device = await self._meant(request.device)
         if not keys.persona_secret:
             raise UsageError("the root key of your persona is not on this device; remove the device where it is")
-        device = DeviceKey(bytes.fromhex(meant[0].device))
         await self._desk.host.submit(
             RevokeDevice(revoke_device(self._desk.me.sealer, keys.persona, keys.persona_secret, device))
         )
         return await self._devices(request)
+
+    async def _device_adopt(self, request: requests.DeviceAdoptRequest) -> replies.DevicesReply:
+        device = await self._meant(request.device) if request.device else self._desk.me.keys.device
+        told = await self._desk.host.submit(AdoptBranches(device))
+        adopted = [wording.branch(one) for one in told if isinstance(one, BranchAdopted)]
+        return replies.DevicesReply(devices=(await self._devices(request)).devices, adopted=adopted)
+
+    async def _meant(self, device: str) -> DeviceKey:
+        known = (await self._devices(requests.DeviceListRequest())).devices
+        meant = [one for one in known if device and one.device.startswith(device.lower())]
+        if len(meant) != 1:
+            raise UsageError(f"{len(meant)} of your devices begin with {device!r}; see `meshnode device list`")
+        return DeviceKey(bytes.fromhex(meant[0].device))

@@ -10,7 +10,7 @@ from meshnode.control import notices as told
 from meshnode.control.feed import Feed
 from meshnode.control.replies import utc_text
 from meshnode.core.inputs import LinkChanged
-from meshnode.core.notices import MessageFiled, Notice, Warned
+from meshnode.core.notices import BranchAdopted, ForkFound, MessageFiled, Notice, Warned
 from meshnode.daemon import wording
 from meshnode.daemon.book import Book
 from meshnode.daemon.clock import PoweredClock
@@ -45,6 +45,8 @@ class Town:
 
     def tell(self, notice: Notice) -> None:
         """A notice of the core, or a warning of the daemon."""
+        if isinstance(notice, BranchAdopted):
+            self._mended(notice)
         warned = wording.warning(notice, self.book)
         if warned is not None and not self._health.note(warned) and isinstance(notice, Warned):
             return
@@ -56,6 +58,11 @@ class Town:
         worded = wording.notice(notice, self.at, cursor(self.newest, self._clock.now()), self.book, self._name)
         if worded is not None:
             self.publish(worded)
+
+    def _mended(self, adopted: BranchAdopted) -> None:
+        split = wording.warning(ForkFound(adopted.log, adopted.split, adopted.persona), self.book)
+        if split is not None:
+            self._health.clear(split.code, split.text)
 
     def link_changed(self, change: LinkChanged) -> None:
         """The bound interface came, changed or went. What is found at the start stands in `ready`, the first notice."""

@@ -11,7 +11,7 @@ from meshnode.control import replies
 from meshnode.control.replies import utc_text
 from meshnode.core import notices
 from meshnode.core.ids import ChannelId, LogId, log_channel, log_device
-from meshnode.core.records import HOPS_UNKNOWN, ChannelRecord, ContactRecord, DeviceRecord
+from meshnode.core.records import HOPS_UNKNOWN, ChannelRecord, ContactRecord, DeviceRecord, LogRecord
 from meshnode.daemon.adapters import Filed
 from meshnode.daemon.book import Book
 
@@ -79,14 +79,25 @@ def channel(record: ChannelRecord, unread: int, logs: Sequence[LogId]) -> replie
     )
 
 
-def device(record: DeviceRecord, own: bytes) -> replies.DeviceInfo:
-    """A device as `device list` shows it."""
+def device(record: DeviceRecord, own: bytes, split: int) -> replies.DeviceInfo:
+    """A device as `device list` shows it; `split` of its logs want a word."""
     return replies.DeviceInfo(
         device=record.device.hex(),
         incarnation=record.incarnation.hex(),
         own=record.device == own,
         revoked=bool(record.revocation),
+        split=split,
     )
+
+
+def is_split(record: LogRecord) -> bool:
+    """True for a log that split, while its owner has not said which branch is right."""
+    return record.frozen_at > 0 and int.from_bytes(record.adopted[:4], "big") < record.frozen_at
+
+
+def branch(adopted: notices.BranchAdopted) -> replies.BranchInfo:
+    """A branch as `device adopt` shows it."""
+    return replies.BranchInfo(log=adopted.log.hex(), split=adopted.split, seq=adopted.seq, block=adopted.block.hex())
 
 
 def warning(given: notices.Notice, book: Book) -> notices.Warned | None:
@@ -129,6 +140,9 @@ def notice(given: notices.Notice, at: str, cursor: str, book: Book, me: str) -> 
         case notices.ForkFound(log, seq, persona):
             who = persona.hex() if persona else ""
             return told.ForkNotice(at=at, device=log[:32].hex(), seq=seq, persona=who)
+        case notices.BranchAdopted(log, split, _, _, persona):
+            who = persona.hex() if persona else ""
+            return told.ForkNotice(at=at, device=log[:32].hex(), seq=split, persona=who, adopted=True)
         case notices.ContactChanged(persona, what, text):
             return told.ContactNotice(at=at, persona=persona.hex(), what=what, text=text)
         case notices.SessionMet():

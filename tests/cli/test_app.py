@@ -33,6 +33,7 @@ ASKS_A_NODE = [
     ("mesh", "drop", "0"),
     ("device", "list"),
     ("device", "revoke", "00"),
+    ("device", "adopt"),
     ("peer", "add", "tls://192.0.2.1:1"),
     ("peer", "remove", "tls://192.0.2.1:1"),
     ("peer", "list"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from meshnode.core.chain.block import write_block
+from meshnode.core.chain.kinds import CERTIFICATE
 from meshnode.core.effects import Notify, Persist, SendRecord
-from meshnode.core.identity.certificate import revoke_device
-from meshnode.core.ids import NeighbourId, NodeKey, PersonaKey, log_id
+from meshnode.core.identity.certificate import issue_certificate, revoke_device
+from meshnode.core.ids import NeighbourId, NodeKey, PersonaKey, log_device, log_id
 from meshnode.core.inputs import (
     BodiesDropped,
     Compose,
@@ -247,6 +250,22 @@ def test_a_device_that_its_person_removed_gets_nothing_more() -> None:
     message = a.write(b, "after")
     world.run(30)
     assert a.state(message) == "kept"
+
+
+def test_a_renewed_certificate_is_published_once() -> None:
+    world, a, b = _pair()
+    world.run(20)
+    keys = b.keys
+    renewed = issue_certificate(b.node.ctx.sealer, keys.persona, keys.persona_secret, keys.device, issued=5)
+    b.keys = replace(keys, certificate=renewed)
+    for _ in range(2):
+        b.off()
+        b.boot()
+        world.run(60)
+        own = [row for row in b.disk.every(BlockRecord) if log_device(row.log) == keys.device]
+        written = [row for row in sorted(own, key=lambda row: row.seq) if row.kind == CERTIFICATE]
+        assert [row.body for row in written] == [keys.certificate, renewed]
+    assert a.disk.get(DeviceRecord, keys.device).certificate == renewed
 
 
 def test_a_parcel_is_written_in_records_and_ended() -> None:

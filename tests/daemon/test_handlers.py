@@ -14,9 +14,9 @@ from meshnode.control import replies, requests
 from meshnode.control.feed import Feed
 from meshnode.core.identity.invite import MeshInvite
 from meshnode.core.identity.keys import new_keys
-from meshnode.core.ids import DeviceKey, MessageId, PersonaKey
-from meshnode.core.inputs import Compose, Input
-from meshnode.core.notices import MessageFiled, StateChanged, Waiting
+from meshnode.core.ids import BlockId, DeviceKey, LogId, MessageId, PersonaKey
+from meshnode.core.inputs import AdoptBranches, Compose, Input
+from meshnode.core.notices import BranchAdopted, MessageFiled, StateChanged, Waiting
 from meshnode.core.records import ContactRecord, MessageRecord, StateRecord
 from meshnode.core.sealing.mesh import MeshKeys, open_mesh
 from meshnode.core.sealing.seeded import SeededEntropy, SeededSealer
@@ -60,9 +60,12 @@ class Remembering:
         self.submitted: list[Input] = []
         self.while_reading: list[told.Notice] = []
         self.feed = Feed()
+        self.answer: tuple[Any, ...] = ()
 
     async def submit(self, given: Input) -> tuple[Any, ...]:
         self.submitted.append(given)
+        if self.answer:
+            return self.answer
         made = message(len(self.filed) + 1)
         self.filed.append(Filed(made, state(made.cursor, "kept", 50.0)))
         return (MessageFiled(made), StateChanged(made.id, "kept", ()))
@@ -211,3 +214,16 @@ def test_cursors_come_back() -> None:
     assert read_cursor("") == (0, 0.0)
     assert read_cursor("41") == (41, 0.0)
     assert read_cursor(cursor(7, 12.5)) == (7, 12.5)
+
+
+async def test_a_branch_is_adopted() -> None:
+    log = LogId(bytes(range(52)))
+    adopted = BranchAdopted(log, 5, 9, BlockId(b"\x07" * 32), None)
+    host = Remembering()
+    host.answer = (adopted,)
+    desk = await at_desk(host)
+    reply = await answers(desk)[requests.DeviceAdoptRequest](requests.DeviceAdoptRequest())
+    assert host.submitted == [AdoptBranches(desk.me.keys.device)]
+    assert reply.adopted == [replies.BranchInfo(log=log.hex(), split=5, seq=9, block="07" * 32)]
+    with pytest.raises(UsageError, match="0 of your devices begin with 'ff'"):
+        await answers(desk)[requests.DeviceAdoptRequest](requests.DeviceAdoptRequest(device="ff"))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from meshnode.core.clock import WallClock
 from meshnode.core.inputs import (
+    AdoptBranches,
     BeginExport,
     BodiesDropped,
     ClockSet,
@@ -60,6 +61,7 @@ ALL: list[Input] = [
     RemoveContact(b"p" * 32),
     SetChannel(b"c" * 16, "square", True),
     RevokeDevice(b"statement"),
+    AdoptBranches(b"d" * 32),
     BeginExport(-1, None, 5.0),
 ]
 

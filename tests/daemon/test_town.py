@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from meshnode.control import notices as told
-from meshnode.core.ids import LogId, NodeKey, PersonaKey
+from meshnode.core.ids import BlockId, LogId, NodeKey, PersonaKey
 from meshnode.core.inputs import LinkChanged
-from meshnode.core.notices import ForkFound, NeighbourChanged, SessionMet, Warned
+from meshnode.core.notices import BranchAdopted, ForkFound, NeighbourChanged, SessionMet, Warned
 from meshnode.core.records import ContactRecord
 from meshnode.core.settings import LinkSettings
 from meshnode.daemon.clock import PoweredClock
@@ -46,6 +46,16 @@ async def test_a_split_is_a_notice_and_a_warning_that_stays() -> None:
         assert health.held()[0].text.startswith("Device 64646464: its history split at block 9")
     town.tell(ForkFound(LOG, 2, ME))
     assert health.held()[0].text.startswith("A device of Me: ")
+
+
+async def test_a_split_whose_owner_spoke_is_no_warning_any_more() -> None:
+    town, health, heard = await a_town()
+    town.tell(ForkFound(LOG, 7, BO))
+    town.tell(BranchAdopted(LogId(b"e" * 52), 8, 9, BlockId(bytes(32)), BO))
+    assert len(health.held()) == 1, "another split"
+    town.tell(BranchAdopted(LOG, 7, 9, BlockId(bytes(32)), BO))
+    assert health.held() == ()
+    assert (heard[-1].seq, heard[-1].persona, heard[-1].adopted) == (7, BO.hex(), True)
 
 
 async def test_a_node_of_another_version_is_a_warning_that_stays() -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from meshnode.core.ids import log_id
+from meshnode.core.inputs import AdoptBranches
 from meshnode.core.node import RENEW_FACT
-from meshnode.core.notices import ForkFound
+from meshnode.core.notices import BranchAdopted, ForkFound
 from meshnode.core.records import FactRecord
-from support.trial_world import Box, TrialWorld
+from meshnode.errors import UsageError
+from support.trial_world import SQUARE, Box, TrialWorld
 
 
 def _twin(world: TrialWorld, of: Box, name: str) -> Box:
@@ -81,9 +86,9 @@ def test_two_homes_from_one_image_on_one_line(seed: int) -> None:
     assert len([box for box in (b, d) if "to one of you" in box.inbox()]) == 1
 
 
-def test_twins_that_both_wrote_before_they_met() -> None:
-    """The fork was made before anybody could know; it is found, shown, and nothing more is written there."""
-    world = TrialWorld(5)  # twins share their counters too: in some worlds all that one says is a replay to c
+def _split_twins(seed: int) -> tuple[TrialWorld, Box, Box, Box, Box]:
+    """b and its twin d both wrote before anybody could know; by now all know, and both have gone on as somebody new."""
+    world = TrialWorld(seed)  # twins share their counters too: in some worlds all that one says is a replay to c
     a, b, c = world.line("abc")
     world.run(30)
     b.post("common")
@@ -107,6 +112,12 @@ def test_twins_that_both_wrote_before_they_met() -> None:
         _restart_renewed(world, b, d)
     assert c.told(ForkFound)
     assert b.keys.incarnation != d.keys.incarnation
+    return world, a, b, c, d
+
+
+def test_twins_that_both_wrote_before_they_met() -> None:
+    """The fork was made before anybody could know; it is found, shown, and nothing more is written there."""
+    world, a, b, c, d = _split_twins(5)
     forks = _forks(world)
     for number in range(3):
         b.post(f"B {number}")
@@ -116,6 +127,32 @@ def test_twins_that_both_wrote_before_they_met() -> None:
     for box in (a, c):
         assert {f"B {n}" for n in range(3)} | {f"D {n}" for n in range(3)} <= set(box.posts())
     assert len({box.node.gossip.logs.digest() for box in (a, b, c, d)}) == 1
+
+
+def test_the_person_says_which_of_two_twins_was_right() -> None:
+    world, a, b, c, d = _split_twins(5)
+    square = log_id(b.keys.device, c.told(ForkFound)[-1].log[32:36], SQUARE)
+    theirs = b.node.gossip.logs.book.logs[square]
+    last = theirs.id_at(theirs.last)
+    b.feed(AdoptBranches(b.keys.device))
+    assert [(one.log, one.block, one.split) for one in b.told(BranchAdopted)] == [(square, last, theirs.frozen_at)]
+    assert world.run(
+        900, until=lambda: all(box.node.gossip.logs.book.logs[square].head == theirs.last for box in (a, c, d))
+    )
+    for box in (a, c, d):
+        assert box.node.gossip.logs.book.logs[square].id_at(theirs.last) == last
+        assert box.told(BranchAdopted)[-1].split == theirs.frozen_at
+    for box in (a, c):
+        assert "written by B" in box.posts()
+    with pytest.raises(UsageError, match="no history of this device split"):
+        b.feed(AdoptBranches(b.keys.device))
+    with pytest.raises(UsageError, match="no device of your persona"):
+        a.feed(AdoptBranches(b.keys.device))
+    a.keys = replace(a.keys, persona_secret=b"")
+    a.off()
+    a.boot()
+    with pytest.raises(UsageError, match="root key of your persona is not on this device"):
+        a.feed(AdoptBranches(a.keys.device))
 
 
 def test_a_card_of_yesterday_is_put_back() -> None:

@@ -23,6 +23,7 @@ from meshnode.core.ids import (
     PERSON_CHANNEL,
     BlockId,
     ChannelId,
+    DeviceKey,
     EnvelopeId,
     Incarnation,
     LogId,
@@ -37,6 +38,7 @@ from meshnode.core.ids import (
     neighbour_id,
 )
 from meshnode.core.inputs import (
+    AdoptBranches,
     BeginExport,
     ClockSet,
     Compose,
@@ -254,6 +256,7 @@ class Fuzz:
         lambda self: RemoveContact(self.chance.choice(self.writers).persona),
         lambda self: SetChannel(channel_id("fuzz"), "fuzz", self.chance.random() < 0.5),
         lambda self: RevokeDevice(self.chance.randbytes(100)),
+        lambda self: AdoptBranches(self.chance.choice((self.target.keys.device, DeviceKey(self.chance.randbytes(32))))),
         lambda self: StoreState(1, 2, self.chance.random() < 0.2),
         lambda self: ClockSet(
             WallClock(self.chance.uniform(-1e9, 3e9), self.target.now, self.chance.choice((1.0, 1e9)), "gps")

@@ -55,7 +55,7 @@ class Chat:
         self.logs = OwnLogs(ctx)
         self.states = States(ctx)
         self.people = People(ctx, self.logs, rings, name)
-        self.adoptions = Adoptions(ctx, self.people, rings)
+        self.adoptions = Adoptions(ctx, self.logs, self.people, rings)
         self._filing = Filing(ctx)
         self._chains = Chains(ctx)
         self.sessions = Sessions(ctx)

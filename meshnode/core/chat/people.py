@@ -103,7 +103,7 @@ class People:
 
     def wakeup(self) -> float:
         """When a prekey is due."""
-        return self.prekeys.wakeup() if CERTIFICATE in self._published else self._ctx.now
+        return self._ctx.now if self._certificate_due else self.prekeys.wakeup()
 
     # Contacts
 
@@ -350,8 +350,14 @@ class People:
 
     # Our own person log
 
+    @property
+    def _certificate_due(self) -> bool:
+        """The certificate we have is not the one we published: it is our first, or the root renewed it."""
+        known = self._devices.get(self._ctx.keys.device)
+        return CERTIFICATE not in self._published or known is None or known.certificate != self._ctx.keys.certificate
+
     def _begin(self) -> None:
-        if CERTIFICATE not in self._published:
+        if self._certificate_due:
             keys = self._ctx.keys
             before = self._facts.get(INCARNATION_FACT, keys.incarnation)
             if before != keys.incarnation:

@@ -142,10 +142,12 @@ class Gossip:
         claim = claim_over(held.rows)
         return claim.encode() if claim is not None else b""
 
-    def adopt(self, adoption: Adoption) -> None:
-        """Identity verified that the owner of a split log adopts one branch."""
+    def adopt(self, adoption: Adoption) -> int:
+        """Identity verified that the owner of a split log adopts one branch. Where it split; 0 if that is not known."""
         self.logs.adopt(adoption)
         self.logs.flush()
+        held = self.logs.book.get(adoption.log)
+        return held.frozen_at if held is not None else 0
 
     def covered_by(self, log: LogId, seq: int) -> list[Neighbour]:
         """The nodes that vouched themselves, under a key only they and we have, for having this block."""

@@ -22,7 +22,7 @@ from meshnode.core.context import Context
 from meshnode.core.gossip.admission import Admission
 from meshnode.core.gossip.history import History
 from meshnode.core.gossip.shares import Shares
-from meshnode.core.ids import LOG_ID_SIZE, LogId, PersonaKey, log_device, log_incarnation
+from meshnode.core.ids import LOG_ID_SIZE, DeviceKey, LogId, PersonaKey, log_device, log_incarnation
 from meshnode.core.neighbours.neighbour import Heard
 from meshnode.core.records import (
     BODY_HELD,
@@ -189,6 +189,18 @@ class Logs:
         known = adoption.log in self.book or self.admission.ring_of(adoption.log) < STRANGERS
         if known and self.book.adopt(adoption):
             self._settle(adoption.log)
+
+    def branches(self, device: DeviceKey) -> list[Adoption]:
+        """Of the logs of a device that split, the branch held here, to its end; those already adopted so far left out.
+
+        What was held before the split is on either branch, so it takes a block past it to name one.
+        """
+        split = [log for log in self.book.logs.values() if log.forked and log_device(log.id) == device]
+        return [
+            Adoption(log.id, log.last, log.rows.id_at(log.last))
+            for log in split
+            if log.last >= log.frozen_at and log.last > log.adopted_seq
+        ]
 
     def _settle(self, log: LogId) -> None:
         """A log split, or a branch was adopted: rows that may be of the other branch go."""
