@@ -23,6 +23,7 @@ from meshnode.core.context import Context
 from meshnode.core.gossip.emergency import EMERGENCY, Emergencies
 from meshnode.core.ids import BlockId, log_handle
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
+from meshnode.core.records import Snapshot
 from meshnode.core.trust.rings import STRANGERS
 from meshnode.core.wire.frames import BlockFrame
 
@@ -53,6 +54,10 @@ class Flood:
         self._outbox = outbox
         self._copies: dict[tuple[bytes, str], Copies] = {}
         self._emergencies = Emergencies(ctx)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from the disk."""
+        self._emergencies.restore(snapshot)
 
     def publish(self, block: Block, ring: int) -> bool:
         """Our own block: to everyone, at once. True if it went out by multicast, which nobody acknowledges."""

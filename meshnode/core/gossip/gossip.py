@@ -123,6 +123,7 @@ class Gossip:
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk."""
         self.logs.restore(snapshot)
+        self.flood.restore(snapshot)
         self.bodies.restore()
 
     # what a node says itself

@@ -8,8 +8,10 @@ from meshnode.core.airtime.outbox import Outgoing
 from meshnode.core.chain.block import Block, compact_of, write_block
 from meshnode.core.chain.fork import prove
 from meshnode.core.chain.kinds import POST
-from meshnode.core.gossip.emergency import AIRTIME_S, AUTHOR_S, STRANGERS_S, Emergencies
+from meshnode.core.effects import Forget, Persist
+from meshnode.core.gossip.emergency import AIRTIME_S, AUTHOR_S, REMEMBERED, STRANGERS_S, Emergencies
 from meshnode.core.gossip.serve import fork_frame
+from meshnode.core.ids import LogId
 from meshnode.core.neighbours.table import Heard
 from meshnode.core.records import BODY_DROPPED, BODY_HELD, BlockRecord
 from meshnode.core.settings import LinkSettings, Settings
@@ -72,6 +74,42 @@ def test_emergencies_take_a_twentieth_of_the_airtime() -> None:
     airtime = 0.065  # of one
     assert 0.9 < count * airtime / (AIRTIME_S + hour / 20) < 1.1
     assert node.ctx.counters["emergency_over_airtime"] == hour - count
+
+
+def test_a_restart_is_no_way_around_the_limits() -> None:
+    disk, node = Disk(), GossipNode("a")
+    emergencies = Emergencies(node.ctx)
+    assert grants(emergencies, written("v"), 1)
+    assert grants(emergencies, written("s0"), 3, b"x")
+    for effect in node.ctx.out:
+        if isinstance(effect, Persist):
+            for record in effect.records:
+                disk.write(record)
+    again = GossipNode("a")
+    again.ctx.now = 1.0
+    again.ctx.links[LINK] = LinkSettings(multicast_bps=150_000)
+    emergencies = Emergencies(again.ctx)
+    emergencies.restore(disk.snapshot(1.0))
+    assert not grants(emergencies, written("v"), 1)
+    assert not grants(emergencies, written("s1"), 3, b"x")
+    again.ctx.now = 1.1
+    assert [grants(emergencies, written(name, body=b"x" * 1000), 1) for name in "wz"] == [True, False]
+    assert again.ctx.counters["emergency_over_airtime"] == 1, "nothing was saved up while it was off"
+
+
+def test_what_is_remembered_of_emergencies_is_bounded() -> None:
+    node = GossipNode("a")
+    emergencies = Emergencies(node.ctx)
+    one = written("v")
+    for number in range(REMEMBERED + 3):
+        node.ctx.now += 0.01
+        assert grants(emergencies, replace(one, log=LogId(number.to_bytes(32, "big") + bytes(20))), 1)
+    gone = [key for effect in node.ctx.out if isinstance(effect, Forget) for key in effect.keys]
+    assert len(gone) == 3
+    node.ctx.now += AUTHOR_S
+    assert grants(emergencies, one, 1)
+    gone = [key for effect in node.ctx.out if isinstance(effect, Forget) for key in effect.keys]
+    assert len(gone) == REMEMBERED + 3
 
 
 def test_only_what_we_understand_is_an_emergency() -> None:
