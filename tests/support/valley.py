@@ -104,6 +104,11 @@ class PlayedNeighbours:
         self._box = box
         self._known: dict[str, Neighbour] = {}
         self.me = neighbour_id(box.keys.node, box.ctx.mesh.id)
+        self.purse = float("inf")  # bytes that askers may still have
+
+    def pays(self, neighbour: Neighbour, size: float) -> bool:
+        self.purse -= size
+        return self.purse >= 0
 
     def of(self, other: Box) -> Neighbour:
         if other.name not in self._known:

@@ -103,7 +103,7 @@ class Encounters:
             carried = self._shelf.by_short(short)
             if carried is None:
                 self._ctx.count("need_not_held")
-            elif room > 0 and self._may_serve(carried, neighbour):
+            elif room > 0 and self._may_serve(carried, neighbour) and self._pays(carried, neighbour):
                 room -= len(carried.record.data)
                 carried.has.pop(neighbour.node, None)
                 self._on_needed(carried, neighbour)
@@ -133,6 +133,13 @@ class Encounters:
             self._ctx.count("need_too_often")
             return False
         return True
+
+    def _pays(self, carried: Carried, neighbour: Neighbour) -> bool:
+        """The asker's budget has room for it (rule 5.5); if not, it is offered again at a later comparison."""
+        if self._neighbours.pays(neighbour, len(carried.record.data)):
+            return True
+        self._ctx.count("need_over_budget")
+        return False
 
     def _lacks(self, short: bytes, neighbour: Neighbour, arrived: list[Tag]) -> bool:
         carried = self._shelf.by_short(short)

@@ -62,6 +62,7 @@ class Sync:
     looked: dict[LogId, tuple[int, int]] = field(default_factory=dict)  # where we asked for a split further down
     serving: deque[tuple[LogId, int, int]] = field(default_factory=deque)
     reading: int = 0  # token of the page that is being read
+    serve_at: Instant | None = None  # it had its share: when the next page is due
     queued: int = 0
     said: bytes = b""  # our digest as they heard it last
     said_at: Instant = 0.0
@@ -175,7 +176,8 @@ class Sessions:
             return False
         sync.reading = 0
         everyone = {row.log for row in stored.blocks}
-        for run, _, _ in runs(stored.blocks, BATCH, everyone):
+        for run, size, _ in runs(stored.blocks, BATCH, everyone):
+            self._neighbours.pay_in_session(sync.neighbour, size)
             self._send(sync, run)
         self._serve(sync)
         self._finish(sync)
@@ -191,7 +193,9 @@ class Sessions:
         for sync in list(self._open.values()):
             if self._due(sync) > now:
                 continue
-            if (sync.wanted or sync.comparing) and now >= sync.moved_at + STALLED_S:
+            if sync.serve_at is not None and now >= sync.serve_at:
+                self._serve(sync)
+            elif (sync.wanted or sync.comparing) and now >= sync.moved_at + STALLED_S:
                 sync.wanted.clear()
                 sync.splits.clear()
                 sync.asked.clear()
@@ -206,6 +210,8 @@ class Sessions:
         due = sync.said_at + TELL_EVERY_S
         if sync.wanted or sync.comparing:
             due = min(due, sync.moved_at + STALLED_S)
+        if sync.serve_at is not None:
+            due = min(due, sync.serve_at)
         return min(due, sync.differs_at) if sync.differs_at is not None else due
 
     # comparing
@@ -388,8 +394,12 @@ class Sessions:
         self._serve(sync)
 
     def _serve(self, sync: Sync) -> None:
-        """Read the next page, unless one is being read or too much is on its way."""
+        """Read the next page, unless one is being read, too much is on its way, or it had its share for now."""
+        sync.serve_at = None
         if sync.reading or not sync.serving or sync.queued >= QUEUE:
+            return
+        if wait_s := self._neighbours.may_have_in_s(sync.neighbour):
+            sync.serve_at = self._ctx.now + wait_s
             return
         page, blocks, size = list[tuple[LogId, int, int]](), PAGE_BLOCKS, BATCH
         while sync.serving and blocks > 0 and size > 0:

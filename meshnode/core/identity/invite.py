@@ -90,7 +90,7 @@ def read_invite_untrusted(text: str) -> ContactInvite | MeshInvite:
 
 def check_name(name: str) -> bytes:
     """The name as UTF-8; refuses what does not fit an invite."""
-    data = name.encode() if _one_line(name) else b""
+    data = name.encode() if one_line(name) else b""
     if not 0 < len(data) <= MAX_NAME:
         raise UsageError(f"a name is one line of 1 to {MAX_NAME} bytes, without control characters")
     return data
@@ -146,13 +146,13 @@ def _name_untrusted(cursor: Cursor) -> str:
         name = data.decode()
     except UnicodeDecodeError:
         raise WireError("the name in the invite is not text") from None
-    if not _one_line(name):
+    if not one_line(name):
         raise WireError("the name in the invite is not text")
     return name
 
 
-def _one_line(name: str) -> bool:
-    """No control characters, line ends or half characters, and nothing that turns the direction of what follows."""
+def one_line(name: str) -> bool:
+    """True without control characters, line ends, half characters, and marks that turn the direction of writing."""
     return not any(category(sign) in ("Cc", "Cs", "Zl", "Zp") or sign in _TURNING for sign in name)
 
 

@@ -3,7 +3,9 @@
 All unbound senders of a link share one bucket of a tenth of the link (rule 3.4): made-up ids gain nothing. A bound
 neighbour has two of its own: one for datagrams that only it can have sealed, one for those that any member could have
 sealed in its name, so that a liar spends no budget but that of the groups' share (rule 1.2). The first one also pays
-for what we serve it there (rule 5.5). A peer has one for all its sessions (rule 13.3): it outlives them.
+for what we serve it there (rule 5.5). A peer has two for all its sessions, which outlive them: one for what it brings
+and asks (rule 13.3), one for the blocks and envelopes it is given. The second only makes it wait, for who catches up
+is no enemy.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ FLOOR = 8_192  # and never less than that: a HELLO and a few fragments of everyo
 WRONG_FACTOR = 10  # what fails verification costs ten times its size (rule 6.2)
 SESSION_RATE = 2_000_000.0  # bytes a second: more than a small board verifies, and than most ways carry
 SESSION_BURST = 32_000_000.0
+SERVED_RATE = 2_000_000.0  # bytes a second read, packed and sent for one peer, and as much saved up as it may bring
+SERVED_BURST = 32_000_000.0
+_A_MOMENT_S = 0.01
 
 
 class Bucket:
@@ -43,6 +48,11 @@ class Bucket:
         self._fill(now)
         self._left = max(-self._size, self._left - cost)
 
+    def wait_s(self, now: Instant) -> float:
+        """Seconds until something is left to spend; 0 while there is."""
+        self._fill(now)
+        return max(0.0, -self._left / self._rate + _A_MOMENT_S) if self._left <= 0 else 0.0
+
     def _fill(self, now: Instant) -> None:
         self._left = min(self._size, self._left + (now - self._at) * self._rate)
         self._at = now
@@ -55,6 +65,7 @@ class Buckets:
         self._unbound: dict[str, Bucket] = {}
         self._bound: dict[tuple[bytes, bool], Bucket] = {}
         self._sessions: dict[bytes, Bucket] = {}
+        self._served: dict[bytes, Bucket] = {}
 
     def unbound(self, link: str, settings: LinkSettings, now: Instant) -> Bucket:
         """What all senders on a link that are not bound share."""
@@ -75,10 +86,17 @@ class Buckets:
             self._sessions[peer] = Bucket(SESSION_RATE, SESSION_BURST, now)
         return self._sessions[peer]
 
+    def served(self, peer: bytes, now: Instant) -> Bucket:
+        """What a peer may have from us in its sessions."""
+        if peer not in self._served:
+            self._served[peer] = Bucket(SERVED_RATE, SERVED_BURST, now)
+        return self._served[peer]
+
     def forget_peer(self, peer: bytes) -> None:
         """Nothing is known of it any more."""
         self.forget(peer)
         self._sessions.pop(peer, None)
+        self._served.pop(peer, None)
 
     def forget(self, neighbour: bytes) -> None:
         """The neighbour is gone from its link."""

@@ -158,6 +158,24 @@ class Neighbours(Roster):
             return False
         return self.buckets.bound(neighbour.id, True, settings, self._ctx.now).spend(size, self._ctx.now)
 
+    def pays(self, neighbour: Neighbour, size: float) -> bool:
+        """It asked, and pays where the answer goes: on its link, else in its session. False: it has nothing left."""
+        link = neighbour.link(self._ctx.now)
+        if link is not None:
+            return self.pay(neighbour, link, size)
+        if self.may_have_in_s(neighbour):
+            return False
+        self.pay_in_session(neighbour, size)
+        return True
+
+    def pay_in_session(self, neighbour: Neighbour, size: float) -> None:
+        """It gets blocks or envelopes in a session, and pays for them; `may_have_in_s` says when it may have more."""
+        self.buckets.served(neighbour.id, self._ctx.now).fine(size, self._ctx.now)
+
+    def may_have_in_s(self, neighbour: Neighbour) -> float:
+        """Seconds until a peer may have more in its sessions; 0: now."""
+        return self.buckets.served(neighbour.id, self._ctx.now).wait_s(self._ctx.now)
+
     # out
 
     def send(

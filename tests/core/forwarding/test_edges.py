@@ -96,6 +96,10 @@ def test_an_asker_gets_so_much_and_so_often(monkeypatch: pytest.MonkeyPatch) -> 
     before = b.ctx.counters["need_too_often"]
     valley.deliver(c, b, Need(shorts[:1]))
     assert b.ctx.counters["need_too_often"] == before
+    b.neighbours.purse, said = 4000.0, len(valley.on_air)
+    valley.deliver(c, b, Need(shorts[1:4]))
+    assert b.ctx.counters["need_over_budget"] == 3
+    assert len(valley.on_air) == said
 
 
 def test_what_one_neighbour_was_asked_for_another_is_not() -> None:

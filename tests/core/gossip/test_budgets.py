@@ -20,7 +20,7 @@ from meshnode.core.gossip.serve import MAX_BYTES
 from meshnode.core.gossip.session import ROUND_COST
 from meshnode.core.ids import LogId, channel_id, log_handle
 from meshnode.core.inputs import EncounterEnded, RecordReceived
-from meshnode.core.neighbours.buckets import SESSION_BURST, SESSION_RATE
+from meshnode.core.neighbours.buckets import SERVED_BURST, SERVED_RATE, SESSION_BURST, SESSION_RATE
 from meshnode.core.neighbours.fragments import Cut
 from meshnode.core.neighbours.table import Heard, Neighbour
 from meshnode.core.settings import LinkSettings
@@ -207,12 +207,41 @@ def test_a_wrong_block_in_a_session_costs_ten_times_its_size() -> None:
     assert cost >= 10 * len(encode_compact(wrong.block, with_seq=True))
 
 
+def test_who_catches_up_without_end_waits_for_its_share_and_is_not_hung_up_on() -> None:
+    world = village(6, "ab")
+    world.start()
+    for index in range(5):
+        post(world, "a", f"post {index}")
+    world.open_overlay("a", "b")
+    world.run(30)
+    node, peer = node_of(world, "a"), far(world, "a", "b")
+    assert peer.session is not None
+    node.ctx.now = world.now
+    node.neighbours.pay_in_session(peer, SERVED_BURST + SERVED_RATE * 8)
+    wait_s = node.neighbours.may_have_in_s(peer)
+    assert 8 < wait_s < 8.1
+    heard = len(node_of(world, "b").heard)
+    world.feed("a", RecordReceived(peer.session, encode_frame(Want((Wish(node.log(), 1, 5),)))))
+
+    def came() -> list[Run]:
+        frames = [frame for one in node_of(world, "b").heard[heard:] for frame in one.frames]
+        return [frame for frame in frames if isinstance(frame, Run)]
+
+    world.run(wait_s - 0.5)
+    assert not came()
+    world.run(2)
+    assert [len(run.blocks) for run in came()] == [5]
+    assert peer.session is not None
+
+
 def test_a_peer_that_is_forgotten_leaves_no_bucket() -> None:
     node = GossipNode("a")
     buckets = node.neighbours.buckets
     buckets.session(b"peer", 0.0)
+    buckets.served(b"peer", 0.0)
     buckets.forget_peer(b"peer")
     assert not buckets._sessions
+    assert not buckets._served
 
 
 def test_a_busy_neighbour_is_asked_later() -> None:
