@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from meshnode.core.identity.invite import MAX_NAME, one_line
 from meshnode.core.settings import LinkSettings, Settings
 from meshnode.errors import ConfigError
 
@@ -208,13 +209,30 @@ def read(path: Path) -> bytes:
 def parse(text: bytes, name: str = "config.toml") -> Config:
     """Decode the text of a configuration file called `name`."""
     try:
-        return msgspec.toml.decode(text, type=Config)
+        config = msgspec.toml.decode(text, type=Config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{name}: {_worded(str(error))}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: not UTF-8 text (byte {error.start})") from error
     except msgspec.DecodeError as error:
         raise ConfigError(f"{name}: {error}") from error
+    if place := _not_one_line(config):
+        raise ConfigError(f"{name}: {place}: expected one line of text without control characters")
+    if len(config.mesh.name.encode()) > MAX_NAME:
+        raise ConfigError(f"{name}: mesh.name: expected at most {MAX_NAME} bytes of UTF-8")
+    return config
+
+
+def _not_one_line(config: Config) -> str:
+    """The place of a text that would steer a terminal or break a line, where it is shown or written down."""
+    for section in config.__struct_fields__:
+        table = getattr(config, section)
+        for option in table.__struct_fields__:
+            value = getattr(table, option)
+            texts = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(text, str) and not one_line(text) for text in texts):
+                return f"{section}.{option}"
+    return ""
 
 
 def dump(config: Config) -> str:

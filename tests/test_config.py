@@ -10,6 +10,8 @@ import pytest
 from meshnode import config
 from meshnode.errors import ConfigError
 
+ONE_LINE = "expected one line of text without control characters"
+
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
@@ -23,6 +25,14 @@ from meshnode.errors import ConfigError
         ("[overlay]\npeers = [3]", "config.toml: overlay.peers[0]: expected text, got a whole number"),
         ("mesh = 3", "config.toml: mesh: expected a table, got a whole number"),
         ("[mesh]\nname = ''", "config.toml: mesh.name: expected text of length at least 1"),
+        ('[mesh]\nname = "val\\nley"', f"config.toml: mesh.name: {ONE_LINE}"),
+        ('[mesh]\nname = "\\u009b2J"', f"config.toml: mesh.name: {ONE_LINE}"),
+        ('[mesh]\nname = "\\u202ex"', f"config.toml: mesh.name: {ONE_LINE}"),
+        (
+            '[overlay]\npeers = ["tls://a:1\\u001b[2J"]',
+            f"config.toml: overlay.peers: {ONE_LINE}",
+        ),
+        (f"[mesh]\nname = '{'ä' * 33}'", "config.toml: mesh.name: expected at most 64 bytes of UTF-8"),
         ("x =", "config.toml: Invalid value (at end of document)"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,11 @@ import msgspec
 
 from meshnode.cli.options import Common
 from meshnode.errors import UsageError
+
+# C1 controls, line ends and format characters that terminals obey; JSON itself escapes those below U+0020
+_STEERING = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
 
 
 def answer(common: Common, data: object, lines: Iterable[str]) -> None:
@@ -25,8 +31,8 @@ def answer(common: Common, data: object, lines: Iterable[str]) -> None:
 
 
 def line(data: object) -> None:
-    """One JSON object on a line of its own."""
-    out(msgspec.json.encode(data).decode())
+    """One JSON object on a line of its own. What would steer a terminal is written as \\u escapes: the same JSON."""
+    out(_STEERING.sub(_escaped, msgspec.json.encode(data).decode()))
 
 
 def out(text: str) -> None:
@@ -100,6 +106,10 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1_000
     return f"{count:.1f} GB"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def _harmless(character: str, lines: bool) -> bool:

@@ -58,6 +58,11 @@ class Sessions(Protocol):
     above 0 and never used twice in one run of the daemon; the daemon keeps those below 0 for parcels.
     """
 
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Who was not let in, and why; `status` shows them with those of the core."""
+        ...
+
     async def run(self, inputs: Inputs, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
         """Listen, and serve what was dialled, until cancelled."""
         ...

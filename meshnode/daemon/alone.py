@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import trio
 
@@ -13,6 +14,8 @@ from meshnode.overlay.none import NoOverlay
 
 class NoSessions:
     """`adapters.Sessions` where nobody can be met."""
+
+    counters: Mapping[str, int] = MappingProxyType({})
 
     async def run(self, inputs: Inputs, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
         """Nothing happens."""

@@ -144,11 +144,12 @@ class Host:
 
     def status(self) -> dict[str, object]:
         """All that `meshnode status --json` prints, and `sessions`."""
-        return {**self._defaults(), **self._loop.node.status(), **self._surroundings()}
+        told = {**self._defaults(), **self._loop.node.status(), **self._surroundings()}
+        return {**told, "counters": {**self._loop.node.counters, **self._sessions.counters}}
 
     def _defaults(self) -> dict[str, object]:
         counts = dict.fromkeys(("logs", "blocks", "envelopes", "chunks"), 0)
-        return {"neighbours": [], "counts": counts, "airtime": {}, "counters": dict(self._loop.node.counters)}
+        return {"neighbours": [], "counts": counts, "airtime": {}}
 
     def _surroundings(self) -> dict[str, object]:
         keys, mesh = self._home.keys, self._home.mesh

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from meshnode.cli import say
@@ -11,6 +13,15 @@ def test_control_and_direction_characters_are_shown_not_obeyed() -> None:
     assert say.plain("a\x1b[2Jb\u202ec\nd\x9b") == "a\\x1b[2Jb\\u202ec\\nd\\x9b"
     assert say.plain("two\nlines", lines=True) == "two\nlines"
     assert say.plain("Grüße 👩\u200d👧 здравствуй") == "Grüße 👩\u200d👧 здравствуй"
+
+
+def test_json_holds_the_same_text_and_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "a\x1b[2J\x9b2Jb\u202ec\u2066\u2028d\x7f\ufeff Grüße 👩\u200d👧"
+    say.line({"text": text})
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == {"text": text}
+    assert shown.endswith(' Grüße 👩\u200d👧"}\n')
+    assert say.plain(shown, lines=True) == shown
 
 
 def test_a_table_lines_up_wide_letters() -> None:

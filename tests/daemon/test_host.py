@@ -128,3 +128,11 @@ async def test_without_being_asked_there_is_no_journal(place: Path, monkeypatch:
         async with living(home, monkeypatch) as host:
             await host.submit(Compose("soup is ready", channel=SQUARE))
         assert not (home.path / "journal").exists()
+
+
+async def test_status_counts_who_was_not_let_in(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_home(place) as home:
+        async with living(home, monkeypatch) as host:
+            host._sessions.counters["sessions_not_let_in"] += 2  # type: ignore[index]
+            host._loop.node.counters["datagram_replayed"] += 1  # type: ignore[index]
+            assert host.status()["counters"] == {"sessions_not_let_in": 2, "datagram_replayed": 1}

@@ -79,6 +79,7 @@ class FakeSessions:
 
     def __init__(self, order: Order | None = None) -> None:
         self.order: Order = order if order is not None else []
+        self.counters: Counter[str] = Counter()
 
     async def run(self, inputs: Inputs, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
         task_status.started()
