@@ -195,6 +195,8 @@ class People:
         known = self._devices.get(certificate.device)
         if known is None or _claimed(known, certificate.persona):
             return self._meet(DeviceRecord(certificate.device, certificate.persona, certificate.data, incarnation, b""))
+        if known.revocation and not known.certificate:  # now it says so itself: what it wrote is of this persona
+            self._know(replace(known, certificate=certificate.data, incarnation=incarnation))
         if known.revocation or known.persona != certificate.persona:
             return False
         known = self._renewed(known, certificate)

@@ -203,6 +203,14 @@ def test_a_device_may_be_removed_before_it_was_ever_met() -> None:
     statement = revoke_device(b.sealer, b.keys.persona, b.keys.persona_secret, unseen.device)
     a.step(lambda: a.chat.block_arrived(person_block(b, REVOCATION, statement)))
     assert a.chat.people.is_revoked(unseen.device, b.keys.persona)
+    assert a.rings.persona_of(unseen.device) is None
+    certificate = issue_certificate(b.sealer, b.keys.persona, b.keys.persona_secret, unseen.device)
+    log = log_id(unseen.device, unseen.incarnation, PERSON_CHANNEL)
+    shown = write_block(log, 1, ROOT, CERTIFICATE, certificate, time=0, secret=unseen.device_secret, sealer=b.sealer)
+    for _ in range(2):
+        a.step(lambda: a.chat.block_arrived(shown))
+        assert a.chat.people.is_revoked(unseen.device, b.keys.persona)
+        assert a.rings.persona_of(unseen.device) == b.keys.persona
 
 
 def test_a_removal_that_is_not_understood_is_refused() -> None:
