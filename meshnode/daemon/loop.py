@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -277,6 +277,8 @@ class Loop:
                 return await self._make_node()
             except StoreFullError as error:
                 self._turn_away(error)
+                if not self.store.refusing:
+                    self._say_full()
                 self._systemd.alive()
                 await trio.sleep(FULL_PAUSE_S)
 
@@ -306,6 +308,10 @@ class Loop:
             self._own.append(self.store)
         if self.store.refusing and not before.refusing:
             self._performer.tell(Warned("store_full", "The store is full: only own words and receipts are kept."))
+
+    def _say_full(self) -> None:
+        self.store = replace(self.store, refusing=True)
+        self._performer.tell(Warned("store_full", "The disk is full: nothing can be kept until there is room."))
 
 
 def _asks_for_renewal(effect: Persist) -> bool:

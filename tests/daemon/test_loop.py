@@ -246,11 +246,14 @@ async def test_while_there_is_no_room_at_all_everybody_is_told_and_nobody_waits(
                 await rig.loop.submit(Compose("soup"))
         await rig.loop.inputs.send(LinkChanged("halow0", None))
         await trio.sleep(5)
+        assert [notice.code for notice in rig.told if isinstance(notice, Warned)] == ["store_full"]
+        assert rig.loop.store.refusing
         rig.disk.full = False
         await trio.sleep(5)
+        assert not rig.loop.store.refusing
         await rig.loop.submit(Compose("soup"))
     assert nodes[1].inputs(LinkChanged) == [LinkChanged("halow0", None)]
-    assert rig.whats() == ["commit"]
+    assert rig.whats() == ["notify", "commit"]
 
 
 async def test_the_node_learns_how_full_the_store_is(
