@@ -14,9 +14,9 @@ from meshnode.core.ids import ChannelId, MessageId, PersonaKey
 from meshnode.core.inputs import Compose, MarkRead, SetChannel
 from meshnode.core.notices import MessageFiled, Notice, ProbeHop, StateChanged
 from meshnode.core.records import STATES, ContactRecord, DeviceRecord, PeerPrekeyRecord
-from meshnode.daemon import wording
+from meshnode.daemon import mailbox, wording
 from meshnode.daemon.adapters import Filed
-from meshnode.daemon.desk import Desk, cursor, read_cursor
+from meshnode.daemon.desk import Desk
 from meshnode.errors import MeshnodeError, UsageError
 
 PAGE = 500  # rows read at a time
@@ -139,26 +139,18 @@ class Messages:
         return any(prekey.device in devices for prekey in await self._desk.host.every(PeerPrekeyRecord))
 
     async def _inbox(self, request: requests.InboxRequest) -> replies.InboxReply:
-        contact = self._desk.book.contact(request.contact).persona if request.contact else None
-        channel = self._desk.book.channel(request.channel) if request.channel else None
-        since, _ = read_cursor(request.since)
-        found: list[Filed] = []
+        wanted = mailbox.wanted(request, self._desk.book)
+        since, found = wanted.since, list[Filed]()
         while not request.limit or len(found) < request.limit:
-            wanted = min(PAGE, request.limit - len(found)) if request.limit else PAGE
-            page = await self._desk.host.inbox(since, contact, channel, wanted)
+            room = min(PAGE, request.limit - len(found)) if request.limit else PAGE
+            page = await self._desk.host.inbox(since, wanted.contact, wanted.channel, room)
             found += page
             since = page[-1].message.cursor if page else since
-            if len(page) < wanted:
+            if len(page) < room:
                 break
-        if request.mark_read:
-            await self._mark_read(found)
-        shown = [wording.message(one, self._desk.book, self._desk.me.name) for one in found]
-        return replies.InboxReply(messages=shown, cursor=cursor(since, self._desk.host.now))
-
-    async def _mark_read(self, shown: list[Filed]) -> None:
-        unread = tuple(f.message.id for f in shown if not f.message.outgoing and wording.state_of(f) != "read")
-        if unread:
+        if request.mark_read and (unread := mailbox.unread(found)):
             await self._desk.host.submit(MarkRead(unread))
+        return mailbox.shown(found, wanted.since, self._desk.book, self._desk.me.name, self._desk.host.now)
 
     async def _trace(self, request: requests.TraceRequest) -> replies.TraceReply:
         to = self._desk.book.contact(request.contact)

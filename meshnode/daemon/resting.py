@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from meshnode.control import replies, requests
 from meshnode.core.identity.invite import contact_uri
-from meshnode.daemon.home import open_home
+from meshnode.daemon.home import Home, open_home
 
 if TYPE_CHECKING:
-    from meshnode.store.reads import Reads
+    from meshnode.store.store import Store
+
+_ALL = -1  # as SQL says it
 
 
 def answer(home: Path, request: requests.Request) -> replies.Reply | None:
@@ -22,22 +24,46 @@ def answer(home: Path, request: requests.Request) -> replies.Reply | None:
         case requests.InviteRequest():
             with open_home(home, lock=False) as opened:
                 return replies.UriReply(uri=contact_uri(opened.keys.persona, opened.name))
-        case requests.ContactListRequest() | requests.ChannelListRequest():
+        case requests.ContactListRequest() | requests.ChannelListRequest() | requests.InboxRequest():
             with open_home(home) as opened:
                 store = opened.open_store()
                 try:
-                    return _listed(request, store.reads)
+                    return _read(request, opened, store)
                 finally:
                     store.close()
         case _:
             return None
 
 
-def _listed(request: requests.Request, reads: Reads) -> replies.Reply:
+def _read(
+    request: requests.ContactListRequest | requests.ChannelListRequest | requests.InboxRequest, home: Home, store: Store
+) -> replies.Reply | None:
     from meshnode.core.records import LogRecord
     from meshnode.daemon import wording
 
-    if isinstance(request, requests.ContactListRequest):
-        return replies.ContactsReply(contacts=[wording.contact(one) for one in reads.contacts()])
-    logs = [one.log for one in reads.every(LogRecord)]
-    return replies.ChannelsReply(channels=[wording.channel(*one, logs) for one in reads.channels() if one[0].joined])
+    reads = store.reads
+    match request:
+        case requests.ContactListRequest():
+            return replies.ContactsReply(contacts=[wording.contact(one) for one in reads.contacts()])
+        case requests.ChannelListRequest():
+            logs = [one.log for one in reads.every(LogRecord)]
+            joined = [one for one in reads.channels() if one[0].joined]
+            return replies.ChannelsReply(channels=[wording.channel(*one, logs) for one in joined])
+        case requests.InboxRequest():
+            return _inbox(request, home, store)
+
+
+def _inbox(request: requests.InboxRequest, home: Home, store: Store) -> replies.InboxReply | None:
+    """What is there. If some of it is read now for the first time its writers shall be told, and that takes a node."""
+    from meshnode.daemon import mailbox
+    from meshnode.daemon.adapters import Filed
+    from meshnode.daemon.book import Book
+
+    book = Book(home.keys.persona, home.name)
+    book.load(store.reads.contacts(), [channel for channel, _ in store.reads.channels()])
+    wanted = mailbox.wanted(request, book)
+    rows = store.reads.inbox(wanted.since, wanted.contact, wanted.channel, request.limit or _ALL)
+    found = [Filed(*one) for one in rows]
+    if request.mark_read and mailbox.unread(found):
+        return None
+    return mailbox.shown(found, wanted.since, book, home.name, store.now)

@@ -139,7 +139,9 @@ def test_ctrl_c_ends_without_a_word(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 def test_a_home_at_rest_is_asked_without_importing_a_node(meshnode: Commands) -> None:
     meshnode("init", "--name", "Ada")
     late = ["meshnode.core.node", "meshnode.daemon.main", "structlog", "meshnode.peering.tcp", "segno"]
-    for words, more in ((["invite"], ["trio", "apsw"]), (["contact", "list"], []), (["channel", "list"], [])):
+    for words, more in (
+        (["invite"], ["trio", "apsw"]), (["contact", "list"], []), (["channel", "list"], []), (["inbox"], [])
+    ):  # fmt: skip
         asked = [*words, "--home", str(meshnode.home)]
         shown = f"print(set({late + more}) & sys.modules.keys())"
         code = f"import sys; from meshnode.cli import app; app.run({asked}); {shown}"

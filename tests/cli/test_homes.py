@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from meshnode.cli import offline
+from meshnode.core.effects import Persist
 from meshnode.core.identity.invite import ContactInvite, read_invite_untrusted
+from meshnode.core.ids import DeviceKey, MessageId, PersonaKey
+from meshnode.core.records import MessageRecord
 from meshnode.daemon.home import Home, open_home
 from support.commands import Commands
 
@@ -218,7 +221,7 @@ def test_reading_a_home_at_rest_writes_nothing(meshnode: Commands) -> None:
     meshnode("init", "--name", "Ada")
     kept = [meshnode.home / name for name in ("keys", "home.key", "config.toml", "store.db")]
     before = [path.read_bytes() for path in kept]
-    for words in (("invite",), ("contact", "list"), ("channel", "list")):
+    for words in (("invite",), ("contact", "list"), ("channel", "list"), ("inbox",)):
         assert meshnode(*words).code == 0
     assert [path.read_bytes() for path in kept] == before
 
@@ -233,7 +236,41 @@ def test_commands_at_one_home_wait_for_each_other(meshnode: Commands) -> None:
         assert b"messages" in out
 
 
-def test_nobody_takes_a_command_for_the_node_of_the_home(meshnode: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_read_at_rest_for_the_first_time_is_marked_by_a_node(
+    meshnode: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meshnode("init", "--name", "Ada")
+    came = MessageRecord(
+        id=MessageId(b"\x07" * 16), cursor=1, outgoing=False, peer=PersonaKey(b"\x0b" * 32),
+        device=DeviceKey(bytes(32)), channel=b"", seq=1, text="soup", cls=2, sent_at=0.0, received_at=0.0, hops=1,
+        missing=0, request=b"",
+    )  # fmt: skip
+    with open_home(meshnode.home) as home:
+        store = home.open_store()
+        store.commit([Persist((came,))], 0.0, promise=True)
+        store.close()
+    asked: list[object] = []
+    real = offline._ask_node
+
+    def ask_node(*words: object) -> object:
+        asked.append(words)
+        return real(*words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(offline, "_ask_node", ask_node)
+    for times in (1, 1):
+        (message,) = meshnode("inbox", "--json").json["messages"]
+        assert message["text"] == "soup"
+        assert len(asked) == times
+    assert message["state"] == "read"
+    assert meshnode("inbox", "--contact", "Bo").err.startswith("meshnode: no contact is called 'Bo'")
+    assert [meshnode("inbox", "--since", since, "--json").json["cursor"][:2] for since in ("0", "1", "9")] == [
+        "1@", "1@", "9@"
+    ]  # fmt: skip
+
+
+def test_nobody_takes_a_command_for_the_node_of_the_home(
+    meshnode: Commands, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     meshnode("init", "--name", "Ada")
     seen: list[bool] = []
     asked = offline._ask
@@ -244,7 +281,7 @@ def test_nobody_takes_a_command_for_the_node_of_the_home(meshnode: Commands, mon
         return answer
 
     monkeypatch.setattr(offline, "_ask", asking)
-    assert meshnode("inbox").code == 0
+    assert meshnode("contact", "add", other).code == 0
     assert seen == [False]
 
 
