@@ -10,7 +10,8 @@ import trio
 
 from meshnode.core.settings import LinkSettings
 from meshnode.errors import LinkError
-from meshnode.halow.radio import LOOK_EVERY_S, RadioWatch, from_file, from_system, watch
+from meshnode.halow import radio as radio_module
+from meshnode.halow.radio import RadioWatch, from_file, from_system, watch
 from meshnode.halow.state import Channel, Neighbour, RadioState, Rate
 from meshnode.halow.taixin import read_taixin
 from meshnode.halow.understanding import Setting
@@ -40,25 +41,42 @@ async def test_a_file_that_is_half_written_is_told_and_read_again(tmp_path: Path
     assert radio.state.role == "mesh"
 
 
-async def test_the_watch_reads_again_and_survives_trouble(autojump_clock: trio.testing.MockClock) -> None:
+async def test_trouble_is_told_and_the_next_look_heals_it() -> None:
     slow = RadioState("w", neighbours=(Neighbour("02:00:00:00:00:01", tx=Rate(kbps=150.0)),))
-    answers = iter([slow, LinkError("the radio is gone"), RadioState("w", role="ap")])
+    answers: list[RadioState | LinkError] = [slow, LinkError("the radio is gone"), RadioState("w", role="ap")]
 
     def read() -> RadioState:
-        answer = next(answers)
+        answer = answers.pop(0)
         if isinstance(answer, LinkError):
             raise answer
         return answer
 
     radio = RadioWatch("w", read)
+    await radio.look()
+    assert radio.settings(LinkSettings()).unicast_bps == 150_000
+    await radio.look()
+    assert radio.state.missing == ("the radio is gone",)
+    assert radio.settings(LinkSettings()) == LinkSettings()
+    await radio.look()
+    assert radio.state.role == "ap"
+
+
+async def test_the_watch_goes_on_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(radio_module, "LOOK_EVERY_S", 0.001)
+    often = trio.Event()
+    looks = 0
+
+    def read() -> RadioState:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            trio.from_thread.run_sync(often.set)
+        return RadioState("w")
+
     async with trio.open_nursery() as nursery:
-        await nursery.start(lambda task_status: radio.run(task_status=task_status))
-        assert radio.settings(LinkSettings()).unicast_bps == 150_000
-        await trio.sleep(LOOK_EVERY_S * 1.5)
-        assert radio.state.missing == ("the radio is gone",)
-        assert radio.settings(LinkSettings()) == LinkSettings()
-        await trio.sleep(LOOK_EVERY_S)
-        assert radio.state.role == "ap"
+        await nursery.start(lambda task_status: RadioWatch("w", read).run(task_status=task_status))
+        with trio.fail_after(30):
+            await often.wait()
         nursery.cancel_scope.cancel()
 
 
