@@ -1,0 +1,1 @@
+"""What runs an embedded node: connections, listeners, multicast, the TUN, the admin socket."""

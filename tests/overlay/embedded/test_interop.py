@@ -1,0 +1,133 @@
+"""Our nodes and yggdrasil-go 0.5.12 in one network: whoever is leaf, transit or root, every pair pings."""
+
+import json
+
+import pytest
+
+from support.ygg_lab import all_ping, lab, until
+
+pytestmark = [pytest.mark.netns, pytest.mark.ygg]
+
+
+def root(node):
+    (row,) = [row for row in node.ask("getTree")["tree"] if row["parent"] == row["key"]]
+    return row["key"]
+
+
+# The lowest key is the root: here that of number 2.
+@pytest.mark.parametrize(
+    ("kinds", "scheme"),
+    [(["go", "ours", "go"], "tcp"), (["ours", "go", "ours"], "tls"), (["go", "go", "ours", "go"], "tls")],
+    ids=["root between two of Go's", "leaves", "transit"],
+)
+def test_a_line_of_both_kinds(kinds, scheme, tmp_path):
+    with lab(kinds, tmp_path) as nodes:
+        for at, node in enumerate(nodes):
+            node.start([nodes[at - 1].uri(scheme)] if at else [])
+        all_ping(nodes)
+        lowest = min(node.key for node in nodes).hex()
+        assert {root(node) for node in nodes} == {lowest}
+
+
+@pytest.mark.parametrize("kinds", [["go", "ours"], ["ours", "ours"]], ids="-".join)
+def test_neighbours_on_a_link_find_each_other(kinds, tmp_path):
+    with lab(kinds, tmp_path) as nodes:
+        for node in nodes:
+            node.start(multicast=True)
+        one, two = nodes
+        until(lambda: two.key.hex() in one.up() and one.key.hex() in two.up(), "they do not find each other")
+        all_ping(nodes)
+        (row,) = two.ask("getMulticastInterfaces")["multicast_interfaces"]
+        assert (row["name"], row["password"], row["address"] != "-") == ("eth0", True, True)
+
+
+@pytest.mark.parametrize("kinds", [["go", "ours"], ["ours", "go"]], ids="-".join)
+def test_who_may_not_is_refused_and_says_why(kinds, tmp_path):
+    with lab(kinds, tmp_path) as (one, two):
+        one.start(options="?password=valley")
+        two.start([one.uri("tcp", "?password=hill"), one.uri("tls", "?password=valley&key=" + "ab" * 32)])
+        until(lambda: all(row.get("last_error") for row in two.ask("getPeers")["peers"]), "nothing is refused")
+        assert one.up() == two.up() == set()
+        two.ask("removePeer", uri=one.uri("tls"))
+        two.ask("addPeer", uri=one.uri("tls", "?password=valley&key=" + one.key.hex()))
+        until(lambda: one.key.hex() in two.up(), "the right password is not taken")
+
+
+def test_keys_that_are_not_on_the_list_are_refused(tmp_path):
+    with lab(["ours", "go", "go"], tmp_path) as (one, two, three):
+        one.start(allowed=[two.key.hex()])
+        for node in (two, three):
+            node.start([one.uri("tls")])
+        until(lambda: two.key.hex() in one.up(), "who is on the list is refused")
+        until(lambda: three.ask("getPeers")["peers"][0].get("last_error"), "who is not on the list is not refused")
+        assert three.key.hex() not in one.up()
+
+
+def test_the_tools_of_the_go_daemon_work_on_ours(tmp_path):
+    with lab(["ours", "go"], tmp_path) as nodes:
+        ours, go = nodes
+        ours.start()
+        go.start([ours.uri("tcp")])
+        all_ping(nodes)
+        for request in ("list", "getSelf", "getPeers", "getTree", "getPaths", "getSessions", "getTun"):
+            said, theirs = ours.ask(request), go.ask(request)
+            assert said.keys() == theirs.keys(), request
+        assert ours.ask("list") == go.ask("list")
+        rows = [(node.ask(request)[name], name) for node in nodes for request, name in (("getPeers", "peers"),)]
+        assert set(rows[0][0][0]) | {"latency"} == set(rows[1][0][0]) | {"latency"}
+        info = go.ask("getNodeInfo", key=ours.key.hex())
+        assert info == {ours.key.hex(): {"name": "embedded"}}
+        for request in ("debug_remoteGetSelf", "debug_remoteGetPeers", "debug_remoteGetTree"):
+            here, there = ours.ask(request, key=go.key.hex()), go.ask(request, key=ours.key.hex())
+            assert set(here) == {go.address}
+            assert set(there) == {ours.address}
+            assert here[go.address].keys() == there[ours.address].keys()
+        plain = ours.run("yggdrasilctl", "-endpoint", ours.endpoint, "getPeers")
+        assert "Up" in plain.stdout
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        '{"request": "addPeer", "arguments": null, "keepalive": true}',
+        '{"request": "removePeer", "arguments": null, "keepalive": true}',
+        '{"request": "removePeer", "arguments": {"uri": "tcp://10.9.0.2:1"}, "keepalive": true}',
+        '{"request": null}',
+        '{"request": "getNodeInfo", "arguments": {"key": "zz"}}',
+        "{}",
+        '{"request": [1], "arguments": 7}',
+        '{"nonsense',
+        "]]]]" * 1000,
+    ],
+)
+def test_what_kills_the_go_daemon_does_not_kill_ours(question, shared_node):
+    command = ("python3", "-c", ASK, shared_node.endpoint.removeprefix("unix://"))
+    reply = shared_node.run(*command, input=question).stdout.strip()
+    assert not reply or json.loads(reply)["status"] == "error"
+    assert "key" in shared_node.ask("getSelf")
+
+
+ASK = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as s:
+    s.settimeout(5)
+    s.connect(sys.argv[1])
+    s.sendall(sys.stdin.read().encode())
+    s.shutdown(socket.SHUT_WR)
+    print(s.makefile().read())
+"""
+
+
+@pytest.fixture(scope="module")
+def shared_node(tmp_path_factory):
+    with lab(["ours"], tmp_path_factory.mktemp("shared")) as (node,):
+        node.start()
+        yield node
+
+
+def test_without_rights_the_tun_is_in_a_namespace_of_its_own(tmp_path):
+    with lab(["ours", "go"], tmp_path) as (ours, go):
+        ours.start(inside=True)
+        go.start([ours.uri("tcp")])
+        until(lambda: go.ping(ours.address), "nobody answers from inside")
+        assert ours.run("ip", "link", "show", "ygg0").returncode != 0
