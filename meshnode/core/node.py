@@ -195,7 +195,7 @@ class Node:
             case Tick():
                 return
             case FrameReceived(link, _, multicast, data):
-                self.outbox.laws.heard(link, len(data), unicast=not multicast)
+                self.outbox.heard(link, len(data), unicast=not multicast)
                 self._heard(self.neighbours.receive_untrusted(given))
             case RecordReceived():
                 self._heard(self.neighbours.record_untrusted(given))

@@ -30,6 +30,7 @@ from meshnode.core.wire.frames import EnvelopeFrame, Fragment
 __all__ = ["Outbox", "Outgoing"]
 
 SEAL_OVERHEAD = 29  # byte0, nonce, tag of the link seal
+_HELD_UP_S = 0.5  # the most by which others' datagrams hold up our next: the estimate may be far from the radio
 _PREVIOUS_LIMIT = 512  # frames waiting on behalf of one previous hop; what is dropped here is on disk and goes lazily
 _FRAGMENT_HEADER = 1 + 8 + 1 + 1
 _MAX_FRAGMENTS = 16
@@ -102,6 +103,19 @@ class Outbox:
         for queued in doomed:
             if queued.whole is not None:
                 self.put(queued.whole)
+
+    def heard(self, link: str, size: int, *, unicast: bool) -> None:
+        """Others' datagram took the channel: what the driver holds of ours leaves later, and so does what yields."""
+        self.laws.heard(link, size, unicast=unicast)
+        settings, now = self._ctx.links.get(link), self._ctx.now
+        if settings is None:
+            return
+        taken, free_at = airtime_s(size, unicast, settings), self._free_at.get(link, 0.0)
+        if free_at > now:
+            self._free_at[link] = max(free_at, min(free_at + taken, now + _HELD_UP_S))
+        if any(queued.outgoing.yields > 0.0 for _, _, queued in self._waiting):
+            self._waiting = [_put_off(entry, link, taken) for entry in self._waiting]
+            heapq.heapify(self._waiting)
 
     def backlog_s(self, link: str) -> float:
         """Seconds of airtime that stand ready or in the driver's queue of a link."""
@@ -267,6 +281,13 @@ class Outbox:
                 self._discard(queued)
 
 
+def _put_off(entry: tuple[float, int, Queued], link: str, by: float) -> tuple[float, int, Queued]:
+    at, order, queued = entry
+    out = queued.outgoing
+    yields = out.link == link and out.yields > 0.0
+    return (max(at, min(at + by, out.not_before + out.yields)), order, queued) if yields else entry
+
+
 def _limit(settings: LinkSettings, to: NeighbourId | None) -> int:
     return (settings.multicast_payload if to is None else settings.unicast_payload) - SEAL_OVERHEAD
 
@@ -300,6 +321,7 @@ def _as_fragment(outgoing: Outgoing, frame: Fragment) -> Outgoing:
         outgoing.author,
         outgoing.previous,
         outgoing.rides,
+        outgoing.yields,
     )
 
 

@@ -26,7 +26,8 @@ class Outgoing:
     """One frame on its way out. `to` None: multicast. It leaves at `not_before`, or earlier in company if `rides`.
 
     `key` names it for `cancel`; the same key to the same destination replaces. `ring` and `author` place it in the
-    fair queue; `previous` is the node key of the previous hop that pays for it, empty for one's own.
+    fair queue; `previous` is the node key of the previous hop that pays for it, empty for one's own. What others say
+    before its time puts it off, by `yields` seconds at most: it may become needless.
     """
 
     frame: Frame
@@ -39,6 +40,7 @@ class Outgoing:
     author: bytes = b""
     previous: bytes = b""
     rides: bool = False
+    yields: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

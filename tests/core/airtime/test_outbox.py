@@ -333,3 +333,36 @@ def test_an_empty_fair_queue_has_nothing_to_give() -> None:
     assert queue.pop_company(BO, 5) is None
     assert queue.pop_company(CY, 50) is None
     assert queue.pop() is not None
+
+
+# the channel is not ours alone
+
+
+def test_what_others_say_holds_up_what_the_driver_has_and_no_more_than_half_a_second() -> None:
+    rig = Rig()
+    for number in range(2):
+        rig.put(receipt(number), cls=0, to=BO)
+        rig.put(envelope(number, 1100), to=CY)
+    rig.flush(0.0)
+    free_at = rig.outbox.wakeup()
+    assert free_at is not None
+    rig.outbox.heard(LINK, 1200, unicast=True)
+    assert rig.outbox.wakeup() == pytest.approx(free_at + airtime_s(1200, True, rig.ctx.links[LINK]))
+    for _ in range(100):
+        rig.outbox.heard(LINK, 1200, unicast=True)
+    assert rig.outbox.wakeup() == pytest.approx(0.49)
+
+
+def test_what_yields_is_put_off_by_what_is_heard_and_by_no_more_than_it_says() -> None:
+    rig = Rig()
+    rig.outbox.put(Outgoing(receipt(1), 3, LINK, None, 1.0, b"mine", yields=0.1))
+    rig.outbox.put(Outgoing(receipt(2), 3, LINK, None, 1.0, b"firm"))
+    rig.outbox.heard(LINK, 200, unicast=False)
+    rig.flush(1.0)
+    assert [sent.key for sent in rig.sent] == [b"firm"]
+    for _ in range(100):
+        rig.outbox.heard(LINK, 200, unicast=False)
+    rig.flush(1.099)
+    assert len(rig.sent) == 1
+    rig.flush(1.6)
+    assert [sent.key for sent in rig.sent] == [b"firm", b"mine"]
