@@ -1,36 +1,47 @@
-"""Eager sending: a new verified block goes on at once, the cheapest way, unless others said it often enough.
+"""Eager sending: a new verified block goes on at once to those whom nobody was heard to tell, the cheapest way.
 
-| who is left to tell on a link | how                                                             |
-|-------------------------------|-----------------------------------------------------------------|
-| nobody but whom it came from  | not at all                                                      |
-| one neighbour                 | unicast, at once                                                |
-| several, and we alone can     | multicast after 0-3 ms                                          |
-| several, others may too       | multicast after 20-200 ms, later where all seem to have heard   |
+| whom nobody covers, on a link | how                                                        |
+|-------------------------------|------------------------------------------------------------|
+| nobody                        | not at all; what got lost is mended when beacons differ    |
+| one neighbour                 | unicast; multicast if others may tell it too               |
+| several                       | multicast                                                  |
 
-While it waits, copies are counted: two distinct bound senders, and no bound neighbour outside of what they say to hear,
-and it is left out (rule 6.1). What comes by session or parcel is not flooded: it goes lazily (rule 6.3).
+| who else may tell them                | when                                                               |
+|---------------------------------------|--------------------------------------------------------------------|
+| nobody, for one of them at least      | after 0-3 ms                                                       |
+| others who heard the same multicast   | in turn, who has more to tell first; a turn is 50 ms and the block |
+
+A neighbour is *covered* by a bound sender whose multicast of the block verified here, if the beacons of both say that
+they hear each other (rule 6.1): neither the sender's word alone silences us, nor the neighbour's. Copies heard while
+ours waits cover more: when all are covered it is left out, when one is left it goes to that one alone. Emergencies want
+two senders for each neighbour. What comes by session or parcel is not flooded: it goes lazily (rule 6.3).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from meshnode.core.airtime.estimate import airtime_s
 from meshnode.core.airtime.outbox import Outbox
 from meshnode.core.chain.block import Block, compact_of
 from meshnode.core.chain.kinds import acted_upon
+from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.gossip.emergency import EMERGENCY, Emergencies
-from meshnode.core.ids import BlockId, log_handle
+from meshnode.core.ids import BlockId, NeighbourId, log_handle
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.records import Snapshot
 from meshnode.core.trust.rings import STRANGERS
+from meshnode.core.wire.codec import encode_frame
 from meshnode.core.wire.frames import BlockFrame
 
-K: Final = 2
-ALONE_S: Final = (0.0, 0.003)
-EARLY_S: Final = (0.02, 0.1)  # somebody has not heard it yet
-LATE_S: Final = (0.1, 0.2)
+COVERED_BY: Final = 1
+EMERGENCY_COVERED_BY: Final = 2  # not everything said is heard: where it counts, twice
+MOMENT_S: Final = (0.0, 0.003)
+TURN_S: Final = 0.05  # and the airtime of the block: who goes first was heard by then
+YIELDS_S: Final = 2.0  # on a busy channel who goes first comes late: a turn is counted in quiet, for so long
 REMEMBERED: Final = 512
 NEAR_CLASS: Final = 2  # the best an author near us may claim; emergencies apart
 PUBLIC_CLASS: Final = 3
@@ -38,11 +49,25 @@ PUBLIC_CLASS: Final = 3
 _KEY: Final = b"block"
 
 
+@dataclass(frozen=True, slots=True)
+class Put:
+    """How a block of ours waits for the air of one link."""
+
+    frame: BlockFrame
+    cls: int
+    ring: int
+    previous: bytes
+    at: Instant
+    targets: tuple[bytes, ...]  # node keys
+
+
 @dataclass(slots=True)
 class Copies:
-    """Who was heard to send one block, on one link."""
+    """Who was heard to send one block on one link, who of them to all, and what of ours waits there."""
 
     senders: dict[bytes, Neighbour] = field(default_factory=dict)
+    covering: dict[bytes, Neighbour] = field(default_factory=dict)
+    put: Put | None = None
 
 
 class Flood:
@@ -64,60 +89,104 @@ class Flood:
         return self._spread(block, None, ring)
 
     def forward(self, block: Block, heard: Heard, ring: int) -> bool:
-        """A new block of another's: on to those who may lack it."""
+        """A new block of another's: on to those who may lack it. True if it goes by multicast, or came by it."""
         self._count(block, heard)
-        return self._spread(block, heard, ring)
+        return self._spread(block, heard, ring) or heard.multicast
+
+    def overheard(self, block: Block, heard: Heard) -> None:
+        """Another verified copy of a block we know: ours goes to those still left, if any."""
+        self._count(block, heard)
+        copies = self._copies.get((block.id, heard.link))
+        if copies is None or copies.put is None:
+            return
+        left = [n for n in self._left(copies, heard.link, ()) if n.node in copies.put.targets]
+        if len(left) == len(copies.put.targets):
+            return
+        waits = self._outbox.cancel(_key(block, heard.link))
+        put, copies.put = copies.put, None
+        if waits and left:
+            self._put(block, heard.link, copies, put, left)
+        elif waits:
+            self._ctx.count("block_suppressed")
 
     def _spread(self, block: Block, heard: Heard | None, ring: int) -> bool:
         frame, source = self._frame(block), heard.node if heard else b""
         ring = ring if acted_upon(block.version, block.kind) else STRANGERS
         cls = EMERGENCY if self._emergencies.grants(block, ring, source, frame) else class_of(block, ring)
-        skip, grouped = {source}, False
+        skip, grouped, size = {source}, False, len(encode_frame(frame))
         for link in self._ctx.links:
-            reached = self._neighbours.spread(
-                frame,
-                cls,
-                except_node=source,
-                key=_key(block, link),
-                ring=ring,
-                author=block.log[:32],
-                previous=source,
-                delay=self._delay(heard, link) if heard else 0.0,
-                link=link,
-                skip=skip,
-            )
-            skip.update(neighbour.node for neighbour in reached)
-            grouped |= len(reached) > 1
+            copies = self._copies_of(block, link)
+            left = self._left(copies, link, skip, EMERGENCY_COVERED_BY if cls == EMERGENCY else COVERED_BY)
+            at = self._ctx.now + (self._delay(block, copies, link, left, size) if heard else 0.0)
+            if left:
+                put = Put(frame, cls, ring, source, at, ())
+                self._put(block, link, copies, put, left)
+            skip.update(neighbour.node for neighbour in self._neighbours.bound(link))
+            grouped |= len(left) > 1
         self._neighbours.spread_sessions(frame, skip)
         return grouped
 
-    def overheard(self, block: Block, heard: Heard) -> None:
-        """Another verified copy of a block we know: enough of them, and ours is left out."""
-        self._count(block, heard)
-        copies = self._copies.get((block.id, heard.link))
-        if copies is None or len(copies.senders) < K:
-            return
-        covered = {name for sender in copies.senders.values() for name in _hears(sender, heard.link)}
-        left = [n for n in self._neighbours.bound(heard.link) if n.node not in copies.senders]
-        if all(neighbour.id[:2] in covered for neighbour in left):
-            self._outbox.cancel(_key(block, heard.link), None, everywhere=False)
+    def _put(self, block: Block, link: str, copies: Copies, put: Put, left: list[Neighbour]) -> None:
+        copies.put = replace(put, targets=tuple(n.node for n in left))
+        self._neighbours.spread(
+            put.frame,
+            put.cls,
+            key=_key(block, link),
+            ring=put.ring,
+            author=block.log[:32],
+            previous=put.previous,
+            delay=max(0.0, put.at - self._ctx.now),
+            yields=YIELDS_S if put.at > self._ctx.now + MOMENT_S[1] else 0.0,
+            link=link,
+            skip={n.node for n in self._neighbours.bound(link)}.difference(copies.put.targets),
+            aloud=not self._alone(left, copies, link),
+        )
 
     def _count(self, block: Block, heard: Heard) -> None:
         if heard.bound and heard.neighbour is not None and heard.link:
-            copies = self._copies.setdefault((block.id, heard.link), Copies())
+            copies = self._copies_of(block, heard.link)
             copies.senders[heard.node] = heard.neighbour
-            while len(self._copies) > REMEMBERED:
-                del self._copies[next(iter(self._copies))]
+            if heard.multicast:
+                copies.covering[heard.node] = heard.neighbour
 
-    def _delay(self, heard: Heard, link: str) -> float:
-        """Nothing to one; a moment where we alone can tell them; else jitter, shorter where somebody lacks it."""
-        targets = [n for n in self._neighbours.bound(link) if n.node != heard.node]
-        if len(targets) < 2:
-            return 0.0
-        hears = _hears(heard.neighbour, link) if heard.neighbour and link == heard.link and heard.multicast else ()
-        covered = [n for n in targets if n.id[:2] in hears]
-        window = ALONE_S if not covered else LATE_S if len(covered) == len(targets) else EARLY_S
-        return self._ctx.entropy.between("flood", *window)
+    def _copies_of(self, block: Block, link: str) -> Copies:
+        copies = self._copies.setdefault((block.id, link), Copies())
+        while len(self._copies) > REMEMBERED:
+            del self._copies[next(iter(self._copies))]
+        return copies
+
+    def _left(self, copies: Copies, link: str, skip: Collection[bytes], enough: int = COVERED_BY) -> list[Neighbour]:
+        """Bound neighbours on the link that were neither heard to have it nor to be told it."""
+        if copies.put is not None and copies.put.cls == EMERGENCY:
+            enough = EMERGENCY_COVERED_BY
+        others = [n for n in self._neighbours.bound(link) if n.node not in skip and n.node not in copies.senders]
+        senders = copies.covering.values()
+        return [n for n in others if sum(_hear_each_other(sender, n, link) for sender in senders) < enough]
+
+    def _alone(self, left: list[Neighbour], copies: Copies, link: str) -> bool:
+        """Somebody is left whom nobody else can tell who heard the same multicast: as far as beacons say."""
+        known = {self._neighbours.me[:2], *(sender.id[:2] for sender in copies.senders.values())}
+        others = {name for sender in copies.covering.values() for name in _hears(sender, link)} - known
+        return not others or any(others.isdisjoint(_hears(target, link)) for target in left)
+
+    def _delay(self, block: Block, copies: Copies, link: str, left: list[Neighbour], size: int) -> float:
+        """A moment for who alone can tell somebody, or is first of those who can; for the others a turn more each."""
+        moment = self._ctx.entropy.between("flood", *MOMENT_S)
+        if not copies.covering:
+            return 0.0 if len(left) < 2 else moment
+        if self._alone(left, copies, link):
+            return moment
+        turn = TURN_S + airtime_s(size, False, self._ctx.links[link])
+        return moment + turn * self._rank(block, copies, link, left)
+
+    def _rank(self, block: Block, copies: Copies, link: str, left: list[Neighbour]) -> int:
+        """How many who heard the same multicast go before us: they have more to tell, or as much and the turn."""
+        sender = next(iter(copies.covering.values()))
+        told, names = {sender.id[:2], *_hears(sender, link)}, {target.id[:2] for target in left}
+        rivals = [n for n in self._neighbours.bound(link) if n.node not in copies.senders]
+        rivals = [n for n in rivals if _hear_each_other(n, sender, link) and not names.isdisjoint(_hears(n, link))]
+        ours = (-len(names), _turn(self._neighbours.me, block))
+        return sum((-len(set(_hears(n, link)) - told), _turn(n.id, block)) < ours for n in rivals)
 
     def _frame(self, block: Block) -> BlockFrame:
         """With the full log id at seq 1, where nobody can know the log; else its handle."""
@@ -148,3 +217,12 @@ def _key(block: Block, link: str) -> bytes:
 def _hears(neighbour: Neighbour | None, link: str) -> tuple[bytes, ...]:
     presence = neighbour.presences.get(link) if neighbour else None
     return presence.echoes if presence else ()
+
+
+def _hear_each_other(one: Neighbour, other: Neighbour, link: str) -> bool:
+    return other.id[:2] in _hears(one, link) and one.id[:2] in _hears(other, link)
+
+
+def _turn(name: NeighbourId, block: Block) -> bytes:
+    """Who goes first among equals: another for each log, so that not one node tells everything."""
+    return bytes(one ^ other for one, other in zip(name, log_handle(block.log), strict=False))

@@ -224,22 +224,25 @@ class Neighbours(Roster):
         delay: float = 0.0,
         link: str | None = None,
         skip: Collection[bytes] = (),
+        aloud: bool = False,
+        yields: float = 0.0,
     ) -> list[Neighbour]:
         """To every neighbour but one: unicast where a link has one target, multicast where it has more, and sessions.
 
-        With `link`, on that link alone; `skip` names more who need it not. Jitter is kept for multicast: what is sent
-        to a single neighbour is repeated by nobody else. Answers whom it goes to.
+        With `link`, on that link alone; `skip` names more who need it not; `aloud`: multicast to one, too, so that
+        others hear that it was said. Jitter is kept for multicast: what is sent to a single neighbour is repeated by
+        nobody else. Answers whom it goes to.
         """
         reached: list[Neighbour] = []
         for where in [link] if link else list(self._beacons):
             others = [n for n in self.bound(where) if n.node != except_node]
             targets = [n for n in others if n not in reached and n.node not in skip]
             reached += targets
-            alone = len(targets) == 1
+            alone = len(targets) == 1 and not aloud
             wait = delay + (self._draw("jitter", JITTER_S) if jitter and not alone else 0.0)
             for name in [n.id for n in targets] if alone else self._group(where, targets):
                 at = self._ctx.now + wait
-                self._outbox.put(Outgoing(frame, cls, where, name, at, key, ring, author, previous))
+                self._outbox.put(Outgoing(frame, cls, where, name, at, key, ring, author, previous, yields=yields))
         if link is None:
             skip = {*skip, except_node, *(neighbour.node for neighbour in reached)}
             reached += self.spread_sessions(frame, skip)

@@ -143,7 +143,7 @@ def sent_on(ring: int, *blocks: Block) -> list[tuple[int, int]]:
     source = node.neighbours.get(node_of(world, "b").node)
     assert source is not None
     for block in blocks:
-        node.gossip.heard(Heard(source.id, source, True, LINK, "b", True, (frame_of(block),)))
+        node.gossip.heard(Heard(source.id, source, True, LINK, "b", False, (frame_of(block),)))
     return [(outgoing.cls, outgoing.ring) for outgoing in queued]
 
 

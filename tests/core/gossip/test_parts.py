@@ -215,20 +215,35 @@ def test_keys_of_queued_blocks_name_them() -> None:
     assert block_named(b"beacon") is None
 
 
-def test_copies_of_the_unbound_silence_nobody() -> None:
+def waits(world: World, name: str, block: Block) -> bool:
+    """True while a copy of the block stands in the node's outbox."""
+    return node_of(world, name).outbox.holds(b"block" + block.id[:16] + LINK.encode())
+
+
+def test_who_heard_the_multicast_that_all_its_neighbours_heard_says_nothing() -> None:
     world = village(2, "abcd")
     world.clique(*"abcd")
     world.start()
     world.run(20)
     block = blocks_of("w", 1)[0]
-    node = node_of(world, "a")
     hear(world, "a", "b", frame_of(block), pairwise=False)
-    assert node.outbox.holds(b"block" + block.id[:16] + LINK.encode())
+    assert not waits(world, "a", block)
+
+
+def test_copies_of_the_unbound_and_unicast_ones_silence_nobody() -> None:
+    world = village(2, "abcdef")
+    world.clique(*"abcdef")
+    world.start()
+    world.run(20)
+    block = blocks_of("w", 1)[0]
+    hear(world, "a", "b", frame_of(block))
+    assert waits(world, "a", block)
     for source in ("c", "d", "c"):
         hear(world, "a", source, frame_of(block), pairwise=False, bound=False)
-    assert node.outbox.holds(b"block" + block.id[:16] + LINK.encode())
+    hear(world, "a", "d", frame_of(block))
+    assert waits(world, "a", block)
     hear(world, "a", "c", frame_of(block), pairwise=False)
-    assert not node.outbox.holds(b"block" + block.id[:16] + LINK.encode())
+    assert not waits(world, "a", block)
 
 
 def test_an_uncovered_neighbour_keeps_us_from_being_silenced() -> None:
@@ -240,7 +255,20 @@ def test_an_uncovered_neighbour_keeps_us_from_being_silenced() -> None:
     block = blocks_of("w", 1)[0]
     hear(world, "a", "b", frame_of(block), pairwise=False)
     hear(world, "a", "c", frame_of(block), pairwise=False)
-    assert node_of(world, "a").outbox.holds(b"block" + block.id[:16] + LINK.encode())
+    assert waits(world, "a", block)
+
+
+def test_who_says_to_hear_everybody_covers_only_those_who_say_so_too() -> None:
+    """A liar's beacon names E, which does not hear it: B, who alone reaches E, still tells it."""
+    world = village(3, "abe")
+    world.join("a", "b")
+    world.join("b", "e")
+    world.start()
+    world.run(40)
+    node, block = node_of(world, "b"), blocks_of("w", 1)[0]
+    far(world, "b", "a").presences[LINK].echoes_heard[node_of(world, "e").neighbours.me[:2]] = node.ctx.now
+    hear(world, "b", "a", frame_of(block), pairwise=False)
+    assert waits(world, "b", block) or block in node_of(world, "e").blocks
 
 
 def test_what_is_remembered_of_copies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
