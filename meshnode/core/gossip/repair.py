@@ -71,6 +71,7 @@ class Repair:
         self.want_session: Callable[[Neighbour, bool], bool] = _no_session
         self._refs: dict[bytes, LogId] = {}  # full ids of logs we do not hold
         self._asked_refs: dict[bytes, Instant] = {}
+        self._flowing: dict[LogId, tuple[Instant, Instant]] = {}  # logs of which news comes unasked: since when, last
         self._items: deque[Instant] = deque(maxlen=STEADY_ITEMS)
         self._resets: dict[str, deque[Instant]] = {}
         self._refused = False
@@ -182,11 +183,30 @@ class Repair:
     def new_items(self, heard: Heard, log: LogId, count: int) -> None:
         """Verified blocks or bodies of one log that were not here before."""
         self._items.extend([self._ctx.now] * min(count, STEADY_ITEMS))
+        if heard.carrier == "link" and not any(log in peer.wants for peer in self.peers.values()):
+            self._flows(log)
         if heard.neighbour is not None:
             peer = self.peer(heard.neighbour)
             peer.rounds = 0
             peer.forgive()
             self._answered(peer, log)
+
+    def _flows(self, log: LogId) -> None:
+        """News of a log came unasked: more of it is on its way, most likely."""
+        now = self._ctx.now
+        since, last = self._flowing.pop(log, (now, NEVER))
+        self._flowing[log] = (since if last > now - SETTLE_S else now, now)
+        while len(self._flowing) > MAX_REFS:
+            del self._flowing[next(iter(self._flowing))]
+
+    def _in_flight(self, log: LogId) -> Instant | None:
+        """Until when what is missing of a log may still come by itself; asked for all the same after a while."""
+        held = self._logs.book.get(log)
+        if held is None or held.forked or held.below is not None:
+            return None
+        since, last = self._flowing.get(log, (NEVER, NEVER))
+        until = min(last + SETTLE_S, since + STEADY_S)
+        return until if until > self._ctx.now else None
 
     def _answered(self, peer: Peer, log: LogId) -> None:
         """More of what we asked for came: wait on, or ask for the next."""
@@ -275,7 +295,11 @@ class Repair:
         now, ours = self._ctx.now, self._logs.digest()
         wishes, handles = self._wishes(peer)
         not_before = max(peer.hold_until, neighbour.busy_until)
-        if (wishes or handles) and now < not_before:
+        coming = [until for log, _ in wishes if (until := self._in_flight(log)) is not None]
+        if coming and len(coming) == len(wishes) and not handles:
+            not_before = max(not_before, min(coming))
+        wishes = [(log, wish) for log, wish in wishes if self._in_flight(log) is None]
+        if (wishes or handles or coming) and now < not_before:
             peer.check_at = not_before
         elif wishes or handles:
             self._want(neighbour, peer, wishes, handles)
