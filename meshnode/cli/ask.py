@@ -42,10 +42,10 @@ def ask(common: Common, request: Request, reply: type[R], *, offline: bool = Fal
 def _ask(common: Common, request: Request, reply: type[R], offline: bool) -> R:
     path = socket_of(common)
     if os.path.exists(path) or not offline:  # False, too, where one may not look
-        from meshnode.control import client
+        from meshnode.control import question
 
         try:
-            return client.ask(path, request, reply)
+            return question.ask(path, request, reply)
         except NotRunningError:
             if not offline:
                 raise

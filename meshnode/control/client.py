@@ -1,4 +1,4 @@
-"""Asking a running node: from trio with `connect`, from anywhere else with `ask`."""
+"""Asking a running node from trio: several questions, or a stream. One question from anywhere: `question.ask`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from typing import TypeVar
 import msgspec
 import trio
 
-from meshnode import errors
-from meshnode.control.lines import LINE_LIMIT, Answer, End, Event, Failure, Line
+from meshnode.control.lines import Answer, End, Event, Failure, Line, raised
 from meshnode.control.notices import Notice
-from meshnode.control.paths import short
+from meshnode.control.question import ANSWER_LIMIT, OTHER_VERSION, question, reaching
 from meshnode.control.reader import LineReader
 from meshnode.control.replies import Reply
 from meshnode.control.requests import Request
-from meshnode.errors import MeshnodeError, NotRunningError, UsageError, WireError
-
-ANSWER_LIMIT = 64 * 1024 * 1024  # a whole inbox in one reply
+from meshnode.errors import NotRunningError, WireError
 
 R = TypeVar("R", bound=Reply)
 
@@ -42,7 +39,7 @@ class Client:
             case Answer(raw):
                 return msgspec.json.decode(raw, type=reply)
             case _:
-                raise WireError("The node answered with something else; is it of another version?")
+                raise WireError(OTHER_VERSION)
 
     async def stream(self, request: Request) -> AsyncIterator[Notice]:
         """Notices until the stream ends."""
@@ -54,14 +51,11 @@ class Client:
                 case End():
                     return
                 case _:
-                    raise WireError("The node answered with something else; is it of another version?")
+                    raise WireError(OTHER_VERSION)
 
     async def _send(self, request: Request) -> None:
-        line = msgspec.json.encode(request) + b"\n"
-        if len(line) > LINE_LIMIT:
-            raise UsageError("This is longer than a node takes at a time; give less of it.")
         try:
-            await self._stream.send_all(line)
+            await self._stream.send_all(question(request))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise NotRunningError("The node has stopped.") from error
 
@@ -74,7 +68,7 @@ class Client:
             raise NotRunningError("The node stopped before it answered.")
         decoded = _lines.decode(line)
         if isinstance(decoded, Failure):
-            raise _raised(decoded)
+            raise raised(decoded)
         return decoded
 
 
@@ -83,30 +77,6 @@ async def connect(path: Path) -> AsyncIterator[Client]:
     """A connection to the node whose control socket is at `path`; NotRunningError where nobody answers."""
     link = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with link:
-        try:
-            with short(path) as name:
-                await link.connect(name)
-        except PermissionError as error:
-            raise UsageError(f"You may not use {path}; run this as its owner or join its group.") from error
-        except OSError as error:
-            raise NotRunningError(f"No node is running at {path.parent}; start it with `meshnode run`.") from error
+        with reaching(path) as name:
+            await link.connect(name)
         yield Client(trio.SocketStream(link))
-
-
-def ask(path: Path, request: Request, reply: type[R]) -> R:
-    """One question to the node at `path`, from code that does not run in trio."""
-
-    async def once() -> R:
-        async with connect(path) as client:
-            return await client.ask(request, reply)
-
-    return trio.run(once)
-
-
-def _raised(failure: Failure) -> MeshnodeError:
-    kind = getattr(errors, failure.kind, MeshnodeError)
-    return (
-        kind(failure.text)
-        if isinstance(kind, type) and issubclass(kind, MeshnodeError)
-        else MeshnodeError(failure.text)
-    )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from meshnode import errors
+from meshnode.errors import MeshnodeError
+
 LINE_LIMIT = 1024 * 1024  # a request longer than this is refused
 
 
@@ -31,3 +34,10 @@ class Failure(msgspec.Struct, frozen=True, tag_field="line", tag="error"):
 
 
 Line = Answer | Event | End | Failure
+
+
+def raised(failure: Failure) -> MeshnodeError:
+    """What went wrong there, to be raised here."""
+    kind = getattr(errors, failure.kind, MeshnodeError)
+    known = isinstance(kind, type) and issubclass(kind, MeshnodeError)
+    return kind(failure.text) if known else MeshnodeError(failure.text)

@@ -136,6 +136,15 @@ def test_ctrl_c_ends_without_a_word(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_question_imports_no_event_loop(meshnode: Commands) -> None:
+    code = (
+        f"import sys; from meshnode.cli import app; app.run(['status', '--home', {str(meshnode.home)!r}]);"
+        " print({'trio', 'cryptography', 'rich'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
 def test_a_home_at_rest_is_asked_without_importing_a_node(meshnode: Commands) -> None:
     meshnode("init", "--name", "Ada")
     late = ["meshnode.core.node", "meshnode.daemon.main", "structlog", "meshnode.peering.tcp", "segno"]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import trio
 
-from meshnode.control import client, notices, replies, requests
+from meshnode.control import client, notices, question, replies, requests
 from support.commands import Commands
 from support.villages import village
 
@@ -99,8 +99,8 @@ def test_a_post_joins_the_channel(ada: Commands) -> None:
 
 def test_the_same_request_is_the_same_message(homes: list[Path]) -> None:
     request = requests.SendRequest(contact="Bo", text="once", request_id="0f" * 16)
-    first = client.ask(homes[0] / "control.sock", request, replies.StateReply)
-    again = client.ask(homes[0] / "control.sock", request, replies.StateReply)
+    first = question.ask(homes[0] / "control.sock", request, replies.StateReply)
+    again = question.ask(homes[0] / "control.sock", request, replies.StateReply)
     assert first.id == again.id
 
 

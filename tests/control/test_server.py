@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import trio
 
-from meshnode.control import client, lines, notices, replies, requests
+from meshnode.control import client, lines, notices, question, replies, requests
 from meshnode.control.feed import Feed
 from meshnode.control.paths import short
 from meshnode.control.reader import LineReader
@@ -256,9 +256,39 @@ async def test_lines_come_whole_in_whatever_pieces():
         await LineReader(theirs, 10).next_untrusted()
 
 
-def test_the_question_can_be_asked_outside_of_trio(tmp_path):
-    with pytest.raises(NotRunningError):
-        client.ask(tmp_path / "control.sock", requests.StatusRequest(), replies.StatusReply)
+async def test_the_question_can_be_asked_outside_of_trio(tmp_path):
+    path = tmp_path / "control.sock"
+
+    def ask(request):
+        return trio.to_thread.run_sync(question.ask, path, request, replies.StateReply)
+
+    with pytest.raises(NotRunningError, match="No node is running"):
+        await ask(requests.PostRequest(channel="a", text=""))
+    async with serving(path):
+        assert (await ask(requests.PostRequest(channel="a", text="x" * 300_000))).witnesses == ["a", "x" * 300_000]
+        with pytest.raises(StoreFullError, match="make room"):
+            await ask(requests.PostRequest(channel="full", text=""))
+        with pytest.raises(UsageError, match="longer than a node takes"):
+            await ask(requests.PostRequest(channel="a", text="x" * 2_000_000))
+
+
+@pytest.mark.parametrize("said", [b"", b'{"line":"reply"', b'{"line":"end"}\n'])
+async def test_a_node_that_stops_or_says_something_else_is_named(tmp_path, said):
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def answer():
+            link, _ = listener.accept()
+            with link:
+                link.recv(1000)
+                link.sendall(said)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, answer)
+            with pytest.raises(WireError if said.endswith(b"\n") else NotRunningError):
+                await trio.to_thread.run_sync(question.ask, path, requests.StatusRequest(), replies.StatusReply)
 
 
 async def test_a_fault_in_one_answer_is_said_and_costs_nobody_else_the_line(tmp_path):
