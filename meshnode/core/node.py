@@ -15,7 +15,6 @@ from collections import Counter
 
 from meshnode.core.airtime.laws import lawful
 from meshnode.core.airtime.outbox import Outbox, Outgoing
-from meshnode.core.chain.block import Block
 from meshnode.core.chat.chat import Chat, Why
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
@@ -163,7 +162,7 @@ class Node:
 
     def _wire(self) -> None:
         self.gossip.wire(
-            on_block=self._block_arrived,
+            on_block=self.chat.block_arrived,
             on_covered=lambda neighbour, log, seq: self.chat.covered(log, seq, neighbour),
             on_own_block_ahead=lambda block: self._second_copy(),
             envelope_digest=self.forwarding.envelope_digest,
@@ -289,9 +288,6 @@ class Node:
                 self.chat.adoptions.adopt_held(device)
 
     # what the parts tell each other
-
-    def _block_arrived(self, block: Block, heard: Heard) -> None:
-        self.chat.block_arrived(block)
 
     def _sent(self, outgoing: Outgoing) -> None:
         self.forwarding.sent(outgoing)

@@ -69,7 +69,7 @@ class GossipNode:
         self.heard: list[Heard] = []
         self.carries = False
         self.gossip.wire(
-            on_block=lambda block, heard: self.blocks.append(block),
+            on_block=self.blocks.append,
             on_covered=lambda neighbour, log, head: self.covered.append((neighbour, log, head)),
             on_own_block_ahead=self.ahead.append,
             envelope_digest=lambda: bytes(4),

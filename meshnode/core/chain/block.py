@@ -11,10 +11,9 @@ out: a second signature on the same content must not look like a fork (rule 4.1)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from hashlib import blake2b
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from meshnode.core.chain.compact import HASH_SIZE, MAX_BODY, MAX_CLASS, MAX_EXPIRY, MAX_SEQ, SIGNATURE_SIZE, Compact
 from meshnode.core.chain.kinds import BLOCK_VERSION, DEFAULT_CLASS, EXPIRY_NONE
@@ -30,9 +29,11 @@ BACKLINK: Final = slice(64, 84)  # of the content
 _BODY_LABEL: Final = b"mn-body"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One verified element of a log. Made by this module alone, so whoever holds one need not check it again."""
+class Block(NamedTuple):
+    """One verified element of a log. Made by this module alone, so whoever holds one need not check it again.
+
+    A tuple for the reason `Compact` is one.
+    """
 
     log: LogId
     seq: int
@@ -116,12 +117,12 @@ def with_body_untrusted(block: Block, body: bytes) -> Block:
     """The block with its body, if it is the one that was signed."""
     if len(body) != block.body_len or hash_of_body(body) != block.body_hash:
         raise WireError("a body does not belong to its block")
-    return replace(block, body=body)
+    return block._replace(body=body)
 
 
 def without_body(block: Block) -> Block:
     """The header alone; an empty body stays, there is nothing to drop."""
-    return replace(block, body=None) if block.body_len else block
+    return block._replace(body=None) if block.body_len else block
 
 
 def id_of(content: bytes) -> BlockId:

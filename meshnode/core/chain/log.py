@@ -297,9 +297,10 @@ class Log:
         return Verdict.BEYOND_GAP
 
     def _next(self, seq: int, held: Held) -> Verdict:
-        if held.prev == self.ref_before(seq):
+        if held.prev == (self.rows.ref_at(seq - 1) if seq > 1 else ROOT):
             verdict = self._append(seq, held)
-            self._pull()
+            if self.beyond:
+                self._pull()
             return verdict
         self.beyond[seq] = held
         self.suspect = seq

@@ -72,7 +72,7 @@ class Channels:
                     self._left_at[ChannelId(bytes.fromhex(name[len(_LEFT) :]))] = float(value.decode())
         for index in sorted(snapshot.blocks, key=lambda index: (index.log, index.seq)):
             if index.kind == POST:
-                self._note(index.log, index.seq)
+                self._note(log_channel(index.log), index.log, index.seq)
                 if log_device(index.log) == self._ctx.keys.device:
                     self._watch(index.log, index.seq, index.id)
 
@@ -109,12 +109,12 @@ class Channels:
         self._states.tell(filed.id)
         return filed.id
 
-    def block_arrived(self, block: Block) -> None:
-        """A verified block, new here or with a body that was missing."""
+    def block_arrived(self, block: Block, channel: ChannelId) -> None:
+        """A verified block of a channel, new here or with a body that was missing."""
         if block.kind != POST or not acted_upon(block.version, block.kind):
             return
-        self._note(block.log, block.seq)
-        if self._joined(log_channel(block.log)) and log_device(block.log) != self._ctx.keys.device:
+        self._note(channel, block.log, block.seq)
+        if self._joined(channel) and log_device(block.log) != self._ctx.keys.device:
             self._file(block)
 
     def stored(self, told: Stored) -> bool:
@@ -202,9 +202,10 @@ class Channels:
             del self._left_at[channel]
             self._ctx.forget(RecordKey(FactRecord, (_LEFT + channel.hex(),)))
 
-    def _note(self, log: LogId, seq: int) -> None:
-        heads = self._heads.setdefault(log_channel(log), {})
-        heads[log] = max(seq, heads.get(log, 0))
+    def _note(self, channel: ChannelId, log: LogId, seq: int) -> None:
+        heads = self._heads.setdefault(channel, {})
+        if seq > heads.get(log, 0):
+            heads[log] = seq
 
     def _watch(self, log: LogId, seq: int, block: BlockId) -> None:
         self._ours.setdefault(log, deque(maxlen=_WATCHED)).append((seq, MessageId(block[:16])))

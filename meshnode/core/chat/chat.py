@@ -24,7 +24,7 @@ from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.forwarder import Forwarding
 from meshnode.core.forwarding.timers import earliest
-from meshnode.core.ids import BlockId, DeviceKey, LogId, MessageId, PersonaKey, log_channel
+from meshnode.core.ids import PERSON_CHANNEL, BlockId, DeviceKey, LogId, MessageId, PersonaKey, log_channel
 from meshnode.core.inputs import Compose, MarkRead, SetChannel, SetContact, Stored
 from meshnode.core.neighbours.neighbour import Neighbour
 from meshnode.core.notices import Waiting
@@ -139,12 +139,14 @@ class Chat:
 
     def block_arrived(self, block: Block) -> None:
         """A verified block that is new here, or whose body was missing."""
-        if block.log == self.logs.log(log_channel(block.log)):
+        channel = log_channel(block.log)
+        if block.log == self.logs.log(channel):
             return  # our own, come back
-        if block.body is not None:
+        if channel != PERSON_CHANNEL:
+            self._channels.block_arrived(block, channel)
+        elif block.body is not None:
             self.people.block_arrived(block)
             self.adoptions.block_arrived(block)
-        self._channels.block_arrived(block)
 
     def covered(self, log: LogId, seq: int, neighbour: Neighbour) -> None:
         """A bound neighbour's frontier covers an own log up to there."""

@@ -56,7 +56,7 @@ class Arrivals:
         self._forks = forks
         self._repair = repair
         self._sessions = sessions
-        self.on_block: Callable[[Block, Heard], None] = _ignore_block
+        self.on_block: Callable[[Block], None] = _ignore_block
 
     def take_untrusted(self, heard: Heard, ref: bytes, blocks: Iterable[Compact]) -> None:
         """Blocks of one log in a row, up to the first that is refused."""
@@ -69,7 +69,7 @@ class Arrivals:
                 break
             if taken.new:
                 fresh.append(block)
-                self.on_block(block, heard)
+                self.on_block(block)
             before = block.ref
         if fresh:
             self._repair.new_items(heard, fresh[-1].log, len(fresh))
@@ -117,5 +117,5 @@ class Arrivals:
         self._beacons.hurry(GROUP_HURRY_S if grouped else SINGLE_HURRY_S)
 
 
-def _ignore_block(block: Block, heard: Heard) -> None:
+def _ignore_block(block: Block) -> None:
     return None

@@ -107,7 +107,7 @@ class Gossip:
     def wire(
         self,
         *,
-        on_block: Callable[[Block, Heard], None],
+        on_block: Callable[[Block], None],
         on_covered: Callable[[Neighbour, LogId, int], None],
         on_own_block_ahead: Callable[[Block], None],
         envelope_digest: Callable[[], bytes],

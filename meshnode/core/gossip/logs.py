@@ -1,12 +1,13 @@
 """The logs held here, as gossip needs them: blocks from the air are verified, kept and written.
 
 A block is taken once it verified under one of the logs its handle may mean. What it meant for its log is a `Verdict`
-(chain/verdict.py); rows are written at once, the row of the log once a step. In which order logs changed stands in
-`history.py`, what they take of the store in `shares.py`, which may be opened in `admission.py`.
+(chain/verdict.py); what is to be written of blocks and logs is written once a step. In which order logs changed stands
+in `history.py`, what they take of the store in `shares.py`, which may be opened in `admission.py`.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
@@ -22,7 +23,7 @@ from meshnode.core.context import Context
 from meshnode.core.gossip.admission import Admission
 from meshnode.core.gossip.history import History
 from meshnode.core.gossip.shares import Shares
-from meshnode.core.ids import LOG_ID_SIZE, DeviceKey, LogId, PersonaKey, log_device, log_incarnation
+from meshnode.core.ids import LOG_ID_SIZE, DeviceKey, LogId, PersonaKey, log_device
 from meshnode.core.neighbours.neighbour import Heard
 from meshnode.core.records import (
     BODY_HELD,
@@ -69,7 +70,9 @@ class Logs:
         self.on_wanted: Callable[[LogId], None] = _ignore_log  # bodies of a log are missing
         self.on_evicted: Callable[[LogId], None] = _ignore_log
         self._dirty: dict[LogId, None] = {}
-        self._recent: dict[bytes, tuple[Compact, Block]] = {}
+        self._blocks: list[BlockRecord] = []  # to be written
+        self._recent: OrderedDict[bytes, tuple[Compact, Block]] = OrderedDict()  # by signature
+        self._own = ctx.keys.device + ctx.keys.incarnation
         rings.on_changed.append(self._rings_changed)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -125,7 +128,7 @@ class Logs:
 
     def is_own(self, log: LogId) -> bool:
         """True for the logs this incarnation of this device writes."""
-        return log_device(log) == self._ctx.keys.device and log_incarnation(log) == self._ctx.keys.incarnation
+        return log.startswith(self._own)
 
     # what comes in
 
@@ -142,7 +145,7 @@ class Logs:
             self._ctx.count("block_refused")
             return Taken()
         block = self._verified_untrusted(wanted, compact, prev_ref)
-        if block.log not in self.book and not self.admission.admits(block.log, compact, _hop(heard)):
+        if block.log not in self.book.logs and not self.admission.admits(block.log, compact, _hop(heard)):
             return Taken()
         return self._keep(block, compact)
 
@@ -207,7 +210,7 @@ class Logs:
         gone = self.book.settle(log)
         if gone is not None:
             self._forget_recent(log)
-            self._ctx.forget(*(RecordKey(BlockRecord, (log, seq)) for seq in range(gone[0], gone[1] + 1)))
+            self._forget(*(RecordKey(BlockRecord, (log, seq)) for seq in range(gone[0], gone[1] + 1)))
         self.history.note(log, self._ctx.now)
         self._dirty[log] = None
 
@@ -221,41 +224,45 @@ class Logs:
                 self._dirty[log_id] = None
 
     def flush(self) -> None:
-        """Write the rows of logs that changed in this step."""
-        records = [self._row(self.book.logs[log]) for log in self._dirty if log in self.book]
+        """Write the blocks that came in this step, and the rows of logs that changed."""
+        rows = [self._row(self.book.logs[log]) for log in self._dirty if log in self.book]
+        if self._blocks or rows:
+            self._ctx.persist(*self._blocks, *rows)
+        self._blocks.clear()
         self._dirty.clear()
-        if records:
-            self._ctx.persist(*records)
 
     # how
 
     def _verified_untrusted(self, logs: list[LogId], compact: Compact, prev_ref: bytes | None) -> Block:
         failed: WireError | None = None
         for log in logs:
-            held = self.book.get(log)
-            before = prev_ref or (held.ref_before(compact.seq) if held else None)
             try:
-                return verify_untrusted(log, compact, before, self._ctx.sealer)
+                return verify_untrusted(log, compact, prev_ref or self._ref_before(log, compact), self._ctx.sealer)
             except WireError as error:
                 failed = error
         raise failed or WireError("no log fits a block")
+
+    def _ref_before(self, log: LogId, compact: Compact) -> bytes | None:
+        held = self.book.get(log)
+        return held.ref_before(compact.seq) if held else None
 
     def _keep(self, block: Block, compact: Compact) -> Taken:
         if self.is_own(block.log) and self._contradicts_us(block):
             self.on_own_ahead(block)
         verdict = self._offer(block, promise=False)
-        if verdict.kept or verdict is Verdict.DUPLICATE:
+        duplicate = not verdict.kept and verdict is Verdict.DUPLICATE
+        if verdict.kept or duplicate:
             self._recent[compact.signature] = (compact, block)
-            while len(self._recent) > RECENT:
-                del self._recent[next(iter(self._recent))]
-        return Taken(block, verdict, duplicate=verdict is Verdict.DUPLICATE)
+            if len(self._recent) > RECENT:
+                self._recent.popitem(last=False)
+        return Taken(block, verdict, False, duplicate)
 
     def _contradicts_us(self, block: Block) -> bool:
         held = self.book.get(block.log)
         return held is None or block.seq > held.last or held.id_at(block.seq) != block.id
 
     def _offer(self, block: Block, *, promise: bool) -> Verdict:
-        log = self.book.get(block.log)
+        log = self.book.logs.get(block.log)
         fresh_log = log is None
         if log is None:
             log = self.book.open(block.log, self.admission.ring_of(block.log))
@@ -295,7 +302,7 @@ class Logs:
         if promise:
             self._ctx.persist(row, self._row(log), promise=True)
         else:
-            self._ctx.persist(row)
+            self._blocks.append(row)
             self._dirty[log.id] = None
 
     def _carries(self, log: Log, size: int) -> bool:
@@ -320,7 +327,7 @@ class Logs:
         """Forget a log and its rows, and do not want it for a day."""
         held = self.book.logs[log]
         rows = (*range(1, held.last + 1), *held.beyond)
-        self._ctx.forget(*(RecordKey(BlockRecord, (log, seq)) for seq in rows), RecordKey(LogRecord, (log,)))
+        self._forget(*(RecordKey(BlockRecord, (log, seq)) for seq in rows), RecordKey(LogRecord, (log,)))
         if held.proof is not None:
             self._ctx.forget(RecordKey(ForkProofRecord, (log,)))
         self.book.drop(log)
@@ -332,6 +339,13 @@ class Logs:
         self.admission.refuse(log)
         self._ctx.count("log_evicted")
         self.on_evicted(log)
+
+    def _forget(self, *keys: RecordKey) -> None:
+        """Of what is to be written and is to go, the last word holds: it goes."""
+        if self._blocks:
+            self._ctx.persist(*self._blocks)
+            self._blocks.clear()
+        self._ctx.forget(*keys)
 
     def _forget_recent(self, log: LogId) -> None:
         """Blocks of this log are no longer held: their repetition is news again."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -59,9 +58,9 @@ def test_only_the_first_block_links_to_the_root() -> None:
     ann.write()
     second = compact_of(ann.write(), elide=False)
     with pytest.raises(WireError, match="first to none"):
-        verify_untrusted(ann.log, replace(second, prev=ROOT), None, FAST)
+        verify_untrusted(ann.log, second._replace(prev=ROOT), None, FAST)
     with pytest.raises(WireError, match="first to none"):
-        verify_untrusted(ann.log, replace(second, seq=1), None, FAST)
+        verify_untrusted(ann.log, second._replace(seq=1), None, FAST)
 
 
 def test_another_log_does_not_fit() -> None:
@@ -165,10 +164,10 @@ def test_a_stored_block_comes_back_without_a_look_at_its_signature() -> None:
 def test_a_later_version_verifies_and_is_carried() -> None:
     ann = Writer()
     now = compact_of(ann.write(b"soup"), elide=False)
-    later = replace(now, version=2, kind=200)
+    later = now._replace(version=2, kind=200)
     content = ann.blocks[0].content
     content = b"\x02" + content[1:57] + b"\xc8" + content[58:]
-    signed = replace(later, signature=FAST.sign(ann.secret, block_module.LABEL + content))
+    signed = later._replace(signature=FAST.sign(ann.secret, block_module.LABEL + content))
     block = verify_untrusted(ann.log, signed, None, FAST)
     assert (block.version, block.kind) == (2, 200)
     assert not acted_upon(block.version, block.kind)
@@ -220,4 +219,4 @@ def test_nobody_else_makes_a_block() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Block"
     }
     assert makers == {"block.py"}
-    assert fields(Block)[0].name == "log"
+    assert Block._fields[0] == "log"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,8 +21,8 @@ def decode(data: bytes, seq: int = 0) -> Compact:
 
 def test_a_post_costs_70_bytes_in_a_run_and_91_with_seq_and_backlink() -> None:
     body = b"x" * 100
-    post = replace(POST, body=body, body_len=100)
-    assert len(encode_compact(replace(post, prev=b""), with_seq=False)) - 100 == 70
+    post = POST._replace(body=body, body_len=100)
+    assert len(encode_compact(post._replace(prev=b""), with_seq=False)) - 100 == 70
     assert len(encode_compact(post, with_seq=True)) - 100 == 91
 
 
@@ -32,18 +30,18 @@ def test_a_post_costs_70_bytes_in_a_run_and_91_with_seq_and_backlink() -> None:
     "block",
     [
         POST,
-        replace(POST, prev=b""),
-        replace(POST, seq=1, prev=b""),
-        replace(POST, body=None, body_hash=bytes(32)),
-        replace(POST, cls=1, expiry=4),
-        replace(POST, cls=4),
-        replace(POST, expiry=31),
-        replace(POST, kind=30),
-        replace(POST, kind=31),
-        replace(POST, kind=255),
-        replace(POST, version=2),
-        replace(POST, body=b"", body_len=0),
-        replace(POST, body=bytes(MAX_BODY), body_len=MAX_BODY, time=0, seq=0x7FFFFF),
+        POST._replace(prev=b""),
+        POST._replace(seq=1, prev=b""),
+        POST._replace(body=None, body_hash=bytes(32)),
+        POST._replace(cls=1, expiry=4),
+        POST._replace(cls=4),
+        POST._replace(expiry=31),
+        POST._replace(kind=30),
+        POST._replace(kind=31),
+        POST._replace(kind=255),
+        POST._replace(version=2),
+        POST._replace(body=b"", body_len=0),
+        POST._replace(body=bytes(MAX_BODY), body_len=MAX_BODY, time=0, seq=0x7FFFFF),
     ],
 )
 def test_every_shape_comes_back(block: Compact) -> None:
@@ -54,13 +52,13 @@ def test_every_shape_comes_back(block: Compact) -> None:
 @pytest.mark.parametrize(
     "block",
     [
-        replace(POST, seq=1),
-        replace(POST, seq=0, prev=b""),
-        replace(POST, seq=0x800000),
-        replace(POST, body=None, body_len=0, body_hash=bytes(32)),
-        replace(POST, body_len=MAX_BODY + 1, body=bytes(MAX_BODY + 1)),
-        replace(POST, cls=5),
-        replace(POST, version=0),
+        POST._replace(seq=1),
+        POST._replace(seq=0, prev=b""),
+        POST._replace(seq=0x800000),
+        POST._replace(body=None, body_len=0, body_hash=bytes(32)),
+        POST._replace(body_len=MAX_BODY + 1, body=bytes(MAX_BODY + 1)),
+        POST._replace(cls=5),
+        POST._replace(version=0),
     ],
 )
 def test_impossible_blocks_are_refused(block: Compact) -> None:
@@ -69,7 +67,7 @@ def test_impossible_blocks_are_refused(block: Compact) -> None:
 
 
 def test_longer_forms_are_refused() -> None:
-    plain = encode_compact(replace(POST, prev=b""), with_seq=False)
+    plain = encode_compact(POST._replace(prev=b""), with_seq=False)
     ranked = bytes((plain[0] | 0x80, 3 << 5)) + plain[1:]
     explicit = bytes((plain[0] | 0x1F, 1, 1)) + plain[1:]
     for longer in (ranked, explicit):
@@ -78,7 +76,7 @@ def test_longer_forms_are_refused() -> None:
 
 
 def test_every_truncation_is_refused() -> None:
-    whole = encode_compact(replace(POST, cls=1, kind=40), with_seq=True)
+    whole = encode_compact(POST._replace(cls=1, kind=40), with_seq=True)
     for size in range(len(whole)):
         with pytest.raises(WireError):
             decode_compact_untrusted(whole[:size], 0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from meshnode.core.chain.block import Block, without_body
@@ -58,7 +56,7 @@ def test_blocks_in_order_raise_the_head() -> None:
 def test_a_floor_of_a_later_version_is_carried_and_not_acted_upon() -> None:
     ann = Writer()
     ann.post(3)
-    later = replace(ann.write(encode_floor(3), kind=FLOOR), version=2)
+    later = ann.write(encode_floor(3), kind=FLOOR)._replace(version=2)
     log = held_of(ann, 3)
     assert log.offer(without_body(later)) is Verdict.NEW
     assert log.offer(later) is Verdict.BODY

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from meshnode.core.chain.block import ROOT, Block, write_block
@@ -222,7 +220,7 @@ def test_a_removal_that_is_not_understood_is_refused() -> None:
 def test_unknown_kinds_are_carried_and_not_acted_upon() -> None:
     _, a, b = two()
     a.step(lambda: a.chat.block_arrived(person_block(b, 200, b"from the future")))
-    later = replace(person_block(b, PREKEY, b"later"), version=2)
+    later = person_block(b, PREKEY, b"later")._replace(version=2)
     a.step(lambda: a.chat.block_arrived(later))
     assert not a.ctx.counters["person_block_refused"]
 
@@ -367,7 +365,7 @@ def test_a_post_without_its_body_is_filed_when_the_body_comes() -> None:
     b.joins(square)
     a.post(square, "hello")
     block = valley.blocks[-1]
-    b.step(lambda: b.chat.block_arrived(replace(block, body=None)))
+    b.step(lambda: b.chat.block_arrived(block._replace(body=None)))
     assert b.inbox() == []
     b.step(lambda: b.chat.block_arrived(block))
     assert b.inbox() == ["hello"]
@@ -411,7 +409,7 @@ def test_too_long_a_post_is_refused() -> None:
 def test_a_later_kind_of_post_is_not_filed() -> None:
     _, a, b = two()
     a.joins(PERSON_CHANNEL)
-    later = replace(person_block(b, 1, b"post"), version=2)
+    later = person_block(b, 1, b"post")._replace(version=2)
     a.step(lambda: a.chat.block_arrived(later))
     assert a.inbox() == []
 

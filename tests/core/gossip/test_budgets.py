@@ -197,7 +197,7 @@ def test_a_wrong_block_in_a_session_costs_ten_times_its_size() -> None:
     world.open_overlay("a", "b")
     node, peer = node_of(world, "a"), far(world, "a", "b")
     block = GossipNode("w").write("hello")
-    wrong = BlockFrame(block.log, replace(compact_of(block, elide=False), signature=bytes(64)))
+    wrong = BlockFrame(block.log, compact_of(block, elide=False)._replace(signature=bytes(64)))
     assert peer.session is not None
     world.feed("a", RecordReceived(peer.session, encode_frame(Unknown(0x70, b"noise"))))
     node.ctx.now = world.now

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from meshnode.core.airtime.outbox import Outgoing
 from meshnode.core.chain.block import Block, compact_of, write_block
 from meshnode.core.chain.fork import prove
@@ -69,7 +67,7 @@ def test_emergencies_take_a_twentieth_of_the_airtime() -> None:
     count, hour, large = 0, 3600, written("near", body=b"x" * 1000)
     for moment in range(hour):
         node.ctx.now = float(moment)
-        block = replace(large, log=moment.to_bytes(32, "big") + bytes(20))
+        block = large._replace(log=moment.to_bytes(32, "big") + bytes(20))
         count += grants(emergencies, block, 1)
     airtime = 0.065  # of one
     assert 0.9 < count * airtime / (AIRTIME_S + hour / 20) < 1.1
@@ -103,7 +101,7 @@ def test_what_is_remembered_of_emergencies_is_bounded() -> None:
     one = written("v")
     for number in range(REMEMBERED + 3):
         node.ctx.now += 0.01
-        assert grants(emergencies, replace(one, log=LogId(number.to_bytes(32, "big") + bytes(20))), 1)
+        assert grants(emergencies, one._replace(log=LogId(number.to_bytes(32, "big") + bytes(20))), 1)
     gone = [key for effect in node.ctx.out if isinstance(effect, Forget) for key in effect.keys]
     assert len(gone) == 3
     node.ctx.now += AUTHOR_S
@@ -117,7 +115,7 @@ def test_only_what_we_understand_is_an_emergency() -> None:
     assert not grants(emergencies, written("v", cls=2), 1)
     assert not grants(emergencies, written("v", cls=0), 1)
     assert not grants(emergencies, written("v", kind=30), 1)
-    assert not grants(emergencies, replace(written("v"), version=2), 1)
+    assert not grants(emergencies, written("v")._replace(version=2), 1)
 
 
 def sent_on(ring: int, *blocks: Block) -> list[tuple[int, int]]:

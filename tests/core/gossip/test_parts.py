@@ -204,10 +204,10 @@ def test_what_is_remembered_of_ids_is_bounded(monkeypatch: pytest.MonkeyPatch) -
 
 def test_classes_are_what_authors_signed_within_their_ring() -> None:
     block = blocks_of("w", 1)[0]
-    assert [class_of(replace(block, cls=cls), 1) for cls in range(5)] == [3, 2, 2, 3, 4]
-    assert [class_of(replace(block, cls=cls), 3) for cls in range(5)] == [3, 3, 3, 3, 4]
-    assert [class_of(replace(block, cls=cls, kind=30), 1) for cls in range(5)] == [3, 3, 3, 3, 4]
-    assert [class_of(replace(block, cls=cls, version=2), 1) for cls in range(5)] == [3, 3, 3, 3, 4]
+    assert [class_of(block._replace(cls=cls), 1) for cls in range(5)] == [3, 2, 2, 3, 4]
+    assert [class_of(block._replace(cls=cls), 3) for cls in range(5)] == [3, 3, 3, 3, 4]
+    assert [class_of(block._replace(cls=cls, kind=30), 1) for cls in range(5)] == [3, 3, 3, 3, 4]
+    assert [class_of(block._replace(cls=cls, version=2), 1) for cls in range(5)] == [3, 3, 3, 3, 4]
 
 
 def test_keys_of_queued_blocks_name_them() -> None:
@@ -530,7 +530,7 @@ def test_what_is_asked_for_often_goes_last(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_runs_join_what_fits_and_large_ones_stand_alone() -> None:
     small, large = blocks_of("w", 4), blocks_of("v", 2, "x" * 2000)
-    other = [replace(small[0])]
+    other = [small[0]._replace()]
     cut = list(runs([row_of(one) for one in (*small, *large)], 250, {large[0].log}))
     assert [type(frame).__name__ for frame, _, _ in cut] == ["Run", "Run", "BlockFrame", "BlockFrame"]
     assert all(size == len(encode_frame(frame)) for frame, size, _ in cut)
@@ -962,12 +962,12 @@ def test_a_block_that_does_not_verify_costs_its_sender() -> None:
     real = node.neighbours.fine
     node.neighbours.fine = lambda heard, size: (fined.append(size), real(heard, size))[1]  # type: ignore[method-assign]
     block = blocks_of("w", 2)[0]
-    hear(world, "a", "b", BlockFrame(block.log, replace(compact_of(block, elide=False), signature=bytes(64))))
+    hear(world, "a", "b", BlockFrame(block.log, compact_of(block, elide=False)._replace(signature=bytes(64))))
     assert len(fined) == 1
     assert node.ctx.counters["block_refused"] == 1
     blocks = blocks_of("v", 3)
     run = list(build_run(blocks))
-    run[1] = replace(run[1], signature=bytes(64))
+    run[1] = run[1]._replace(signature=bytes(64))
     hear(world, "a", "b", Run(blocks[0].log, 1, tuple(run)))
     assert [one.seq for one in node.blocks] == [1], "those before it stand"
     bad = ForkFrame(blocks[0].log, blocks[0].content, bytes(64), blocks[0].content, bytes(64))
