@@ -106,10 +106,11 @@ class OverlaySection(Section, frozen=True):
     """Yggdrasil: sessions with nodes farther away than one hop."""
 
     backend: Annotated[
-        Literal["auto", "system", "none"],
+        Literal["auto", "system", "embedded", "none"],
         _help(
-            "`system` uses yggdrasil-go: one that runs, or a child of our own. `none` uses the link alone. `auto` takes"
-            " `system` where it answers, else none."
+            "`system` uses yggdrasil-go: one that runs, or a child of our own. `embedded` is a Yggdrasil node inside"
+            " meshnode, which needs no rights. `none` uses the link alone. `auto` takes a yggdrasil that runs, else"
+            " `embedded`."
         ),
     ] = "auto"
     admin: Annotated[
@@ -123,9 +124,13 @@ class OverlaySection(Section, frozen=True):
     port: Annotated[Port, _help("TCP port of sessions on the overlay address.")] = 21027
     peers: Annotated[
         tuple[str, ...],
+        _help("Yggdrasil peerings that are opened, for example `tls://host:port`. `meshnode peer add` adds to them."),
+    ] = ()
+    listen: Annotated[
+        tuple[str, ...],
         _help(
-            "Yggdrasil peerings a child of our own opens, for example `tls://host:port`. `meshnode peer add` adds to"
-            " them."
+            "Where `embedded`, or a child of our own, takes Yggdrasil peerings, for example `tls://[::]:9001`. Empty:"
+            " from neighbours on the link alone."
         ),
     ] = ()
 

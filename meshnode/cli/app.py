@@ -52,7 +52,8 @@ GROUPS = {
     "device": ("The devices of my persona.", ("list", "revoke", "adopt")),
     "peer": ("Yggdrasil peerings, kept over restarts.", ("add", "remove", "list")),
 }
-PARCEL = {"export": "export_parcel", "import": "import_parcel"}
+# Commands whose names are words of Python.
+RENAMED = {"export": "parcel:export_parcel", "import": "parcel:import_parcel", "exec": "inside:exec_"}
 
 
 def _build(*, whole: bool = False) -> App:
@@ -68,8 +69,8 @@ def _build(*, whole: bool = False) -> App:
     )
     for name in SINGLE:
         built.command(_command(f"meshnode.cli.{name}:{name}", whole), name=name)
-    for name, function in PARCEL.items():
-        built.command(_command(f"meshnode.cli.parcel:{function}", whole), name=name)
+    for name, place in RENAMED.items():
+        built.command(_command(f"meshnode.cli.{place}", whole), name=name)
     for group, (about, names) in GROUPS.items():
         inner = App(name=group, help=about)
         for name in names:

@@ -26,7 +26,7 @@ def run(
     ] = "",
     overlay: Annotated[
         Backend | None,
-        Parameter(help="Yggdrasil: a system daemon, none, or auto. Default: overlay.backend."),
+        Parameter(help="Yggdrasil: a system daemon, the embedded node, none, or auto. Default: overlay.backend."),
     ] = None,
     config: Annotated[
         Path | None, Parameter(help="Read this configuration instead of config.toml in the home.")
@@ -60,8 +60,6 @@ def _chosen(config: Config, interface: str, overlay: Backend | None) -> Config:
     """The configuration with what the command line says."""
     from msgspec.structs import replace
 
-    if overlay == "embedded":
-        raise UsageError("the embedded overlay is not part of this version; use --overlay system, auto or none")
     link = replace(config.link, interface=interface or config.link.interface)
     return replace(config, link=link, overlay=replace(config.overlay, backend=overlay or config.overlay.backend))
 

@@ -70,6 +70,7 @@ class OverlayInfo(Reply, frozen=True):
     interface: str = ""
     version: str = ""
     detail: str = ""
+    holder_pid: int = 0  # of the namespace the overlay is in; 0: the host sees it
 
 
 class NeighbourInfo(Reply, frozen=True):

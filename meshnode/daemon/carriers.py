@@ -34,6 +34,7 @@ def real_carriers(home: Home) -> Carriers:
         home.entropy,
         link=link.where if link else None,
         overlay=overlay.where,
+        overlay_socket=overlay.socket,
         link_port=config.link.port,
         overlay_port=config.overlay.port,
     )
@@ -47,7 +48,7 @@ def chosen_interface(config: Config) -> str:
     found = halow_interfaces()
     if len(found) == 1:
         return found[0]
-    if not found and config.overlay.backend == "system":
+    if not found and config.overlay.backend in ("system", "embedded"):
         return ""
     seen = f"there are several HaLow interfaces ({', '.join(found)})" if found else "no HaLow interface is found"
     raise LinkError(f"{seen}; name the one to use: meshnode run --interface IF")
@@ -63,7 +64,8 @@ def chosen_overlay(home: Home, interface: str) -> ChosenOverlay:
     """The overlay the configuration asks for; a child of our own peers on the bound interface, with our mesh alone."""
     asked = home.config.overlay
     child = ChildSettings(
-        seed=_overlay_seed(home) if asked.backend == "system" else b"",
+        seed=b"" if asked.backend == "none" else _overlay_seed(home),
+        listen=asked.listen,
         interface=interface,
         password=home.mesh.ygg,
         program=asked.program,
@@ -72,6 +74,7 @@ def chosen_overlay(home: Home, interface: str) -> ChosenOverlay:
     return ChosenOverlay(
         asked.backend,
         child,
+        entropy=home.entropy,
         home=home.path,
         runtime=Path(runtime) if runtime else None,
         admin=asked.admin,

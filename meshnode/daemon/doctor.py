@@ -144,18 +144,19 @@ def _overlay(backend: str, address: str, detail: str) -> CheckInfo:
         return _ok("overlay", f"{backend}, {address}")
     return CheckInfo(
         name="overlay", state="warn" if backend != "none" else "ok", detail=detail or "none: link only",
-        remedy="start yggdrasil, or choose --overlay none" if backend != "none" else "",
+        remedy="start yggdrasil, or choose --overlay embedded or none" if backend != "none" else "",
     )  # fmt: skip
 
 
 def _program(config: Config) -> CheckInfo:
     if config.overlay.backend == "none":
         return _ok("overlay", "none: link only")
-    if found := shutil.which(config.overlay.program):
+    if config.overlay.backend != "embedded" and (found := shutil.which(config.overlay.program)):
         return _ok("overlay", f"{found} is there")
-    state = "fail" if config.overlay.backend == "system" else "warn"
-    return CheckInfo(name="overlay", state=state, detail=f"the program {config.overlay.program} is not installed",
-                     remedy="install yggdrasil 0.5.12 or newer, or choose --overlay none")  # fmt: skip
+    if config.overlay.backend != "system":
+        return _ok("overlay", "embedded: a Yggdrasil node of meshnode's own")
+    return CheckInfo(name="overlay", state="fail", detail=f"the program {config.overlay.program} is not installed",
+                     remedy="install yggdrasil 0.5.12 or newer, or choose --overlay embedded")  # fmt: skip
 
 
 def _clock(source: str) -> CheckInfo:

@@ -54,6 +54,7 @@ class ChildSettings:
     password: str = field(repr=False, default="")  # of multicast peering: strangers' daemons are left alone
     program: str = "yggdrasil"
     tun: str = "auto"
+    listen: tuple[str, ...] = ()  # peering URIs to be dialled at
     log_level: str = "warn"
 
 
@@ -69,7 +70,7 @@ def configuration(settings: ChildSettings, socket: Path) -> dict[str, object]:
     }
     made: dict[str, object] = {
         "Peers": [],
-        "Listen": [],
+        "Listen": list(settings.listen),
         "AdminListen": f"unix://{socket}",
         "MulticastInterfaces": [multicast] if settings.interface else [],
         "IfName": settings.tun,

@@ -1,14 +1,15 @@
 """Which overlay this node has: what `--overlay` means.
 
-auto       a yggdrasil that runs, as soon as one answers; until then the link alone
+auto       a yggdrasil that runs, else the node in this process; where that cannot be, the link alone until one answers
 system     a yggdrasil that runs, else a child of our own
-embedded   not in this version
+embedded   the node in this process, with or without rights
 none       the link alone
 """
 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,8 +17,12 @@ import structlog
 import trio
 
 from meshnode.core.inputs import Input
-from meshnode.errors import UsageError
+from meshnode.core.ports import Entropy
+from meshnode.errors import LinkError, OverlayError, UsageError
 from meshnode.overlay.child import Child, ChildSettings, check_rights, find_program, socket_place
+from meshnode.overlay.embedded.host.engine import EngineSettings
+from meshnode.overlay.embedded.host.multicast import Group
+from meshnode.overlay.embedded.overlay import EmbeddedOverlay
 from meshnode.overlay.none import NoOverlay
 from meshnode.overlay.peers import PeerBook
 from meshnode.overlay.system import DEFAULT_ENDPOINTS, LOOK_EVERY_S, SystemOverlay
@@ -26,7 +31,7 @@ ADMIN_VARIABLE = "MESHNODE_YGGDRASIL_ADMIN"
 CHILD_ANSWERS_WITHIN_S = 10.0
 LOOK_FOR_CHILD_S = 0.1
 
-ALONE = "No yggdrasil answers here: sessions run over the link alone until one does."
+ALONE = "No yggdrasil answers here, and none of our own can run"
 
 _log = structlog.get_logger("overlay")
 
@@ -48,17 +53,18 @@ class ChosenOverlay:
         wanted: str,
         child: ChildSettings,
         *,
+        entropy: Entropy,
         home: Path,
         runtime: Path | None = None,
         admin: str = "",
         peers: Sequence[str] = (),
     ) -> None:
-        if wanted == "embedded":
-            raise UsageError("The embedded overlay is not in this version; use --overlay system, auto or none.")
-        if wanted not in ("auto", "system", "none"):
-            raise UsageError(f"There is no overlay called {wanted}; use auto, system or none.")
+        if wanted not in ("auto", "system", "embedded", "none"):
+            raise UsageError(f"There is no overlay called {wanted}; use auto, system, embedded or none.")
         self._wanted = wanted
         self._child = child
+        self._entropy = entropy
+        self._mark = home / "overlay.mark"
         self._runtime = runtime or home / "run"
         self._book = PeerBook(home / "peers.json", tuple(peers))
         self._endpoints = endpoints(admin)
@@ -69,12 +75,15 @@ class ChosenOverlay:
         if self._wanted == "none":
             await self._now.run(inputs, task_status=task_status)
             return
+        if self._wanted == "embedded":
+            await self._embedded(inputs, task_status)
+            return
         found = SystemOverlay(self._endpoints, self._book)
         if await found.look(inputs):
             self._now = found
             await found.run(inputs, task_status=task_status)
         elif self._wanted == "auto":
-            await self._alone(found, inputs, task_status)
+            await self._embedded_or_alone(found, inputs, task_status)
         else:
             await self._with_child(inputs, task_status)
 
@@ -94,10 +103,34 @@ class ChosenOverlay:
         """Stop peering with it."""
         await self._now.remove_peer(uri)
 
-    async def _alone(self, found: SystemOverlay, inputs: Inputs, task_status: trio.TaskStatus[None]) -> None:
+    def socket(self, family: int, kind: int) -> socket.socket:
+        """A socket that sees the overlay, wherever that is."""
+        if isinstance(self._now, EmbeddedOverlay):
+            return self._now.socket(family, kind)
+        return socket.socket(family, kind)
+
+    async def _embedded(self, inputs: Inputs, task_status: trio.TaskStatus[None]) -> None:
+        child = self._child
+        groups = (Group(child.interface, child.password.encode()),) if child.interface else ()
+        settings = EngineSettings(child.seed, tun=child.tun, listen=child.listen, groups=groups)
+        with socket_place(self._runtime) as admin:
+            overlay = EmbeddedOverlay(settings, self._entropy, mark=self._mark, admin=admin, book=self._book)
+            self._now = overlay
+            await overlay.run(inputs, task_status=task_status)
+
+    async def _embedded_or_alone(
+        self, found: SystemOverlay, inputs: Inputs, task_status: trio.TaskStatus[None]
+    ) -> None:
+        try:
+            await self._embedded(inputs, task_status)
+        except* (OverlayError, LinkError) as failed:
+            reason = _first(failed)
+        await self._alone(found, inputs, task_status, f"{ALONE}: {reason}")
+
+    async def _alone(self, found: SystemOverlay, inputs: Inputs, task_status: trio.TaskStatus[None], why: str) -> None:
         """Go on without, and attach when a daemon starts after us."""
-        self._now = NoOverlay(ALONE)
-        _log.warning("no yggdrasil", detail=ALONE)
+        self._now = NoOverlay(why)
+        _log.warning("no yggdrasil", detail=why)
         task_status.started()
         while not await found.look(inputs):  # noqa: ASYNC110 - the daemon has to be asked
             await trio.sleep(LOOK_EVERY_S)
@@ -118,6 +151,12 @@ class ChosenOverlay:
                         await trio.sleep(LOOK_FOR_CHILD_S)
                 await nursery.start(attached.run, inputs)
                 task_status.started()
+
+
+def _first(failed: BaseException) -> str:
+    while isinstance(failed, BaseExceptionGroup):
+        failed = failed.exceptions[0]
+    return str(failed)
 
 
 class ChildOverlay(SystemOverlay):

@@ -23,12 +23,13 @@ from meshnode.core.identity.keys import Keys
 from meshnode.core.inputs import DialFailed
 from meshnode.core.ports import Entropy, Sealer
 from meshnode.core.sealing.mesh import MeshKeys
-from meshnode.errors import LinkError
+from meshnode.errors import LinkError, OverlayError
 from meshnode.peering.places import LINK_PORT, OVERLAY_PORT
 from meshnode.peering.session import STALL_S
 from meshnode.peering.sessions import Inputs, Sessions, Way
 
 Where = Callable[[], tuple[str, str]]  # interface and address, empty texts where there is none
+MakeSocket = Callable[[int, int], socket.socket]  # of a family and a type; the overlay may be in a namespace
 
 LOOK_EVERY_S = 1.0
 CONNECT_WITHIN_S = 15.0  # three tries of a first packet on a lossy link
@@ -71,10 +72,12 @@ class TcpSessions(Sessions):
         *,
         link: Where | None = None,
         overlay: Where | None = None,
+        overlay_socket: MakeSocket = socket.socket,
         link_port: int = LINK_PORT,
         overlay_port: int = OVERLAY_PORT,
     ) -> None:
         super().__init__(keys, mesh, sealer, entropy)
+        self._makers: dict[str, MakeSocket] = {"link": socket.socket, "overlay": overlay_socket}
         self._wheres = {"link": (link, link_port), "overlay": (overlay, overlay_port)}
         self._asked, self._to_dial = trio.open_memory_channel[tuple[str, str]](DIALS_AT_ONCE)
         self._refused: list[str] = []
@@ -125,7 +128,7 @@ class TcpSessions(Sessions):
 
     def _opened(self, place: _Place) -> trio.SocketListener | None:
         """A listener, or None while the address cannot be bound."""
-        listener = _socket(place)
+        listener = _socket(place, self._makers[place.carrier])
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(_sockaddr(place, place.address, place.port))
@@ -175,7 +178,7 @@ class TcpSessions(Sessions):
             place = self._place(carrier)
             if place is None:
                 raise LinkError("there is no address to dial from now")
-            stream = await _connected(place, address)
+            stream = await _connected(place, address, self._makers[place.carrier])
         except LinkError as error:
             await inputs.send(DialFailed(address, str(error)))
             return
@@ -184,9 +187,9 @@ class TcpSessions(Sessions):
         await self.call(stream, place.way(address), inputs)
 
 
-async def _connected(place: _Place, address: str) -> trio.SocketStream:
+async def _connected(place: _Place, address: str, make: MakeSocket) -> trio.SocketStream:
     with ExitStack() as unless_connected:
-        link = trio.socket.from_stdlib_socket(_socket(place))
+        link = trio.socket.from_stdlib_socket(_socket(place, make))
         unless_connected.callback(link.close)
         try:
             with trio.fail_after(CONNECT_WITHIN_S):
@@ -198,8 +201,11 @@ async def _connected(place: _Place, address: str) -> trio.SocketStream:
         return trio.SocketStream(link)
 
 
-def _socket(place: _Place) -> socket.socket:
-    made = socket.socket(socket.AF_INET6, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+def _socket(place: _Place, make: MakeSocket) -> socket.socket:
+    try:
+        made = make(socket.AF_INET6, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    except OverlayError as error:
+        raise LinkError(str(error)) from error
     try:
         if place.interface:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, place.interface.encode())

@@ -10,7 +10,7 @@ import pytest
 from meshnode.cli import app
 from support.commands import Commands
 
-EVERY = [*((name,) for name in (*app.SINGLE, *app.PARCEL)), *((g, n) for g, (_, ns) in app.GROUPS.items() for n in ns)]
+EVERY = [*((name,) for name in (*app.SINGLE, *app.RENAMED)), *((g, n) for g, (_, ns) in app.GROUPS.items() for n in ns)]
 ASKS_A_NODE = [
     ("status",),
     ("send", "Bo", "hi"),

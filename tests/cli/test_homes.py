@@ -214,7 +214,6 @@ def test_run_without_an_interface_says_what_to_do(meshnode: Commands) -> None:
     ran = meshnode("run", "--overlay", "none")
     assert ran.code == 1
     assert "--interface" in ran.err
-    assert meshnode("run", "--overlay", "embedded").code == 1
 
 
 def test_reading_a_home_at_rest_writes_nothing(meshnode: Commands) -> None:

@@ -34,7 +34,7 @@ def test_a_page_that_is_made_is_current(page: str, current) -> None:
 
 def test_every_command_is_documented_with_an_example() -> None:
     text = (HOW_TO / "commands.md").read_text()
-    names = [*app.SINGLE, *app.PARCEL, *(f"{group} {name}" for group, (_, ns) in app.GROUPS.items() for name in ns)]
+    names = [*app.SINGLE, *app.RENAMED, *(f"{group} {name}" for group, (_, ns) in app.GROUPS.items() for name in ns)]
     for name in names:
         section = text.split(f"## meshnode {name}\n")[1].split("\n## ")[0]
         assert re.search(rf"^(echo .* \| )?meshnode {name}\b", section, re.MULTILINE), name

@@ -7,9 +7,11 @@ from meshnode.core.inputs import PeerSeen
 from meshnode.errors import OverlayError, UsageError
 from meshnode.overlay.child import ChildSettings
 from meshnode.overlay.choose import ADMIN_VARIABLE, ALONE, ChosenOverlay, endpoints
+from meshnode.overlay.embedded.host import tun
 from meshnode.overlay.peers import PeerBook
 from meshnode.overlay.system import SystemOverlay
 from support.fake_yggdrasil import ADDRESS, FAR_ADDRESS, KEY, FakeYggdrasil, outbound, up
+from support.ygg_net import Seeded
 
 
 @pytest.fixture
@@ -139,8 +141,16 @@ async def test_the_first_endpoint_that_answers_is_taken(daemon, heard, tmp_path)
     await overlay._attached().aclose()
 
 
+NO_TUN = FileNotFoundError(2, "No such file", "/dev/net/tun")
+
+
+def no_tun(name, address, mtu):
+    raise NO_TUN
+
+
 def chosen(wanted, tmp_path, admin):
-    return ChosenOverlay(wanted, ChildSettings(program="no-such-yggdrasil"), home=tmp_path, admin=admin)
+    settings = ChildSettings(seed=b"k" * 32, program="no-such-yggdrasil")
+    return ChosenOverlay(wanted, settings, entropy=Seeded(1), home=tmp_path, admin=admin)
 
 
 @pytest.mark.parametrize("wanted", ["auto", "system"])
@@ -152,12 +162,16 @@ async def test_a_running_daemon_is_taken(daemon, heard, nursery, tmp_path, wante
     nursery.cancel_scope.cancel()
 
 
-async def test_auto_goes_on_alone_says_so_and_attaches_when_a_daemon_starts(heard, nursery, tmp_path, autojump_clock):
+async def test_auto_goes_on_alone_says_so_and_attaches_when_a_daemon_starts(
+    heard, nursery, tmp_path, autojump_clock, monkeypatch
+):
+    monkeypatch.setattr(tun, "may_make_tun", lambda: True)
+    monkeypatch.setattr(tun.holder, "make_tun", no_tun)
     fake = FakeYggdrasil(tmp_path / "late.sock")
     overlay = chosen("auto", tmp_path, fake.endpoint)
     await nursery.start(overlay.run, heard[0])
     assert overlay.status()["backend"] == "none"
-    assert overlay.status()["detail"] == ALONE
+    assert overlay.status()["detail"] == f"{ALONE}: {tun.holder.explain(NO_TUN)}"
     with pytest.raises(OverlayError):
         await overlay.add_peer("tls://h:1")
     await nursery.start(fake.run)
@@ -182,10 +196,9 @@ async def test_none_is_none(heard, nursery, tmp_path):
     nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("wanted", ["embedded", "best"])
-def test_what_there_is_not_is_one_sentence(tmp_path, wanted):
+def test_what_there_is_not_is_one_sentence(tmp_path):
     with pytest.raises(UsageError, match=r"use"):
-        chosen(wanted, tmp_path, "")
+        chosen("best", tmp_path, "")
 
 
 def test_where_a_daemon_is_looked_for(monkeypatch):

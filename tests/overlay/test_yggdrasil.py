@@ -24,6 +24,7 @@ from meshnode.overlay.uris import parse_peer_uri
 from meshnode.peering.tcp import TcpSessions
 from support import netns
 from support.session_peers import MESH, identity, running, until
+from support.ygg_net import Seeded
 
 pytestmark = [pytest.mark.netns, pytest.mark.ygg]
 
@@ -42,7 +43,7 @@ def wire():
 def child(number: int, home: Path) -> ChosenOverlay:
     home.mkdir(exist_ok=True)
     settings = ChildSettings(seed=bytes([number]) * 32, interface="halow0", password="valley", tun="ygg0")
-    return ChosenOverlay("system", settings, home=home, admin=f"unix://{home}/none.sock")
+    return ChosenOverlay("system", settings, entropy=Seeded(number), home=home, admin=f"unix://{home}/none.sock")
 
 
 @asynccontextmanager
@@ -118,7 +119,8 @@ from meshnode.overlay.choose import ChosenOverlay
 
 async def main():
     home = Path(sys.argv[1])
-    overlay = ChosenOverlay("system", ChildSettings(seed=b"k" * 32), home=home, admin=f"unix://{home}/none.sock")
+    settings = ChildSettings(seed=b"k" * 32)
+    overlay = ChosenOverlay("system", settings, entropy=None, home=home, admin=f"unix://{home}/none.sock")
     inlet, outlet = trio.open_memory_channel(100)
     async with trio.open_nursery() as nursery:
         await nursery.start(overlay.run, inlet)
