@@ -102,6 +102,28 @@ class LinkSection(Section, frozen=True):
     ] = 300_000
 
 
+class RadioSection(Section, frozen=True):
+    """Where the radio is, and what the law allows it there. Nothing is guessed: without a country no law is known."""
+
+    country: Annotated[
+        Annotated[str, Meta(pattern="^([A-Za-z]{2})?$")],
+        _help("Two letters of the country the radio is in, for example `DE`. Empty: no law is kept."),
+    ] = ""
+    plan: Annotated[str, _help("Channel plan, where the country has several (Australia).")] = ""
+    fixed_access_point: Annotated[
+        bool,
+        _help("The radio is a fixed access point, which Europe allows 10 % of the hour; portable nodes have 2.8 %."),
+    ] = False
+    beacon_interval_tu: Annotated[
+        Annotated[int, Meta(ge=0, le=65_535)],
+        _help("Interval of the radio's own beacons in units of 1.024 ms, as an access point or a mesh; 0: none."),
+    ] = 0
+    others_percent: Annotated[
+        Annotated[int, Meta(ge=0, le=50)],
+        _help("Part of the allowed hour for all others on the interface: Yggdrasil, sessions, a person's own traffic."),
+    ] = 20
+
+
 class OverlaySection(Section, frozen=True):
     """Yggdrasil: sessions with nodes farther away than one hop."""
 
@@ -168,6 +190,7 @@ class Config(Section, frozen=True):
     messages: MessagesSection = MessagesSection()
     store: StoreSection = StoreSection()
     link: LinkSection = LinkSection()
+    radio: RadioSection = RadioSection()
     overlay: OverlaySection = OverlaySection()
     control: ControlSection = ControlSection()
     journal: JournalSection = JournalSection()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from meshnode.cli import say
 from meshnode.cli.ask import ask
 from meshnode.cli.neighbours import table
@@ -28,7 +30,7 @@ def _facts(status: replies.StatusReply) -> list[str]:
         ("holds", _counts(status.counts)),
         ("store", f"{say.size(status.store.bytes)} of {say.size(status.store.limit)}"),
         ("clock", _clock(status.clock)),
-        ("airtime", ", ".join(f"{name} {value:g}" for name, value in status.airtime.items()) or "none used"),
+        ("airtime", "; ".join(_airtime(status.airtime)) or "none used"),
     )
     return [f"{name + ':':<11} {text}" for name, text in rows]
 
@@ -60,6 +62,17 @@ def _clock(clock: replies.ClockInfo) -> str:
     if clock.uncertainty_s is None:
         return "date not known; messages go without one"
     return f"{clock.source}, within {clock.uncertainty_s:.1f} s"
+
+
+def _airtime(airtime: dict[str, float]) -> Iterator[str]:
+    """For each link what the last hour held, and what it may hold."""
+    links = [name.removeprefix("used_s_") for name in airtime if name.startswith("used_s_")]
+    for link in links:
+        used, others = airtime[f"used_s_{link}"], airtime.get(f"others_s_{link}", 0.0)
+        shared = f" and {others:.1f} s by others" if others else ""
+        law = f" of {allowed:.1f} s allowed" if (allowed := airtime.get(f"allowed_s_{link}")) is not None else ""
+        waits = f", {wait:.1f} s waiting" if (wait := airtime.get(f"backlog_s_{link}", 0.0)) else ""
+        yield f"{link}: {used:.1f} s used{shared} in the last hour{law}{waits}"
 
 
 def _warnings(status: replies.StatusReply) -> list[str]:

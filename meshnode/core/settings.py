@@ -29,7 +29,8 @@ class Law:
     burst_us: int = 0  # the longest transmission; 0: as long as it takes
     omit_responses: bool = False  # the acknowledgements a radio sends are not counted
     standing_ppm: int = 0  # what the radio sends by itself: beacons
-    reserve_ppm: int = 0  # kept free for what others send on this interface and nobody can hold back
+    reserve_ppm: int = 0  # kept free for what others send on this interface
+    others_held: bool = False  # the host holds them to the reserve; else it is a hope
 
     @property
     def limited(self) -> bool:

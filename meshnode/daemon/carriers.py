@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 from meshnode.config import Config
 from meshnode.daemon.files import write_private
 from meshnode.daemon.home import Home
+from meshnode.daemon.law import law_of
 from meshnode.daemon.main import Carriers
 from meshnode.errors import LinkError
 from meshnode.overlay.child import ChildSettings
@@ -25,7 +27,8 @@ def real_carriers(home: Home) -> Carriers:
     """What the configuration of a home asks for."""
     config = home.config
     interface = chosen_interface(config)
-    link = UdpLink(interface, config.link_settings(), port=config.link.port) if interface else None
+    settings = replace(config.link_settings(), law=law_of(config.radio))
+    link = UdpLink(interface, settings, port=config.link.port) if interface else None
     overlay = chosen_overlay(home, interface)
     sessions = TcpSessions(
         home.keys,

@@ -31,6 +31,17 @@ ADVICE: dict[str, Advice] = {
         "Nothing: they leave as the hour moves on. `meshnode status` shows what was used, and by whom. Move large"
         " things by another way (`meshnode export`), or use a faster rate.",
     ),
+    "airtime_unshaped": Advice(
+        "The law limits the radio's hour, and the node may not set the classes of the interface (CAP_NET_ADMIN), or a"
+        " person has set their own. A reserve is kept for what others send there; who sends more breaks the law.",
+        "Run the node as the service (`meshnode service install`), or let nothing else use the interface:"
+        " `--overlay none`, no routes over it.",
+    ),
+    "beacons_too_often": Advice(
+        "An access point or a mesh radio sends beacons by itself, at the slowest rate: ten a second take 3.2 % of the"
+        " air, more than a portable node has in Europe.",
+        "Give the radio a longer beacon interval (1000 TU), and say so in radio.beacon_interval_tu.",
+    ),
     "history_split": Advice(
         "Two blocks of one device stand at the same place of its history: often a backup that was put back, or a card"
         " that was copied.",

@@ -11,6 +11,7 @@ from meshnode.control.feed import Feed
 from meshnode.control.replies import utc_text
 from meshnode.core.inputs import LinkChanged
 from meshnode.core.notices import BranchAdopted, ForkFound, MessageFiled, Notice, Warned
+from meshnode.core.settings import Law
 from meshnode.daemon import wording
 from meshnode.daemon.book import Book
 from meshnode.daemon.clock import PoweredClock
@@ -71,8 +72,21 @@ class Town:
             self.publish(told.InterfaceNotice(at=self.at, name=change.link, state="up" if up else "down"))
         if up:
             self._health.clear("link_missing")
+            self._note_law(change)
         else:
             self.link_missing(change.link, "gone or down")
+
+    def _note_law(self, change: LinkChanged) -> None:
+        """Whether the law can be kept on this interface."""
+        law = change.settings.law if change.settings else Law()
+        if law.limited and not law.others_held and law.reserve_ppm:
+            self.tell(Warned("airtime_unshaped", f"What others send on {change.link} is counted, but cannot be held."))
+        else:
+            self._health.clear("airtime_unshaped")
+        if law.limited and law.standing_ppm >= law.duty_ppm:
+            self.tell(Warned("beacons_too_often", f"The beacons of {change.link} alone use more than the law allows."))
+        else:
+            self._health.clear("beacons_too_often")
 
     def link_missing(self, name: str, state: str) -> None:
         """Nothing can be sent or heard there."""

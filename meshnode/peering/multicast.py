@@ -8,6 +8,9 @@
 What is read is only what can have come from this link: hop limit 255, a link-local source that is not our own, the
 bound interface, the group or our own address as destination, at most 1,200 bytes. The rest is dropped and counted.
 Reading waits while the core is busy; then the kernel's buffer overflows, which is where a flood belongs.
+
+Where the law limits the hour, what others send on the interface is held to its share (shaping.py), and the core is told
+the interface's counters now and then.
 """
 
 from __future__ import annotations
@@ -17,19 +20,22 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import trio
 
-from meshnode.core.inputs import FrameReceived, Input, LinkChanged
+from meshnode.core.inputs import FrameReceived, Input, LinkChanged, LinkUsed
 from meshnode.core.settings import LinkSettings
 from meshnode.errors import LinkError
 from meshnode.peering.interface import Interface, News, check_name, interface_news, read_interface
 from meshnode.peering.places import HOP_LIMIT, LINK_GROUP, LINK_PORT, MAX_DATAGRAM
 from meshnode.peering.radio import RadioFile, radio_state_path
+from meshnode.peering.shaping import Shaping
+from meshnode.peering.usage import read_usage
 
 BURST = 64  # datagrams read before others get a turn
+COUNT_EVERY_S = 5.0  # what others send can only be booked afterwards
 SEND_BUFFER = 64 * 1024  # half a second at 1 Mbit/s: the core paces, a longer queue would only add delay
 
 _ROOM = MAX_DATAGRAM + 1  # one more than allowed, so that a longer one shows
@@ -132,16 +138,39 @@ class UdpLink:
 
     async def _serve(self, found: Interface, inputs: trio.MemorySendChannel[Input], news: News) -> None:
         """One life of the socket: as long as interface and address stay."""
+        shaping = Shaping(found.index, self._port)
         with self._open(found) as self._socket:
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._receive, self._socket, found, inputs)
+                    nursery.start_soon(self._count, inputs)
                     while self._found == found:
-                        await inputs.send(LinkChanged(self.name, self._settings))
+                        await inputs.send(LinkChanged(self.name, await self._held(shaping)))
                         await self._changed(news)
                     nursery.cancel_scope.cancel()
             finally:
                 self._socket = None
+                if self._settings.law.limited:
+                    with trio.CancelScope(shield=True):
+                        await trio.to_thread.run_sync(shaping.release)
+
+    async def _held(self, shaping: Shaping) -> LinkSettings:
+        """The settings, once what others send is held to its share where the law and the system want it so."""
+        settings = self._settings
+        if not settings.law.limited or not settings.law.reserve_ppm:
+            return settings
+        held = await trio.to_thread.run_sync(shaping.hold, settings)
+        return replace(settings, law=replace(settings.law, others_held=held))
+
+    async def _count(self, inputs: trio.MemorySendChannel[Input]) -> None:
+        """Tell the interface's counters whenever they moved, where the law limits the hour."""
+        told: LinkUsed | None = None
+        while True:
+            seen = read_usage(self.name, self._radio.retries) if self._settings.law.limited else None
+            if seen is not None and seen != told:
+                told = seen
+                await inputs.send(seen)
+            await trio.sleep(COUNT_EVERY_S)
 
     def _open(self, found: Interface) -> socket.socket:
         opened = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)

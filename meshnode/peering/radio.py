@@ -3,15 +3,17 @@
 Whoever knows the radio (its own part of the daemon, or a lab) writes a small JSON file and may rewrite it at any time:
 
     {"unicast_bps": 1000000, "multicast_bps": 300000, "multicast": true,
-     "unicast_payload": 1200, "multicast_payload": 384}
+     "unicast_payload": 1200, "multicast_payload": 384, "retries": 0}
 
-Each field may be missing. Payloads that are not given follow from the rates: below 400 kbit/s (1 MHz at MCS 0 or 10)
-a frame of 1,200 bytes would hold the channel for 30 ms and more, and group frames cannot be fragmented there.
+Each field may be missing. `retries` counts the frames the radio sent again since it started. Payloads that are not
+given follow from the rates: below 400 kbit/s (1 MHz at MCS 0 or 10) a frame of 1,200 bytes would hold the channel for
+30 ms and more, and group frames cannot be fragmented there.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -33,6 +35,7 @@ class RadioState(msgspec.Struct, frozen=True):
     multicast: bool | None = None
     unicast_payload: int | None = None
     multicast_payload: int | None = None
+    retries: int = 0
 
 
 def radio_state_path() -> Path | None:
@@ -53,6 +56,11 @@ class RadioFile:
         """`base`, with what the radio knows better."""
         self._refresh()
         return merged(base, self._state)
+
+    @property
+    def retries(self) -> int:
+        """Frames sent again, as last read."""
+        return self._state.retries
 
     def _refresh(self) -> None:
         if self._path is None:
@@ -79,7 +87,8 @@ def merged(base: LinkSettings, state: RadioState) -> LinkSettings:
     """`base` with the fields of `state` that are given and possible."""
     unicast_bps = state.unicast_bps if _possible(state.unicast_bps) else None
     multicast_bps = state.multicast_bps if _possible(state.multicast_bps) else None
-    return LinkSettings(
+    return replace(
+        base,
         unicast_payload=_payload(state.unicast_payload, unicast_bps, base.unicast_payload),
         multicast_payload=_payload(state.multicast_payload, multicast_bps, base.multicast_payload),
         unicast_bps=unicast_bps or base.unicast_bps,

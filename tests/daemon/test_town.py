@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ from meshnode.core.ids import BlockId, LogId, NodeKey, PersonaKey
 from meshnode.core.inputs import LinkChanged
 from meshnode.core.notices import BranchAdopted, ForkFound, NeighbourChanged, SessionMet, Warned
 from meshnode.core.records import ContactRecord
-from meshnode.core.settings import LinkSettings
+from meshnode.core.settings import Law, LinkSettings
 from meshnode.daemon.clock import PoweredClock
 from meshnode.daemon.health import Health
 from meshnode.daemon.town import Town
@@ -99,3 +100,14 @@ async def test_an_interface_that_is_away_is_a_warning_until_it_is_back() -> None
     assert [one.code for one in health.held()] == ["link_missing"]
     town.link_changed(LinkChanged("halow0", LinkSettings()))
     assert health.held() == ()
+
+
+async def test_a_law_that_cannot_be_kept_is_told_until_it_can() -> None:
+    town, health, _ = await a_town()
+    law = Law(duty_ppm=28_000, reserve_ppm=5_600, standing_ppm=32_000)
+    town.link_changed(LinkChanged("halow0", LinkSettings(law=law)))
+    assert [one.code for one in health.held()] == ["airtime_unshaped", "beacons_too_often"]
+    town.link_changed(LinkChanged("halow0", LinkSettings(law=replace(law, standing_ppm=3_200, others_held=True))))
+    assert not health.held()
+    town.link_changed(LinkChanged("halow0", LinkSettings()))
+    assert not health.held()

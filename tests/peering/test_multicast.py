@@ -3,13 +3,15 @@
 import json
 import socket
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import trio
 
-from meshnode.core.inputs import FrameReceived, LinkChanged
-from meshnode.core.settings import LinkSettings
+from meshnode.core.inputs import FrameReceived, LinkChanged, LinkUsed
+from meshnode.core.settings import Law, LinkSettings
 from meshnode.errors import LinkError, UsageError
+from meshnode.peering import multicast
 from meshnode.peering.interface import read_interface
 from meshnode.peering.multicast import UdpLink, refusal
 from meshnode.peering.places import LINK_GROUP, LINK_PORT
@@ -184,3 +186,30 @@ def test_each_reason_to_refuse_has_its_counter():
     assert refusal(b"x", 0, near, (255, own, 8), own, 7) == "received_elsewhere"
     assert refusal(b"x", 0, near, (255, far, 7), own, 7) == "received_elsewhere"
     assert refusal(b"x", 0, own, (255, group, 7), own, 7) == "received_own_echo"
+
+
+async def test_where_the_law_limits_the_hour_others_are_held_and_counted(wire, monkeypatch):
+    calls = []
+
+    class Held:
+        def __init__(self, index, port):
+            calls.append(("for", index, port))
+
+        def hold(self, settings):
+            calls.append("hold")
+            return True
+
+        def release(self):
+            calls.append("release")
+
+    monkeypatch.setattr(multicast, "Shaping", Held)
+    law = Law(duty_ppm=28_000, reserve_ppm=5_600)
+    left = UdpLink("left", LinkSettings(law=law))
+    async with running(left) as (heard,):
+        said = [await heard.receive(), await heard.receive()]
+        (changed,) = (one for one in said if isinstance(one, LinkChanged))
+        (used,) = (one for one in said if isinstance(one, LinkUsed))
+        assert changed.settings.law == replace(law, others_held=True)
+        assert used.link == "left"
+        assert calls == [("for", read_interface("left").index, LINK_PORT), "hold"]
+    assert calls[-1] == "release"

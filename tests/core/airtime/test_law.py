@@ -51,6 +51,7 @@ class Station:
         self.outbox.laws.link_changed(LINK, self.settings)
         self.outbox.seal = lambda link, to, plaintext: (None if to is None else "bo", plaintext + bytes(29))
         self.air: list[tuple[float, int]] = []
+        self.octets = 0  # as a kernel counts them
         self.sent: list[Outgoing] = []
         self.outbox.on_sent = self.sent.append
         self.kept = records
@@ -71,6 +72,7 @@ class Station:
                 self.warned.append(effect.notice)
             elif isinstance(effect, Send):
                 self.air.append((self.ctx.now, airtime(effect, self.settings)))
+                self.octets += len(effect.data) + 62
 
     def run(self, until: float) -> None:
         """Every turn the outbox asks for."""
@@ -262,6 +264,23 @@ def test_an_emergency_still_leaves_when_everything_else_waits() -> None:
     station.put(cls=1, size=200, to=None, key=b"help again")
     station.run(3010)
     assert [out.key for out in station.sent][-1] == b"help again", "what may not leave does not ride either"
+
+
+def test_an_overlay_nobody_holds_takes_our_part_first_and_then_silences_us() -> None:
+    """Ours and theirs together: what was counted of theirs is never added to."""
+    station, theirs = Station(Law(duty_ppm=28_000, reserve_ppm=5_600)), list[tuple[float, int]]()
+    flood(station, cls=0, count=1500)
+    station.outbox.laws.used(LinkUsed(LINK, 0, 0, 0, 0, 0, 0))
+    for turn in range(1, 720):
+        station.run(turn * 5.0)
+        sent, octets = len(station.air) + 4 * turn, station.octets + 4 * 1_300 * turn
+        station.outbox.laws.used(LinkUsed(LINK, sent, octets, 0, 0, 0, 0))
+        theirs.append((turn * 5.0, 4 * packet_ns(1_286, S1gRate(1, 10))))
+    ours, all_of_it = busiest(station.air, 3600), sum(ns for _, ns in theirs)
+    assert all_of_it > 100.8 * SECOND, "it broke the law by itself"
+    last = station.air[-1][0]
+    assert ours + sum(ns for at, ns in theirs if at <= last) <= 0.95 * 100.8 * SECOND
+    assert len(station.sent) < 1500
 
 
 def test_silence_between_datagrams_and_none_that_lasts_too_long() -> None:
