@@ -175,6 +175,10 @@ class Channel:
             deliveries += happen(at_ns)
         return deliveries
 
+    def knows(self, src: int, dst: int) -> bool:
+        """Whether the topology has a link from one to the other, up or down."""
+        return (src, dst) in self._originals
+
     def waiting(self, node: int) -> int:
         """Frames in the node's queue, the one on the air included."""
         return len(self._radios[node].queue)

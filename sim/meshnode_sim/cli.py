@@ -205,6 +205,8 @@ def _with_links(scenario: Scenario) -> Scenario:
     """The lab's radio knows links; what has none is refused."""
     if scenario.topology.shape == "trace":
         raise UsageError("a contact trace is played in virtual time: use `meshnode-sim run`")
+    if scenario.radio.level == "radio":
+        raise UsageError('level "radio" is played in virtual time: use `meshnode-sim run`')
     return scenario
 
 

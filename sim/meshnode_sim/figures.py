@@ -20,12 +20,17 @@ def radio_state(scenario: Scenario) -> dict[str, int | bool]:
 def link_settings(scenario: Scenario) -> LinkSettings:
     """What the modelled radio tells a node about itself."""
     rate, basic = rates(scenario.radio)
+    return link_settings_for(rate.bps, basic.bps, multicast=scenario.radio.multicast)
+
+
+def link_settings_for(unicast_bps: int, multicast_bps: int, *, multicast: bool) -> LinkSettings:
+    """With the payloads that fit one transmission at these rates."""
     return LinkSettings(
-        unicast_bps=rate.bps,
-        multicast_bps=basic.bps,
-        unicast_payload=WIDE_PAYLOAD if rate.bps > 300_000 else NARROW_PAYLOAD,
-        multicast_payload=WIDE_PAYLOAD if basic.bps > 600_000 else NARROW_PAYLOAD,
-        multicast=scenario.radio.multicast,
+        unicast_bps=unicast_bps,
+        multicast_bps=multicast_bps,
+        unicast_payload=WIDE_PAYLOAD if unicast_bps > 300_000 else NARROW_PAYLOAD,
+        multicast_payload=WIDE_PAYLOAD if multicast_bps > 600_000 else NARROW_PAYLOAD,
+        multicast=multicast,
     )
 
 

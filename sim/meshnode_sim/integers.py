@@ -59,3 +59,15 @@ def power_of_two(exponent: int) -> int:
     between = ((rest - LOG2[low]) << 20) // (LOG2[low + 1] - LOG2[low])
     mantissa = ONE + (low << 20) + between  # 2^20 of these are one step
     return mantissa >> -whole if whole > -64 else 0
+
+
+def from_milli_db(level: int) -> int:
+    """The power behind a level in thousandths of a decibel, rounded down; 2^20 at 0."""
+    return power_of_ten(level) >> 12
+
+
+def power_of_ten(level: int) -> int:
+    """10^(level / 10,000) in units of 1/ONE."""
+    exponent = (level << 64) // (_TEN_LOG10_2 * 1000)  # as a power of two
+    whole = max(0, -(-exponent >> 32))
+    return power_of_two(exponent - (whole << 32)) << whole

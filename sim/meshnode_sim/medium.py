@@ -33,6 +33,10 @@ class Medium(Protocol):
         """Changes one direction: its additional loss, or whether anything passes at all."""
         ...
 
+    def knows(self, src: int, dst: int) -> bool:
+        """Whether `set_link` may be asked about this direction."""
+        ...
+
     def waiting(self, node: int) -> int:
         """Frames in the node's queue, the one on the air included."""
         ...

@@ -19,11 +19,22 @@ from meshnode.air.airtime import PlainRate, Rate, S1gRate
 from meshnode.air.draws import chance
 from meshnode.air.topology import Link, Schedule, Topology
 from meshnode.errors import ConfigError, UsageError
-from meshnode_sim.tables import ExpectTable, Positive, ProcessorTable, Seconds, Share, TrafficTable
+from meshnode_sim.tables import (
+    ExpectTable,
+    PlaceTable,
+    Positive,
+    ProcessorTable,
+    PropagationTable,
+    RouteTable,
+    Seconds,
+    Share,
+    TrafficTable,
+    WalkTable,
+)
 
 SECOND_NS = 1_000_000_000
 
-Shape = Literal["line", "ring", "star", "full", "geometric", "ferry", "links", "trace"]
+Shape = Literal["line", "ring", "star", "full", "geometric", "ferry", "links", "trace", "grid", "scatter", "places"]
 Overlay = Literal["auto", "system", "embedded", "none"]  # in the order of config.py: typing takes the two for one
 Action = Literal["send", "post", "kill", "stop", "start", "restart", "off", "on", "cut", "join", "run"]
 
@@ -52,11 +63,17 @@ class TopologyTable(Struct, frozen=True, forbid_unknown_fields=True):
     period_s: Positive = 60.0  # ferry
     stay_s: Positive = 25.0  # ferry
     trace: str = ""  # trace: a file of contacts, beside the scenario
+    spacing_m: Positive = 200.0  # line, grid
+    area_m: tuple[Positive, Positive] = (1000.0, 1000.0)  # scatter
+    places: tuple[PlaceTable, ...] = ()  # places
 
 
 class RadioTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """A rate in bit/s, or a mode of 802.11ah."""
+    """A rate in bit/s, or a mode of 802.11ah. At level `radio` the air follows from places, at `graph` from links."""
 
+    level: Literal["graph", "radio"] = "graph"
+    rate_control: Literal["best", "fixed"] = "best"  # level radio: by signal, or always `mcs`
+    aggregate: bool = True  # level radio
     rate_bps: Annotated[int, Meta(gt=0)] | None = None
     basic_bps: Annotated[int, Meta(gt=0)] | None = None
     width_mhz: Literal[1, 2, 4, 8, 16] | None = None
@@ -116,11 +133,15 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     node: dict[str, NodeTable] = {}
     actions: tuple[ActionTable, ...] = ()
     traffic: tuple[TrafficTable, ...] = ()
+    propagation: PropagationTable = PropagationTable()
+    routes: tuple[RouteTable, ...] = ()
+    walks: tuple[WalkTable, ...] = ()
     processor: ProcessorTable = ProcessorTable()
     expect: ExpectTable = ExpectTable()
 
     def __post_init__(self) -> None:
         _check_radio(self.radio)
+        _check_level(self)
         if bool(self.topology.trace) != (self.topology.shape == "trace"):
             raise UsageError(
                 'a topology of shape "trace" needs `trace`, a file of contacts, and no other shape has one'
@@ -137,6 +158,8 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     def names(self) -> tuple[str, ...]:
         """The nodes, in order."""
         table = self.topology
+        if table.shape == "places":
+            return tuple(place.name for place in table.places)
         count = len(table.names) if table.nodes is None else table.nodes
         if table.shape == "links" and not table.names and table.nodes is None:
             return tuple(sorted({end for link in table.links for end in (link.a, link.b)}))
@@ -236,6 +259,23 @@ def _check_radio(radio: RadioTable) -> None:
     rates(radio)
 
 
+def _check_level(scenario: Scenario) -> None:
+    """Places belong to level `radio`, links to level `graph`."""
+    shape, level = scenario.topology.shape, scenario.radio.level
+    if level == "graph" and shape in ("grid", "scatter", "places"):
+        raise UsageError(f'shape "{shape}" says where nodes are: it needs `level = "radio"` under [radio]')
+    if level == "graph" and (scenario.routes or scenario.walks):
+        raise UsageError('nodes that move need `level = "radio"` under [radio]')
+    if level == "graph":
+        return
+    if shape not in ("line", "grid", "scatter", "places") or scenario.topology.links:
+        raise UsageError('level "radio" needs places: a topology of shape "line", "grid", "scatter" or "places"')
+    if scenario.radio.rate_bps or scenario.radio.basic_bps or scenario.radio.width_mhz is None:
+        raise UsageError('level "radio" needs `width_mhz`, and no rates in bit/s: they follow from the signal')
+    if scenario.radio.basic_width_mhz > scenario.radio.width_mhz:
+        raise UsageError("`basic_width_mhz` is wider than `width_mhz`")
+
+
 def _mentions(scenario: Scenario) -> list[tuple[str, str]]:
     table = scenario.topology
     found = [("a link", end) for link in table.links for end in (link.a, link.b)]
@@ -246,6 +286,8 @@ def _mentions(scenario: Scenario) -> list[tuple[str, str]]:
         found.append(("an action", action.node))
         if action.to is not None:
             found.append(("an action", action.to))
+    found += [("a route", route.node) for route in scenario.routes]
+    found += [("a table [[walks]]", name) for walk in scenario.walks for name in walk.nodes]
     found += [("a table [[traffic]]", name) for one in scenario.traffic for name in (*one.writers, *one.to)]
     return found
 
@@ -297,7 +339,7 @@ def _with_loss(link: Link, loss: int) -> Link:
 
 
 def _shape(table: TopologyTable, count: int, seed: int) -> tuple[Link, ...]:
-    if table.shape in ("links", "trace"):
+    if table.shape in ("links", "trace", "grid", "scatter", "places"):
         return ()
     if table.shape == "geometric":
         return shapes.both_ways(shapes.geometric(count, seed, table.mean_degree))

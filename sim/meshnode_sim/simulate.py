@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import resource
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from meshnode.air.channel import Channel
-from meshnode.air.draws import chance
-from meshnode.air.topology import Topology, both_ways
 from meshnode.errors import UsageError
 from meshnode_sim.agenda import FAULT, SECOND_NS, nanoseconds
-from meshnode_sim.contacts import Contact, read_contacts
-from meshnode_sim.figures import link_settings
+from meshnode_sim.ground import Ground, graph
 from meshnode_sim.report import report
 from meshnode_sim.scenario import ActionTable, Scenario
 from meshnode_sim.sealing import Costs
@@ -57,20 +51,17 @@ def simulate(
 def build(scenario: Scenario, end_ns: int, folder: Path = Path()) -> World:
     """The world before its first moment, with everything planned."""
     _check(scenario)
-    contacts = _contacts(scenario, folder)
-    topology = _with_contacts(scenario, contacts)
-    medium = Channel(topology, scenario.seed, retries=scenario.radio.retries, queue_frames=scenario.radio.queue_frames)
-    words = plan(scenario, end_ns, lambda node: _by_hops(topology, node), folder)
+    ground = graph(scenario, folder) if scenario.radio.level == "graph" else _sky(scenario)
+    words = plan(scenario, end_ns, ground.nearest, folder)
     world = World(
         scenario,
-        topology,
-        medium,
-        link_settings(scenario),
+        ground.medium,
+        ground.links,
         contacts=contacts_of(scenario, words),
         costs=_costs(scenario.processor),
         memo=scenario.processor.crypto == "shared",
     )
-    _plan_contacts(world, contacts)
+    ground.arrange(world)
     for word in words:
         _plan_word(world, word)
     for action in scenario.actions:
@@ -78,29 +69,12 @@ def build(scenario: Scenario, end_ns: int, folder: Path = Path()) -> World:
     return world
 
 
-def _contacts(scenario: Scenario, folder: Path) -> list[Contact]:
-    if scenario.topology.shape != "trace":
-        return []
-    number = {name: index for index, name in enumerate(scenario.names)}
-    return read_contacts(folder / scenario.topology.trace, number)
-
-
-def _with_contacts(scenario: Scenario, contacts: list[Contact]) -> Topology:
-    """The scenario's links, and one for each pair that ever meets."""
-    topology = scenario.world()
-    known = {(link.src, link.dst) for link in topology.links}
-    pairs = sorted({(one.one, one.other) for one in contacts} - known)
-    met = both_ways(pairs, chance(scenario.radio.loss))
-    return replace(topology, links=topology.links + met)
-
-
-def _plan_contacts(world: World, contacts: list[Contact]) -> None:
-    """Those who ever meet begin apart."""
-    for one, other in sorted({(contact.one, contact.other) for contact in contacts}):
-        world.set_links(one, (other,), up=False)
-    for contact in contacts:
-        change = partial(world.set_links, contact.one, (contact.other,), up=contact.up)
-        world.at(contact.at_ns, contact.one, change, FAULT)
+def _sky(scenario: Scenario) -> Ground:
+    try:
+        from meshnode_sim.sky import sky  # numpy and scipy are an extra, and take their time to load
+    except ModuleNotFoundError as error:
+        raise UsageError(f"level \"radio\" needs {error.name}: pip install 'meshnode[sim]'") from error
+    return sky(scenario)
 
 
 def _check(scenario: Scenario) -> None:
@@ -156,22 +130,6 @@ def _doing(world: World, action: ActionTable) -> Callable[[], None] | None:
             return lambda: world.set_links(node, others, up=action.do == "join")
         case _:
             raise UsageError(f"the action at {action.at_s:g} s is `{action.do}`, which only `meshnode-sim lab` can do")
-
-
-def _by_hops(topology: Topology, start: int) -> Sequence[int]:
-    """Every other node, the fewest hops away first, then by number; those out of reach come last."""
-    near: list[list[int]] = [[] for _ in range(topology.nodes)]
-    for link in topology.links:
-        near[link.src].append(link.dst)
-    found, edge = {start: 0}, deque([start])
-    while edge:
-        node = edge.popleft()
-        for other in sorted(near[node]):
-            if other not in found:
-                found[other] = found[node] + 1
-                edge.append(other)
-    far = topology.nodes
-    return sorted((n for n in range(topology.nodes) if n != start), key=lambda n: (found.get(n, far), n))
 
 
 def _unmet(expect: ExpectTable, found: dict[str, Any]) -> list[str]:

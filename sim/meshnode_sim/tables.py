@@ -51,3 +51,50 @@ class ExpectTable(Struct, frozen=True, forbid_unknown_fields=True):
     latency_p95_max_s: Positive | None = None
     utilisation_max: Share | None = None
     airtime_max_s: Positive | None = None
+
+
+class PlaceTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a node is, in metres on a flat map."""
+
+    name: str
+    x_m: float
+    y_m: float
+
+
+class PropagationTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """How signals travel, and how strong they are; propagation.py has the models."""
+
+    model: Literal["macro", "pico", "free_space", "log_distance"] = "pico"
+    mhz: Annotated[float, Meta(ge=700, le=1000)] = 915.0
+    eirp_dbm: Annotated[float, Meta(ge=-30, le=40)] = 20.0
+    antenna_dbi: Annotated[float, Meta(ge=-20, le=20)] = 2.0
+    exponent: Annotated[float, Meta(ge=1, le=8)] = 3.5  # log_distance
+    reference_db: Annotated[float, Meta(ge=0, le=100)] = 31.5  # log_distance: the loss at one metre
+    shadowing_db: Annotated[float, Meta(ge=0, le=20)] = 0.0
+    correlation_m: Positive = 50.0
+    profile: Literal["standard", "chip"] = "chip"
+
+
+class StopTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A moment and a place of a timetable."""
+
+    at_s: Seconds
+    x_m: float
+    y_m: float
+
+
+class RouteTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A node that moves by a timetable, in a straight line from stop to stop, and begins anew every `period_s`."""
+
+    node: str
+    stops: Annotated[tuple[StopTable, ...], Meta(min_length=1)]
+    period_s: Positive | None = None
+
+
+class WalkTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nodes that walk from one random place of an area to the next (random waypoint)."""
+
+    nodes: tuple[str, ...] = ()  # everybody when left out
+    area_m: tuple[Positive, Positive] = (1000.0, 1000.0)
+    speed_mps: tuple[Positive, Positive] = (0.5, 2.0)
+    pause_s: Seconds = 60.0

@@ -7,14 +7,13 @@ a fault added to a scenario moves no other draw. Nothing here knows trio or the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 from zlib import crc32
 
 from meshnode.air.channel import Delivery
 from meshnode.air.draws import Draws
-from meshnode.air.topology import Topology
 from meshnode.core.clock import EPOCH_2026, WallClock
 from meshnode.core.effects import Dial, Effect, Hangup, Notify, ReadStored, Send, SendRecord
 from meshnode.core.ids import NodeKey, channel_id
@@ -59,9 +58,8 @@ class World:
     def __init__(
         self,
         scenario: Scenario,
-        topology: Topology,
         medium: Medium,
-        link: LinkSettings,
+        links: Sequence[LinkSettings],
         *,
         contacts: Iterable[tuple[int, int]],
         costs: Costs | None = None,
@@ -74,11 +72,10 @@ class World:
         self.refusals: list[str] = []
         self.warnings: Counter[str] = Counter()
         self._armed_ns: int | None = None
-        self._links = {(link.src, link.dst) for link in topology.links}
         self._pool, self._memo = Pool(), Memo() if memo else None
         self._costs = costs or Costs()
         mesh = _mesh(scenario)
-        self.hosts = [self._host(index, name, mesh, link) for index, name in enumerate(scenario.names)]
+        self.hosts = [self._host(index, name, mesh, links[index]) for index, name in enumerate(scenario.names)]
         self.probe = Probe({host.keys.persona: host.index for host in self.hosts})
         self._contacts: list[list[int]] = [[] for _ in self.hosts]
         for one, other in contacts:
@@ -134,10 +131,10 @@ class World:
         self.boot(node)
 
     def set_links(self, node: int, others: Iterable[int], *, up: bool) -> None:
-        """Cuts or joins a node and others, both ways; where the topology has no link there is nothing to change."""
+        """Cuts or joins a node and others, both ways; where there is no link there is nothing to change."""
         for other in others:
             for src, dst in ((node, other), (other, node)):
-                if (src, dst) in self._links:
+                if self.medium.knows(src, dst):
                     self.medium.set_link(src, dst, up=up)
         self._air_changed()
 

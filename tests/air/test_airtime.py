@@ -35,6 +35,8 @@ WORKED = [
     (1488, 1, 2, 332, 13840, None),
     (1488, 2, 0, 459, 18600, None),
     (5952, 2, 7, 184, 7600, None),
+    (11904, 4, 7, 177, 7320, None),
+    (11904, 8, 7, 82, 3520, None),
     (23808, 8, 7, 163, 6760, None),
 ]
 MODES = [S1gRate(width, mcs) for width, column in BITS_PER_SYMBOL.items() for mcs in column]

@@ -118,7 +118,7 @@ def test_the_template_is_right_and_nothing_is_overwritten(tmp_path: Path) -> Non
 
 def test_the_template_shows_every_key() -> None:
     text = library.TEMPLATE.read_text()
-    tables = {"topology", "radio", "mesh", "nodes"}
+    tables = {"topology", "radio", "mesh", "nodes", "propagation", "processor", "expect"}
     scenario = parse(LINE)
     for table in tables:
         for key in getattr(scenario, table).__struct_fields__:

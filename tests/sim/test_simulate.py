@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from numpy._core import _multiarray_umath as umath
 
 from meshnode.errors import UsageError
 from meshnode_sim import library
@@ -95,14 +96,22 @@ def test_a_run_in_two_stretches_is_the_same_run(line: Outcome) -> None:
     assert said[-1] == 1.0
 
 
-def test_another_process_with_another_hash_seed_gives_the_same_run(tmp_path: Path) -> None:
+def cpu_features() -> str:
+    """What numpy can switch off on this machine."""
+    return " ".join(name for name in umath.__cpu_dispatch__ if umath.__cpu_features__.get(name))
+
+
+@pytest.mark.parametrize("name", ["line", "grid"])
+def test_another_process_and_processor_gives_the_same_run(name: str, tmp_path: Path) -> None:
     program = "import sys; from meshnode_sim.cli import run; sys.exit(run(sys.argv[1:]))"
     found = []
-    for hash_seed in ("1", "2"):
+    for hash_seed, without in (("1", ""), ("2", cpu_features())):
         file = tmp_path / f"{hash_seed}.json"
-        words = [sys.executable, "-c", program, "run", "line", "--until", "60", "--json", str(file)]
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "NPY_DISABLE_CPU_FEATURES": ""}
-        subprocess.run(words, check=True, timeout=120, env=environment, capture_output=True)
+        words = [sys.executable, "-c", program, "run", name, "--until", "60", "--json", str(file)]
+        words += ["--set", "expect.delivery_ratio_min=0.0", "--set", "expect.post_ratio_min=0.0"]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "NPY_DISABLE_CPU_FEATURES": without}
+        ran_there = subprocess.run(words, timeout=200, env=environment, capture_output=True, text=True)
+        assert file.exists(), ran_there.stderr
         found.append(lasting(json.loads(file.read_text())))
     assert found[0] == found[1]
 
@@ -155,8 +164,43 @@ def test_what_only_the_lab_can_do_is_refused(more: str, why: str) -> None:
         ran(LINE + more)
 
 
+FERRY = """
+[topology]
+shape = "places"
+places = [
+  { name = "north", x_m = 0, y_m = 0 },
+  { name = "south", x_m = 9000, y_m = 0 },
+  { name = "boat", x_m = 0, y_m = 9 },
+]
+[radio]
+level = "radio"
+width_mhz = 2
+[[routes]]
+node = "boat"
+stops = [{ at_s = 60, x_m = 0, y_m = 9 }, { at_s = 200, x_m = 9000, y_m = 9 }]
+[[actions]]
+at_s = 30
+do = "post"
+node = "north"
+text = "is the school open?"
+"""
+
+
+def test_who_is_carried_by_the_boat_arrives_with_the_boat() -> None:
+    [post] = ran(FERRY, 300).world.probe.written.values()
+    at_s = {node: at_ns / SECOND_NS for node, (at_ns, _) in post.arrivals.items()}
+    assert at_s[2] < 60
+    assert 150 < at_s[1] < 300
+
+
+def test_without_the_extra_one_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "meshnode_sim.sky", None)
+    with pytest.raises(UsageError, match=r"pip install 'meshnode\[sim\]'"):
+        ran(FERRY)
+
+
 @pytest.mark.parametrize("name", library.shipped())
 def test_every_scenario_that_ships_meets_what_it_expects(name: str) -> None:
-    outcome = simulate(library.find(name))
+    outcome = simulate(library.find(name), until_ns=600 * SECOND_NS)
     assert outcome.unmet == ()
     assert outcome.report["violations"] == []

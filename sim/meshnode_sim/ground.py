@@ -1,0 +1,85 @@
+"""What a world stands on: a medium, what each node is told of its radio, who is near whom, how it changes with time.
+
+Here for level `graph`: links from a shape, a list, or a contact trace. Level `radio` is in sky.py.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from meshnode.air.channel import Channel
+from meshnode.air.draws import chance
+from meshnode.air.topology import Topology, both_ways
+from meshnode.core.settings import LinkSettings
+from meshnode_sim.agenda import FAULT
+from meshnode_sim.contacts import Contact, read_contacts
+from meshnode_sim.figures import link_settings
+from meshnode_sim.medium import Medium
+from meshnode_sim.scenario import Scenario
+from meshnode_sim.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """`nearest`: all other nodes, nearest first, as at the beginning. `arrange` plans what changes."""
+
+    medium: Medium
+    links: Sequence[LinkSettings]
+    nearest: Callable[[int], Sequence[int]]
+    arrange: Callable[[World], None]
+
+
+def graph(scenario: Scenario, folder: Path) -> Ground:
+    """Links, through the model that lab and demo use."""
+    contacts = _contacts(scenario, folder)
+    topology = _with_contacts(scenario, contacts)
+    radio = scenario.radio
+    return Ground(
+        Channel(topology, scenario.seed, retries=radio.retries, queue_frames=radio.queue_frames),
+        [link_settings(scenario)] * topology.nodes,
+        lambda node: _by_hops(topology, node),
+        lambda world: _plan_contacts(world, contacts),
+    )
+
+
+def _contacts(scenario: Scenario, folder: Path) -> list[Contact]:
+    if scenario.topology.shape != "trace":
+        return []
+    number = {name: index for index, name in enumerate(scenario.names)}
+    return read_contacts(folder / scenario.topology.trace, number)
+
+
+def _with_contacts(scenario: Scenario, contacts: list[Contact]) -> Topology:
+    """The scenario's links, and one for each pair that ever meets."""
+    topology = scenario.world()
+    met = sorted({(contact.one, contact.other) for contact in contacts})
+    return replace(topology, links=topology.links + both_ways(met, chance(scenario.radio.loss)))
+
+
+def _plan_contacts(world: World, contacts: list[Contact]) -> None:
+    """Those who ever meet begin apart."""
+    for one, other in sorted({(contact.one, contact.other) for contact in contacts}):
+        world.set_links(one, (other,), up=False)
+    for contact in contacts:
+        change = partial(world.set_links, contact.one, (contact.other,), up=contact.up)
+        world.at(contact.at_ns, contact.one, change, FAULT)
+
+
+def _by_hops(topology: Topology, start: int) -> Sequence[int]:
+    """Every other node, the fewest hops away first, then by number; those out of reach come last."""
+    near: list[list[int]] = [[] for _ in range(topology.nodes)]
+    for link in topology.links:
+        near[link.src].append(link.dst)
+    found, edge = {start: 0}, deque([start])
+    while edge:
+        node = edge.popleft()
+        for other in sorted(near[node]):
+            if other not in found:
+                found[other] = found[node] + 1
+                edge.append(other)
+    far = topology.nodes
+    return sorted((n for n in range(topology.nodes) if n != start), key=lambda n: (found.get(n, far), n))

@@ -1,0 +1,95 @@
+"""The medium of level `radio` for a scenario: places, levels and rates, and how they change while nodes move.
+
+Needs numpy and scipy (`pip install 'meshnode[sim]'`); everything else of the simulator does without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from meshnode.air.airtime import S1gRate
+from meshnode.air.draws import Draws
+from meshnode.core.settings import LinkSettings
+from meshnode_sim.agenda import FAULT, SECOND_NS, nanoseconds
+from meshnode_sim.figures import link_settings_for
+from meshnode_sim.ground import Ground
+from meshnode_sim.host import NOBODY
+from meshnode_sim.mobility import Mobility
+from meshnode_sim.phy import noise
+from meshnode_sim.places import Budget, Row, rows
+from meshnode_sim.propagation import Metres, PathLoss, Shadowing
+from meshnode_sim.radio import RadioMedium, RadioSettings, best_mcs
+from meshnode_sim.scenario import Scenario
+from meshnode_sim.world import World
+
+MOVE_S: Final = 5.0  # how often places are reckoned anew: at 20 m/s a hundred metres
+BELOW_NOISE: Final = 6_000  # mdB: weaker signals add less than a decibel to the noise
+
+
+def sky(scenario: Scenario) -> Ground:
+    """The ground of a scenario with places."""
+    found = Sky(scenario)
+    links = [found.link_settings(node) for node in range(len(scenario.names))]
+    return Ground(found.medium, links, found.nearest, found.arrange)
+
+
+class Sky:
+    """One scenario's radios and where they are."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._mobility = Mobility(scenario)
+        table, radio = scenario.propagation, scenario.radio
+        width = radio.width_mhz or 1
+        self._settings = RadioSettings(
+            width_mhz=width,
+            mcs=radio.mcs if radio.rate_control == "fixed" else None,
+            short_gi=radio.short_gi,
+            basic_mcs=radio.basic_mcs,
+            basic_width_mhz=radio.basic_width_mhz,
+            profile=table.profile,
+            retries=radio.retries,
+            queue_frames=radio.queue_frames,
+            aggregate=radio.aggregate,
+        )
+        self._loss = PathLoss(table.model, table.mhz, table.exponent, table.reference_db)
+        self._budget = Budget(table.eirp_dbm, table.antenna_dbi, noise(1, 0, table.profile) - BELOW_NOISE)
+        draws = Draws(scenario.seed)
+        shadowed = table.shadowing_db > 0
+        self._shadowing = Shadowing(table.shadowing_db, table.correlation_m, draws) if shadowed else None
+        self._places = self._mobility.places(0.0)
+        self._rows = self._reckon(self._places)
+        self.medium = RadioMedium(self._rows, self._settings, scenario.seed)
+
+    def arrange(self, world: World) -> None:
+        """Where somebody moves, everybody is put where they are every MOVE_S."""
+        if not self._mobility.moving:
+            return
+
+        def move() -> None:
+            now_ns = world.agenda.now_ns
+            self._places = self._mobility.places(now_ns / SECOND_NS)
+            self._rows = self._reckon(self._places)
+            self.medium.place(self._rows)
+            world.at(now_ns + nanoseconds(MOVE_S), NOBODY, move, FAULT)
+
+        world.at(0, NOBODY, move, FAULT)
+
+    def nearest(self, node: int) -> Sequence[int]:
+        """All other nodes, nearest first, as at the last move."""
+        apart = self._places - self._places[node]
+        squares = (apart[:, 0] * apart[:, 0] + apart[:, 1] * apart[:, 1]).tolist()
+        return sorted((other for other in range(len(squares)) if other != node), key=lambda n: (squares[n], n))
+
+    def link_settings(self, node: int) -> LinkSettings:
+        """What a node is told of its radio: the rate to the neighbour in the middle of those it reaches."""
+        levels = sorted(self._rows[node].levels.tolist())
+        settings = self._settings
+        usual = best_mcs(levels[len(levels) // 2], settings.width_mhz, settings.profile) if levels else 0
+        rate = S1gRate(settings.width_mhz, usual if settings.mcs is None else settings.mcs, settings.short_gi)
+        basic = S1gRate(settings.basic_width_mhz, settings.basic_mcs)
+        return link_settings_for(rate.bps, basic.bps, multicast=self._scenario.radio.multicast)
+
+    def _reckon(self, places: Metres) -> list[Row]:
+        return rows(places, self._loss, self._budget, self._shadowing)
