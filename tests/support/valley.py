@@ -303,8 +303,9 @@ class Box:
                     pass
 
     def _answer(self, token: int, blocks: tuple[tuple[Any, int, int], ...]) -> None:
-        rows = [r for log, first, n in blocks for r in self.rows.every(BlockRecord) if r.log == log]
-        self.step(lambda: self.chat.stored(Stored(token, tuple(sorted(rows, key=lambda r: r.seq)))))
+        held = sorted(self.rows.every(BlockRecord), key=lambda row: row.seq)
+        rows = [r for log, first, n in blocks for r in held if r.log == log and first <= r.seq < first + n]
+        self.step(lambda: self.chat.stored(Stored(token, tuple(rows))))
 
     def _burn(self) -> None:
         if self.fuse is not None:

@@ -11,22 +11,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
 from typing import Final
 
-from meshnode.core.chain.block import Block, stored_block
+from meshnode.core.chain.block import Block
 from meshnode.core.chain.compact import MAX_BODY
 from meshnode.core.chain.kinds import POST, acted_upon
 from meshnode.core.chat.filing import Filing
+from meshnode.core.chat.histories import Histories
 from meshnode.core.chat.ownlogs import OwnLogs
 from meshnode.core.chat.states import NEVER, States
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
-from meshnode.core.effects import ReadStored
 from meshnode.core.ids import BlockId, ChannelId, DeviceKey, LogId, MessageId, PersonaKey, log_channel, log_device
 from meshnode.core.inputs import Compose, SetChannel, Stored
 from meshnode.core.records import (
-    BODY_HELD,
     HOPS_UNKNOWN,
     ChannelRecord,
     FactRecord,
@@ -37,7 +35,6 @@ from meshnode.core.records import (
 from meshnode.core.trust.rings import Rings
 from meshnode.errors import UsageError
 
-FIRST_TOKEN: Final = 1 << 32  # of our questions to the store; gossip counts below
 POST_CLASS: Final = 3
 _LEFT: Final = "left/"
 _WATCHED: Final = 256  # newest posts of ours whose spread is followed, for each log
@@ -58,8 +55,7 @@ class Channels:
         self._heads: dict[ChannelId, dict[LogId, int]] = {}  # logs with posts: the highest seq seen
         self._ours: dict[LogId, deque[tuple[int, MessageId]]] = {}
         self._nameless: deque[MessageRecord] = deque(maxlen=_NAMELESS)  # with their texts: a few megabytes
-        self._tokens = count(FIRST_TOKEN)
-        self._asked: dict[int, Instant] = {}
+        self._histories = Histories(ctx)
         self.may_post: Callable[[DeviceKey], bool] = _anyone
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -115,19 +111,15 @@ class Channels:
             return
         self._note(channel, block.log, block.seq)
         if self._joined(channel) and log_device(block.log) != self._ctx.keys.device:
+            self._histories.came(channel, block)
             self._file(block)
 
     def stored(self, told: Stored) -> bool:
-        """The answer to our question for a channel's history; false if it was not ours."""
-        since = self._asked.pop(told.token, None)
-        if since is None:
-            return False
-        for row in told.blocks:
-            if row.kind == POST and row.body_state == BODY_HELD and row.received_at >= since:
-                block = stored_block(row.content, row.signature, row.body)
-                if acted_upon(block.version, block.kind):
-                    self._file(block)
-        return True
+        """A page of a channel's history; false if it was none."""
+        posts = self._histories.stored(told)
+        for block in posts or ():
+            self._file(block)
+        return posts is not None
 
     def device_known(self, device: DeviceKey, persona: PersonaKey) -> None:
         """A certificate came: posts filed before under the device alone get their writer."""
@@ -192,12 +184,9 @@ class Channels:
         return record is not None and record.joined
 
     def _read_history(self, channel: ChannelId) -> None:
-        logs = self._heads.get(channel, {})
-        wanted = tuple((log, 1, head) for log, head in logs.items() if log_device(log) != self._ctx.keys.device)
-        if wanted:
-            token = next(self._tokens)
-            self._asked[token] = self._left_at.get(channel, 0.0)
-            self._ctx.emit(ReadStored(token, blocks=wanted))
+        logs = self._heads.get(channel, {}).items()
+        others = {log: head for log, head in logs if log_device(log) != self._ctx.keys.device}
+        self._histories.begin(channel, others, self._left_at.get(channel, 0.0))
         if channel in self._left_at:
             del self._left_at[channel]
             self._ctx.forget(RecordKey(FactRecord, (_LEFT + channel.hex(),)))

@@ -302,7 +302,7 @@ def test_stored_blocks_that_are_no_posts_or_have_no_body_are_not_filed() -> None
         replace(row, body_state=BODY_DROPPED),
         replace(row, content=b"\2" + row.content[1:]),
     ]
-    token = next(iter(b.chat._channels._asked))
+    token = next(iter(b.chat._channels._histories._readings))
     b.step(lambda: b.chat.stored(Stored(token, tuple(later))))
     assert b.inbox() == []
 
