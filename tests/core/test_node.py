@@ -8,17 +8,20 @@ import pytest
 
 from meshnode.core.chain.block import write_block
 from meshnode.core.chain.kinds import CERTIFICATE
+from meshnode.core.clock import WallClock
 from meshnode.core.effects import Notify, Persist, SendRecord
 from meshnode.core.identity.certificate import issue_certificate, revoke_device
 from meshnode.core.ids import NeighbourId, NodeKey, PersonaKey, log_device, log_id
 from meshnode.core.inputs import (
     BodiesDropped,
+    ClockSet,
     Compose,
     DialFailed,
     EncounterBegan,
     EncounterEnded,
     FrameReceived,
     LinkChanged,
+    LinkUsed,
     MarkRead,
     PeerSeen,
     RecordReceived,
@@ -350,3 +353,41 @@ def test_records_of_a_parcel_have_no_neighbour_behind_them() -> None:
     assert not [effect for effect in effects if isinstance(effect, SendRecord)]
     assert person_log(b) in a.node.gossip.logs.book.logs
     world.run(1)
+
+
+def test_what_an_interface_counted_and_the_date_reach_their_parts() -> None:
+    _, a, _ = _pair()
+    a.feed(LinkUsed(LINK, 0, 0, 0, 0, 0, 0, 0))
+    a.feed(LinkUsed(LINK, 0, 0, 0, 0, 10, 2000, 0))
+    assert a.node.status()["airtime"][f"others_s_{LINK}"] > 0  # type: ignore[index]
+    clock = WallClock(1_800_000_000.0, a.now, 1.0, "gps")
+    a.feed(ClockSet(clock))
+    assert a.node.ctx.clock == clock
+
+
+def test_of_two_sessions_each_is_opened_once() -> None:
+    world = TrialWorld(8)
+    a, b, c = world.add("a"), world.add("b"), world.add("c")
+    b.knows(a)
+    a.knows(b)
+    world.connect("a", "c")
+    world.run(1)
+    world.connect("a", "b")
+    world.run(1)
+    assert {n.node for n in a.node.neighbours.session_peers()} == {b.keys.node, c.keys.node}
+
+
+def test_a_part_that_is_always_due_does_not_hold_the_node() -> None:
+    _, a, _ = _pair()
+    asked = []
+    a.node.chat.wakeup = lambda: asked.append(1) or a.node.ctx.now  # type: ignore[method-assign,func-returns-value]
+    a.feed(Tick())
+    assert asked
+
+
+@pytest.mark.parametrize("route", ["_take", "_encounter", "_person_decided"])
+def test_what_no_part_knows_is_passed_over(route: str) -> None:
+    _, a, _ = _pair()
+    before = dict(a.node.counters)
+    getattr(a.node, route)(object())
+    assert dict(a.node.counters) == before

@@ -28,6 +28,7 @@ from meshnode.core.sealing.mesh import open_mesh
 from meshnode.core.sealing.seeded import SeededEntropy, SeededSealer
 from meshnode.core.settings import Law, LinkSettings, Settings
 from meshnode.core.wire.frames import EnvelopeFrame
+from meshnode.errors import UsageError
 
 LINK = "halow0"
 BO = NeighbourId(b"bo-bo-")
@@ -339,3 +340,24 @@ def test_no_window_ever_holds_more_than_the_law_allows(seed: int, ppm: int, bps:
             station = Station(law, station.kept, now=station.ctx.now, unicast_bps=dice.choice((150_000, 1_300_000)))
     late = sorted((at + 2 * dice.random(), ns) for at, ns in air + station.air)
     assert busiest(late, 120) <= 120 * SECOND * ppm // 1_000_000
+
+
+def test_rates_that_are_none_are_refused() -> None:
+    with pytest.raises(UsageError, match="no MCS 12"):
+        S1gRate(1, 12)
+    with pytest.raises(UsageError, match="no MCS 0 at 3 MHz"):
+        S1gRate(3, 0)
+    with pytest.raises(UsageError, match="carries nothing"):
+        PlainRate(0)
+
+
+def test_laws_of_a_link_say_what_the_hour_holds() -> None:
+    station = Station(EUROPE)
+    laws = station.outbox.laws
+    laws.used(LinkUsed("another", 0, 0, 0, 0, 0, 0, 0))
+    laws.used(LinkUsed(LINK, 0, 0, 0, 0, 0, 0, 0))
+    laws.used(LinkUsed(LINK, 10, 3000, 0, 0, 0, 0, 2))
+    status = laws.status()
+    assert status.keys() == {f"{name}_s_{LINK}" for name in ("used", "others", "allowed")}
+    assert status[f"allowed_s_{LINK}"] == 100.8
+    assert 0 < status[f"others_s_{LINK}"] < 1, "what somebody else sent here, and the radio's repeats of it"

@@ -6,16 +6,29 @@ from dataclasses import replace
 
 import pytest
 
-from meshnode.core.chain.kinds import POST
+from meshnode.core.chain.fork import Adoption
+from meshnode.core.chain.kinds import ADOPTION, POST
 from meshnode.core.chat import chains as chains_module
 from meshnode.core.chat import chat, outgoing, sessions, states
+from meshnode.core.chat.adoptions import Adoptions
 from meshnode.core.chat.chains import MAX_GAPS, Chains
+from meshnode.core.chat.channels import Channels
 from meshnode.core.chat.incoming import Incoming
 from meshnode.core.chat.ownlogs import OwnLogs
 from meshnode.core.chat.people import People
 from meshnode.core.chat.prekeys import HINT_FROM_NODES, decode_prekey_untrusted
 from meshnode.core.effects import Forget
-from meshnode.core.ids import DeviceKey, Incarnation, MessageId, NeighbourId, NodeKey, PersonaKey, channel_id, hashed
+from meshnode.core.ids import (
+    PERSON_CHANNEL,
+    DeviceKey,
+    Incarnation,
+    MessageId,
+    NeighbourId,
+    NodeKey,
+    PersonaKey,
+    channel_id,
+    hashed,
+)
 from meshnode.core.inputs import SetContact, Stored
 from meshnode.core.records import (
     BODY_DROPPED,
@@ -520,6 +533,12 @@ def test_parts_that_nobody_wired_stand_alone() -> None:
     incoming.on_read_note(PERSONA, b"")
     incoming.on_heard_of(DEVICE)
     assert a.chat.publish is not None
+    adoptions = Adoptions(a.ctx, logs, people, a.rings)
+    assert adoptions.adopt(Adoption(block.log, 1, block.id)) == 0
+    assert adoptions.branches(DEVICE) == []
+    adoptions.block_arrived(logs.write(PERSON_CHANNEL, ADOPTION, b"of a later version")._replace(version=2))
+    assert not a.ctx.counters["adoption_refused"]
+    assert Channels(a.ctx, logs, a.chat.states, a.chat._filing, a.rings).may_post(DEVICE)
     assert incoming.wakeup() is None
 
 
@@ -586,3 +605,11 @@ def test_who_carries_it_is_told_after_a_reboot_too() -> None:
     valley.join(a, c)
     valley.run(10.0)
     assert a.state(message) == "carried"
+
+
+def test_only_what_is_kept_waits_for_a_carrier() -> None:
+    valley, a, b = two()
+    valley.beacons = False
+    valley.deliver(a, b, EnvelopeFrame(bytes((3 << 3 | 1 << 6 | 2, 11)) + bytes(60), 0, 0))
+    assert len(b.forwarding.shelf) == 1
+    assert list(b.forwarding.waiting()) == []

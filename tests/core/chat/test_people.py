@@ -441,6 +441,10 @@ def test_devices_of_strangers_are_remembered_within_bounds(monkeypatch: pytest.M
     monkeypatch.setattr(people_module, "MAX_STRANGERS", 3)
     valley = Valley()
     b = valley.box("b")
+    keys, unseen = valley.box("z").keys, new_keys(b.sealer, SeededEntropy("unseen"))
+    valley.blocks = [block for block in valley.blocks if block.log[:32] != keys.device]
+    removal = revoke_device(b.sealer, keys.persona, keys.persona_secret, unseen.device)  # the first to be forgotten
+    b.step(lambda: b.chat.block_arrived(person_block(valley.boxes["z"], REVOCATION, removal)))
     friend, *strangers = [valley.box(name) for name in "fuvwxy"]
     b.knows(friend)
     valley.share()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshnode.core.forwarding import receipts, shelf
-from meshnode.core.ids import Receipt
+from meshnode.core.ids import NodeKey, Receipt, Tag
 from meshnode.core.records import SeenRecord, TombstoneRecord
 from meshnode.core.sealing.envelope import receipt_tag
 from meshnode.core.wire.frames import EnvelopeFrame, Handover, Receipts
@@ -40,3 +40,13 @@ def test_envelopes_with_their_receipts_at_will(monkeypatch: pytest.MonkeyPatch) 
     a.boot()
     world.run(60)
     assert a.node.forwarding._receipts.known(receipt_tag(Receipt((119).to_bytes(16, "big")))) is not None
+
+
+def test_ways_that_are_dark_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts, "MAX_UNTOLD", 2)
+    monkeypatch.setattr(receipts, "_MAX_UNTOLD_NODES", 2)
+    told = TrialWorld(2).add("a").node.forwarding._receipts
+    for node in (b"one", b"two", b"three"):
+        for tag in (b"first", b"second", b"third"):
+            told._owe(NodeKey(node), Tag(tag))
+    assert told._untold == {node: {b"second": None, b"third": None} for node in (b"two", b"three")}

@@ -11,6 +11,7 @@ from meshnode.core.chain.block import Block, compact_of, without_body, write_blo
 from meshnode.core.chain.fork import Adoption, prove
 from meshnode.core.chain.frontier import Element
 from meshnode.core.chain.kinds import POST
+from meshnode.core.chain.log import Log
 from meshnode.core.chain.ranges import build_run
 from meshnode.core.chain.reconcile import LISTED, Range
 from meshnode.core.effects import Dial, Effect, Hangup, Persist, ReadStored, Send, SendRecord
@@ -21,6 +22,8 @@ from meshnode.core.gossip import repair as repair_module
 from meshnode.core.gossip import serve as serve_module
 from meshnode.core.gossip.beacon import ANSWER_BURST, BUSY, LONELY, REFUSING
 from meshnode.core.gossip.flood import block_named, class_of
+from meshnode.core.gossip.forks import Forks
+from meshnode.core.gossip.logs import Logs
 from meshnode.core.gossip.peer import HOLD_OFF_MAX_S, MAX_RESOLVED, Peer
 from meshnode.core.gossip.serve import MAX_BYTES, fork_frame, runs
 from meshnode.core.gossip.session import STALLED_S
@@ -1163,3 +1166,49 @@ def test_a_parcel_is_written_page_by_page_and_since_a_moment() -> None:
     assert isinstance(frame, BlockFrame)
     assert (frame.log, frame.block.seq) == (blocks[0].log, 2)
     assert over == Hangup(5)
+
+
+def test_a_difference_that_stands_already_is_looked_at_when_it_was_to_be() -> None:
+    world = session(43)
+    world.run(5)
+    (sync,) = node_of(world, "a").gossip.sessions._open.values()
+    record(world, "a", SessionBeacon(b"another!", bytes(4)))
+    due = sync.differs_at
+    world.run(1)
+    record(world, "a", SessionBeacon(b"another?", bytes(4)))
+    assert sync.differs_at == due is not None
+
+
+def test_bodies_that_nobody_missed_change_nothing() -> None:
+    node = GossipNode("a")
+    node.gossip.bodies.came(node.log())
+    assert node.gossip.bodies.wakeup() is None
+
+
+def test_forks_and_logs_alone_mind_nothing() -> None:
+    node = GossipNode("a")
+    forks = Forks(node.ctx, node.neighbours, node.gossip.logs, node.rings)
+    log = Log(node.log())
+    forks.on_proven(log)
+    forks.on_own()
+    assert forks.holders(log) == []
+    logs = Logs(node.ctx, node.rings)
+    logs.on_own_ahead(node.write("words"))
+    logs.on_pardoned()
+    for told in (logs.on_split, logs.on_wanted, logs.on_evicted):
+        told(node.log())
+
+
+def test_who_was_greeted_often_enough_is_not_greeted_again() -> None:
+    world = village(44, "ab")
+    world.start()
+    world.join("a", "b")
+    world.run(5)
+    node, neighbour = node_of(world, "a"), far(world, "a", "b")
+    node.ctx.now = world.now
+    node.neighbours.lose(neighbour, LINK)
+    node.gossip.beacons._greeted.clear()
+    while node.neighbours.greet(LINK, "fe80::x"):
+        pass
+    assert not node.gossip.beacons._greet(LINK, neighbour.id)
+    assert not node.gossip.beacons._greeted

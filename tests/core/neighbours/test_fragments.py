@@ -134,3 +134,23 @@ def test_a_link_that_takes_less_by_now_gets_finer_pieces_for_those_who_ask_again
     wholes = [reassembly.take_untrusted("l", HOP, fragment, 1.0, pairwise=True) for fragment in finer]
     assert wholes == [None, None, None, None, whole]
     assert list(kept.answer(FragmentWant(item_id(whole), 1), 10, 1.0)) == []
+
+
+def test_a_wrong_item_is_asked_for_once_more_and_under_the_pairwise_key_alone() -> None:
+    reassembly, fragments = Reassembly(), cut(b"z" * 300)
+    item = fragments[0].item
+    reassembly.begin_again("l", HOP, item, 0.0)
+    assert [want.missing for _, _, want in reassembly.asks(0.0)] == [0xFFFF]
+    assert [reassembly.take_untrusted("l", HOP, fragment, 0.1) for fragment in fragments] == [None] * 3
+    reassembly.begin_again("l", HOP, item, 0.2)
+    made = [reassembly.take_untrusted("l", HOP, fragment, 0.3, pairwise=True) for fragment in fragments]
+    assert made == [None, None, b"z" * 300]
+
+
+def test_items_that_were_wrong_are_remembered_within_bounds() -> None:
+    reassembly = Reassembly()
+    for number in range(DONE_ITEMS + 1):
+        reassembly.begin_again("l", HOP, bytes([number]), 0.0)
+    assert len(reassembly._again) == DONE_ITEMS
+    reassembly.begin_again("l", OTHER, bytes([0]), 0.0)
+    assert bytes([0]) in reassembly._open["l", OTHER], "the first one is forgotten"

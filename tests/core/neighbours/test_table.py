@@ -8,6 +8,7 @@ import pytest
 
 from meshnode.core.airtime.outbox import Outgoing
 from meshnode.core.effects import Send, SendRecord
+from meshnode.core.ids import NeighbourId, NodeKey
 from meshnode.core.inputs import (
     EncounterBegan,
     EncounterEnded,
@@ -16,11 +17,12 @@ from meshnode.core.inputs import (
     PeerSeen,
     RecordReceived,
 )
+from meshnode.core.neighbours import table as table_module
 from meshnode.core.neighbours.fragments import item_id
 from meshnode.core.neighbours.hello import HelloPacing
-from meshnode.core.neighbours.receive import Receiver
+from meshnode.core.neighbours.receive import NOBODY, Receiver
 from meshnode.core.neighbours.roster import MAX_BOUND, MAX_KNOWN, SILENT_S, Roster
-from meshnode.core.neighbours.table import EPOCH_FACT, Neighbour, Neighbours
+from meshnode.core.neighbours.table import EPOCH_FACT, Heard, Neighbour, Neighbours
 from meshnode.core.notices import NeighbourChanged, PeerChanged, Warned
 from meshnode.core.records import FactRecord, NeighbourRecord
 from meshnode.core.sealing.link import COUNTER_END, LinkSeal
@@ -771,6 +773,7 @@ def test_a_receiver_alone_minds_nothing() -> None:
     receiver = Receiver(node.ctx, roster, LinkSeal(node.ctx.sealer, MESH, roster.me, 1), HelloPacing())
     receiver.on_spoken_for()
     receiver.on_fragment_want(Neighbour(roster.me, node.node), LINK, FragmentWant(b"i" * 8, 1))
+    receiver.on_doubt(Neighbour(roster.me, node.node), LINK)
     assert roster.next_loss() is None
 
 
@@ -789,3 +792,32 @@ def test_a_configured_peer_is_told_once() -> None:
     world.feed("a", PeerSeen("z", "link", present=False))
     world.feed("a", PeerSeen("z", "link", present=False))
     assert node_of(world, "a").neighbours._configured == {}
+
+
+def test_addresses_of_the_unmet_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "MAX_GREETED", 2)
+    node = GossipNode("a")
+    for address in ("fe80::1", "fe80::2", "fe80::1", "fe80::3"):
+        node.neighbours._stand_in(address)
+    assert list(node.neighbours._greeted.values()) == ["fe80::1", "fe80::3"]
+
+
+def test_who_is_not_bound_pays_for_nothing_and_gets_nothing() -> None:
+    node = GossipNode("a")
+    stranger = Neighbour(NeighbourId(b"nobody"), NodeKey(bytes(32)))
+    assert not node.neighbours.pay(stranger, LINK, 1)
+    node.ctx.links[LINK] = LinkSettings()
+    assert not node.neighbours.pay(stranger, LINK, 1)
+    parcel = Heard(NOBODY, None, False, "", "", False, (), carrier="parcel")
+    assert node.neighbours.answer_costs(parcel, 10**9)
+    node.neighbours.fine(parcel, 10**9)
+
+
+def test_of_two_sessions_with_one_neighbour_the_older_is_sent_nothing() -> None:
+    node, peer = GossipNode("a"), NodeKey(b"p" * 32)
+    for session in (1, 2):
+        node.neighbours.session_opened(EncounterBegan(session, peer, "overlay", "200::1", False))
+    node.neighbours.session_closed(EncounterEnded(2))
+    node.ctx.out = []
+    node.neighbours.spread_sessions(Beacon(1, 1, 0, bytes(8), bytes(4)), ())
+    assert node.ctx.out == []

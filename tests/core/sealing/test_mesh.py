@@ -11,6 +11,7 @@ from meshnode.core.sealing.mesh import (
     open_mesh,
     secret_from_passphrase,
     with_current,
+    with_next,
     with_secret,
     without_secret,
 )
@@ -67,6 +68,12 @@ def test_a_fourth_secret_pushes_out_the_oldest() -> None:
     assert mesh.current.number == 3
     assert mesh.numbered(0) is None
     assert mesh.numbered(2) == MeshSecret(2, b"\2" * 32)
+
+
+def test_the_next_secret_is_held_and_not_spoken() -> None:
+    mesh = with_next(closed_mesh("hill", SECRET), 1, b"\1" * 32)
+    assert [held.number for held in mesh.secrets] == [0, 1]
+    assert mesh.numbered(1) is not None
 
 
 def test_a_number_names_one_secret() -> None:

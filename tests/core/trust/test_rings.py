@@ -67,3 +67,15 @@ def test_restored_from_disk() -> None:
     contact = ContactRecord(BO.persona, "Bo", True, False, 0.0)
     rings.restore(Snapshot(records=(device, contact)))
     assert rings.ring_of(log_of(BO.device)) == CONTACTS
+
+
+def test_a_device_that_is_forgotten_is_nobodys() -> None:
+    rings, cy = Rings(ME), keys_of("cy")
+    for device in (BO.device, cy.device):
+        rings.device_known(device, BO.persona)
+    rings.device_forgotten(BO.device)
+    rings.device_forgotten(BO.device)
+    assert rings.persona_of(BO.device) is None
+    assert rings.devices_of(BO.persona) == {cy.device}
+    rings.device_forgotten(cy.device)
+    assert BO.persona not in rings._devices
