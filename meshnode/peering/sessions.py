@@ -23,6 +23,7 @@ from meshnode.errors import LinkError, WireError
 from meshnode.peering.session import Session, prove
 
 HALF_OPEN, HALF_OPEN_PER_ADDRESS = 32, 2
+MAX_OPEN = 128  # more of those who called are not let in: a member makes node keys at will, a process has 1,024 files
 CROSSING_S = 10.0  # two sessions that began so close together are dials that crossed
 CLOSE_WITHIN_S = 1.0
 
@@ -139,13 +140,16 @@ class Sessions:
     async def _serve(
         self, stream: trio.abc.HalfCloseableStream, way: Way, proven: Proven, inputs: Inputs, *, initiator: bool
     ) -> bool:
-        """Serve until it is over; False when another session with this node is kept instead."""
+        """Serve until it is over; False when another session with this node is kept instead, or there are too many."""
         while (old := self._by_node.get(proven.node)) is not None:
             if not self._newer_wins(old, initiator):
                 self.counters["sessions_doubled"] += 1
                 return False
             old.abort("the node opened another session")
             await old.over.wait()
+        if not initiator and len(self._numbered) >= MAX_OPEN:
+            self.counters["sessions_too_many"] += 1
+            return False
         self._last += 1
         session = Session(self._last, proven, stream, carrier=way.carrier, address=way.address, initiator=initiator)
         self._numbered[session.number] = self._by_node[session.node] = session

@@ -5,6 +5,7 @@ import trio
 
 from meshnode.core.inputs import DialFailed, EncounterBegan, EncounterEnded, RecordReceived, SessionWritable
 from meshnode.core.sealing.stream import DIALLER, LISTENER
+from meshnode.peering import sessions as sessions_module
 from meshnode.peering.memory import Switchboard, pipes
 from meshnode.peering.packing import pack
 from meshnode.peering.session import prove
@@ -122,6 +123,24 @@ async def member(node, inputs, nursery, seed=2, address="far"):
     """A proven member connected by hand: its pipe, and its keys of the records."""
     near = await caller(node, inputs, nursery, address)
     return near, await prove(handshake(DIALLER, seed), near)
+
+
+async def test_sessions_are_bounded_and_who_has_one_may_call_again(autojump_clock, monkeypatch):
+    monkeypatch.setattr(sessions_module, "MAX_OPEN", 2)
+    node = memory_node(1, Switchboard())
+    inlet, outlet = trio.open_memory_channel(100)
+    async with trio.open_nursery() as nursery:
+        for seed in (2, 3):
+            await member(node, inlet, nursery, seed, f"n{seed}")
+            assert isinstance(await outlet.receive(), EncounterBegan)
+        late, _ = await member(node, inlet, nursery, 4, "n4")
+        assert await late.receive_some() == b""
+        assert node.counters["sessions_too_many"] == 1
+        await trio.sleep(20)
+        await member(node, inlet, nursery, 3, "n3")
+        assert [type(await outlet.receive()) for _ in range(2)] == [EncounterEnded, EncounterBegan]
+        assert len(node.status()) == 2
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_peer_that_sends_forever_fills_its_own_buffers(autojump_clock):
