@@ -124,6 +124,15 @@ class RadioSection(Section, frozen=True):
     ] = 20
 
 
+class NeighboursSection(Section, frozen=True):
+    """Nodes that name each other by address: plain UDP, routed or not, where multicast and discovery are missing."""
+
+    addresses: Annotated[
+        tuple[str, ...], _help("Up to 16, for example `192.0.2.7:21028` or `[2001:db8::7]:21028`. Empty: none.")
+    ] = ()
+    port: Annotated[Port, _help("UDP port of the datagrams from and to them.")] = 21028
+
+
 class OverlaySection(Section, frozen=True):
     """Yggdrasil: sessions with nodes farther away than one hop."""
 
@@ -191,6 +200,7 @@ class Config(Section, frozen=True):
     store: StoreSection = StoreSection()
     link: LinkSection = LinkSection()
     radio: RadioSection = RadioSection()
+    neighbours: NeighboursSection = NeighboursSection()
     overlay: OverlaySection = OverlaySection()
     control: ControlSection = ControlSection()
     journal: JournalSection = JournalSection()

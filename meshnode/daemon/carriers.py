@@ -17,6 +17,7 @@ from meshnode.overlay.child import ChildSettings
 from meshnode.overlay.choose import ChosenOverlay
 from meshnode.peering.interface import read_interface
 from meshnode.peering.multicast import UdpLink
+from meshnode.peering.static import StaticLink
 from meshnode.peering.tcp import TcpSessions
 
 OVERLAY_KEY = "overlay.key"
@@ -29,6 +30,8 @@ def real_carriers(home: Home) -> Carriers:
     interface = chosen_interface(config)
     settings = replace(config.link_settings(), law=law_of(config.radio))
     link = UdpLink(interface, settings, port=config.link.port) if interface else None
+    named = config.neighbours
+    static = StaticLink(named.addresses, port=named.port) if named.addresses else None
     overlay = chosen_overlay(home, interface)
     sessions = TcpSessions(
         home.keys,
@@ -41,17 +44,17 @@ def real_carriers(home: Home) -> Carriers:
         link_port=config.link.port,
         overlay_port=config.overlay.port,
     )
-    return Carriers((link,) if link else (), sessions, overlay)
+    return Carriers([one for one in (link, static) if one is not None], sessions, overlay)
 
 
 def chosen_interface(config: Config) -> str:
-    """The interface named, else the one HaLow interface there is; empty where the overlay shall do alone."""
+    """The interface named, else the one HaLow interface there is; empty where overlay or named neighbours do."""
     if config.link.interface:
         return config.link.interface
     found = halow_interfaces()
     if len(found) == 1:
         return found[0]
-    if not found and config.overlay.backend in ("system", "embedded"):
+    if not found and (config.overlay.backend in ("system", "embedded") or config.neighbours.addresses):
         return ""
     seen = f"there are several HaLow interfaces ({', '.join(found)})" if found else "no HaLow interface is found"
     raise LinkError(f"{seen}; name the one to use: meshnode run --interface IF")

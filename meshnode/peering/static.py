@@ -20,7 +20,7 @@ import trio
 from meshnode.core.inputs import FrameReceived, Input, LinkChanged
 from meshnode.core.settings import LinkSettings
 from meshnode.errors import LinkError, UsageError
-from meshnode.peering.places import LINK_PORT, MAX_DATAGRAM
+from meshnode.peering.places import MAX_DATAGRAM, STATIC_PORT
 
 FOR_ALL, FOR_ONE = b"\0", b"\1"
 MOST_PEERS = 16
@@ -29,10 +29,15 @@ _ROOM = MAX_DATAGRAM + 2
 
 
 class StaticLink:
-    """Datagrams between this host and a few others. Addresses look like 192.0.2.7:21026 or [2001:db8::7]:21026."""
+    """Datagrams between this host and a few others. Addresses look like 192.0.2.7:21028 or [2001:db8::7]:21028."""
 
     def __init__(
-        self, peers: Sequence[str], settings: LinkSettings | None = None, *, name: str = "static", port: int = LINK_PORT
+        self,
+        peers: Sequence[str],
+        settings: LinkSettings | None = None,
+        *,
+        name: str = "static",
+        port: int = STATIC_PORT,
     ) -> None:
         if not 0 < len(peers) <= MOST_PEERS:
             raise UsageError(f"A link to configured addresses has 1 to {MOST_PEERS} of them.")
@@ -125,7 +130,7 @@ def parse_address(text: str) -> tuple[str, int]:
             return str(address), int(port)
     except ValueError:
         pass
-    raise UsageError(f"{text} is no address with a port; it looks like 192.0.2.7:21026 or [2001:db8::7]:21026.")
+    raise UsageError(f"{text} is no address with a port; it looks like 192.0.2.7:21028 or [2001:db8::7]:21028.")
 
 
 def address_text(host: str, port: int) -> str:

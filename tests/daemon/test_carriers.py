@@ -1,0 +1,76 @@
+"""What carries frames, as the configuration asks for it; two real daemons that know each other by address alone."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import trio
+
+from meshnode.config import Config, LinkSection, NeighboursSection, OverlaySection
+from meshnode.control import client, replies, requests
+from meshnode.core.identity.invite import contact_uri
+from meshnode.core.sealing.mesh import closed_mesh
+from meshnode.daemon.carriers import chosen_interface, real_carriers
+from meshnode.daemon.home import create_home
+from meshnode.daemon.main import run_daemon
+from meshnode.errors import LinkError, UsageError
+
+MESH = closed_mesh("valley", bytes(range(32)))
+NONE = OverlaySection(backend="none")
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.bind(("127.0.0.1", 0))
+        return int(asking.getsockname()[1])
+
+
+async def test_nodes_that_name_each_other_need_no_interface(tmp_path: Path) -> None:
+    ports = [free_port(), free_port()]
+    with ExitStack() as stack, trio.fail_after(60):
+        homes = []
+        for name, own, far in (("Ada", *ports), ("Bo", *reversed(ports))):
+            named = NeighboursSection(addresses=(f"127.0.0.1:{far}",), port=own)
+            config = Config(neighbours=named, overlay=NONE)
+            homes.append(stack.enter_context(create_home(tmp_path / name, name, MESH, config=config)))
+        async with trio.open_nursery() as nursery:
+            for home in homes:
+                await nursery.start(run_daemon, home, real_carriers)
+            ada, bo = homes
+            async with client.connect(ada.control_socket) as at_ada, client.connect(bo.control_socket) as at_bo:
+                for node, other in ((at_ada, bo), (at_bo, ada)):
+                    uri = contact_uri(other.keys.persona, other.name)
+                    await node.ask(requests.ContactAddRequest(uri=uri), replies.ContactsReply)
+                said = requests.SendRequest(contact="Bo", text="hello", wait="delivered")
+                assert (await at_ada.ask(said, replies.StateReply)).state == "delivered"
+                status = await at_ada.ask(requests.StatusRequest(), replies.StatusReply)
+            assert [one.address for one in status.neighbours] == [f"127.0.0.1:{ports[1]}"]
+            assert (status.interface.name, status.interface.state) == ("static", "up")
+            nursery.cancel_scope.cancel()
+
+
+def test_the_interface_that_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str] = []
+    monkeypatch.setattr("meshnode.daemon.carriers.halow_interfaces", lambda: found)
+    assert chosen_interface(Config(link=LinkSection(interface="wlan1"))) == "wlan1"
+    with pytest.raises(LinkError, match="no HaLow interface is found"):
+        chosen_interface(Config(overlay=NONE))
+    assert chosen_interface(Config(neighbours=NeighboursSection(addresses=("192.0.2.7:21028",)))) == ""
+    assert chosen_interface(Config(overlay=OverlaySection(backend="system"))) == ""
+    found[:] = ["wlan1"]
+    assert chosen_interface(Config()) == "wlan1"
+    found[:] = ["wlan1", "wlan2"]
+    with pytest.raises(LinkError, match="several"):
+        chosen_interface(Config())
+
+
+def test_an_address_that_is_none_is_named(tmp_path: Path) -> None:
+    config = Config(neighbours=NeighboursSection(addresses=("valley.example:21028",)), overlay=NONE)
+    with (
+        create_home(tmp_path / "h", "Ada", MESH, config=config) as home,
+        pytest.raises(UsageError, match=r"valley\.example:21028 is no address with a port"),
+    ):
+        real_carriers(home)
