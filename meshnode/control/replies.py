@@ -110,11 +110,11 @@ class ClockInfo(Reply, frozen=True):
 
 
 class WarningInfo(Reply, frozen=True):
-    """One warning that holds now."""
+    """One warning that holds now; `at` is null where the date was not known then."""
 
     code: str
     text: str
-    at: str
+    at: str | None
 
 
 class StatusReply(Reply, frozen=True):

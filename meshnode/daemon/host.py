@@ -8,7 +8,6 @@ from typing import TypeVar
 import trio
 
 import meshnode
-from meshnode.control.replies import utc_text
 from meshnode.core.ids import ChannelId, MessageId, NodeKey, PersonaKey
 from meshnode.core.inputs import BeginExport, Compose, EncounterBegan, EncounterEnded, Input, RecordReceived
 from meshnode.core.notices import MessageFiled, Notice, Waiting
@@ -21,6 +20,7 @@ from meshnode.daemon.home import Home
 from meshnode.daemon.loop import Loop
 from meshnode.daemon.perform import Performer
 from meshnode.daemon.walltime import WallTime
+from meshnode.daemon.wording import moment
 from meshnode.errors import MeshnodeError, UsageError
 
 R = TypeVar("R", bound=Record)
@@ -167,7 +167,7 @@ class Host:
             "sessions": [dict(session) for session in self._sessions.status()],
             "store": {"bytes": self._loop.store.used, "limit": self._loop.store.limit},
             "clock": self._clock_status(),
-            "warnings": [{"code": w.code, "text": w.text, "at": utc_text(w.at)} for w in self.warnings()],
+            "warnings": [{"code": w.code, "text": w.text, "at": moment(w.at)} for w in self.warnings()],
         }
 
     def _clock_status(self) -> dict[str, object]:
