@@ -111,7 +111,7 @@ def run(words: Sequence[str]) -> int:
     """Run one command line; the number is the exit code."""
     try:
         words = [os.fsencode(word).decode() for word in words]
-        chosen = _build(whole=True) if not words or {"--help", "-h"} & {*words} else app
+        chosen = _build(whole=True) if _asks_for_a_list(words) else app
         return chosen(_common_last(words), exit_on_error=False, print_error=False, help_on_error=False) or DONE
     except UnicodeDecodeError:
         return _failed("the words of a command are UTF-8 text; these are not", WRONG_WORDS)
@@ -119,6 +119,12 @@ def run(words: Sequence[str]) -> int:
         return _ended(_gravest(group))
     except (CycloptsError, MeshnodeError, KeyboardInterrupt, BrokenPipeError) as error:
         return _ended(error)
+
+
+def _asks_for_a_list(words: Sequence[str]) -> bool:
+    """True for the help of the program or of a group, which says what each of several commands does."""
+    named = [word for word in words if not word.startswith("-")]
+    return not words or (bool({"--help", "-h"} & {*words}) and (not named or named[-1] in GROUPS))
 
 
 def _ended(error: BaseException) -> int:
