@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from meshnode.cli.options import Common
 from meshnode.control.replies import Reply
 from meshnode.control.requests import Request
-from meshnode.errors import HomeBusyError, NotRunningError
+from meshnode.errors import ConfigError, HomeBusyError, NotRunningError
 
 if TYPE_CHECKING:
     import trio
@@ -91,8 +91,14 @@ async def _until_unread(scope: trio.CancelScope) -> None:
 
 
 def socket_of(common: Common) -> Path:
-    """Where the node of this home listens."""
+    """Where the node of this home listens; the usual place for its group, which may not read the configuration."""
     from meshnode import config
 
-    chosen = config.load(common.directory / "config.toml").control.socket
+    file = common.directory / "config.toml"
+    try:
+        chosen = config.load(file).control.socket
+    except ConfigError:
+        if os.access(file, os.R_OK):
+            raise
+        chosen = ""
     return Path(chosen) if chosen else common.directory / "control.sock"

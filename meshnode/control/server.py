@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import stat
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
@@ -191,8 +192,17 @@ def _clear(path: Path) -> None:
 def _give_to(path: Path, group: str) -> None:
     try:
         shutil.chown(path, group=group)
+        _let_through(path.parent, group)
     except (LookupError, OSError) as error:
         raise HomeError(f"The control socket cannot be given to group {group} ({error}); does it exist?") from error
+
+
+def _let_through(folder: Path, group: str) -> None:
+    """A home is shut to all but its owner; the group may pass through to the socket, and look at nothing."""
+    found = folder.stat()
+    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) in (0o700, 0o710):
+        shutil.chown(folder, group=group)
+        os.chmod(folder, 0o710)
 
 
 def _unlink(path: Path, inode: int) -> None:

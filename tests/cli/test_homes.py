@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from meshnode import config
 from meshnode.cli import offline
 from meshnode.core.effects import Persist
 from meshnode.core.identity.invite import ContactInvite, read_invite_untrusted
 from meshnode.core.ids import DeviceKey, MessageId, PersonaKey
 from meshnode.core.records import MessageRecord
 from meshnode.daemon.home import Home, open_home
+from meshnode.errors import ConfigError
 from support.commands import Commands
 
 
@@ -298,3 +300,18 @@ def test_a_parcel_is_a_file(meshnode: Commands, tmp_path: Path) -> None:
         ran = meshnode(*words)
         assert (ran.code, ran.out) == (1, "")
         assert why in ran.err
+
+
+def test_who_may_not_read_the_configuration_asks_at_the_usual_place(
+    meshnode: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a member of the group that the control socket is for: the home itself is the owner's."""
+    meshnode("init", "--name", "Ada")
+
+    def denied(path: Path) -> None:
+        raise ConfigError(f"{path} cannot be read (Permission denied); check its owner and mode")
+
+    monkeypatch.setattr(config, "load", denied)
+    assert meshnode("status").code == 1, "it can be read, and is wrong"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert meshnode("status").code == 3

@@ -68,9 +68,13 @@ async def test_the_socket_belongs_to_its_owner_alone_and_goes_with_the_server(tm
 
 
 async def test_a_group_may_be_let_in(tmp_path):
-    path = tmp_path / "control.sock"
-    async with serving(path, group="root" if os.getuid() == 0 else str(os.getgid())):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    for mode, then in ((0o700, 0o710), (0o755, 0o755)):
+        home = tmp_path / f"{mode:o}"
+        home.mkdir(mode)
+        path = home / "control.sock"
+        async with serving(path, group="root" if os.getuid() == 0 else str(os.getgid())):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o660
+            assert stat.S_IMODE(home.stat().st_mode) == then
 
 
 async def test_a_group_that_does_not_exist_is_one_sentence(tmp_path):
