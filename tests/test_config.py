@@ -21,7 +21,7 @@ ONE_LINE = "expected one line of text without control characters"
         ("[messh]", "config.toml: messh: there is no such option, did you mean mesh?"),
         ("[link]\nport = 99999", "config.toml: link.port: expected a whole number at most 65535"),
         ("[link]\nmulticast = 'yes'", "config.toml: link.multicast: expected true or false, got text"),
-        ("[overlay]\nbackend = 'foo'", "config.toml: overlay.backend: expected one of auto, system, none"),
+        ("[overlay]\nbackend = 'foo'", "config.toml: overlay.backend: expected one of auto, system, embedded, none"),
         ("[overlay]\npeers = [3]", "config.toml: overlay.peers[0]: expected text, got a whole number"),
         ("mesh = 3", "config.toml: mesh: expected a table, got a whole number"),
         ("[mesh]\nname = ''", "config.toml: mesh.name: expected text of length at least 1"),
