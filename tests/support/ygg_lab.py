@@ -123,13 +123,16 @@ def until(true, otherwise: str, within_s: float = 45.0) -> None:
         time.sleep(0.1)
 
 
-def all_ping(nodes: Sequence[LabNode]) -> None:
-    """Every pair, both ways; each may take a while until paths are found."""
+def all_ping(nodes: Sequence[LabNode], within_s: float = 45.0) -> None:
+    """Every pair, both ways; each may take a while until paths are found.
+
+    Two of Go's whose first answer was lost, in a tree still growing, find each other again only after 61 s.
+    """
     for one in nodes:
         for two in nodes:
             if one is not two:
                 pair = f"{one.kind} {one.number} does not reach {two.kind} {two.number}"
-                until(lambda one=one, two=two: one.ping(two.address), pair)
+                until(lambda one=one, two=two: one.ping(two.address), pair, within_s)
 
 
 @contextmanager

@@ -1,0 +1,156 @@
+"""The embedded overlay beside yggdrasil-go, in the same namespaces: TCP through it, echo times, idle cost, memory.
+
+Needs root (namespaces) and yggdrasil. Shapes are rows of nodes, `g` for Go's and `o` for ours: the first and the last
+are measured, what stands between carries. Rows take turns run by run, so that a busy machine is unfair to all alike.
+
+    python bench/overlay.py                       # gg go oo ggg gog, MTU 1280 and 65535, five runs of 3 s each way
+    python bench/overlay.py --idle 250            # what a settled pair costs: bytes, CPU
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from support.ygg_lab import LabNode, lab, until
+
+KINDS = {"g": "go", "o": "ours"}
+SINK = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET6); s.bind((sys.argv[1], 5201)); s.listen(1); print("up", flush=True)
+c, _ = s.accept(); n, b, t = 0, bytearray(1 << 20), time.time()
+while k := c.recv_into(b): n += k
+print(n * 8e-6 / (time.time() - t))
+"""
+SOURCE = """
+import socket, sys, time
+c = socket.create_connection((sys.argv[1], 5201), 20); e, b = time.time() + float(sys.argv[2]), bytes(1 << 17)
+while time.time() < e: c.sendall(b)
+"""
+
+
+def settled(shape: str, mtu: int, stack: ExitStack) -> list[LabNode]:
+    """A row of nodes that reach each other."""
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    nodes = stack.enter_context(lab([KINDS[kind] for kind in shape], directory))
+    for at, node in enumerate(nodes):
+        node.start([nodes[at - 1].uri("tcp")] if at else [], **{"IfMTU" if node.kind == "go" else "mtu": mtu})
+    first, last = nodes[0], nodes[-1]
+    until(lambda: first.ping(last.address) and last.ping(first.address), f"{shape} does not settle")
+    return nodes
+
+
+def throughput(one: LabNode, two: LabNode, seconds: float) -> float:
+    """Mbit/s of one TCP connection."""
+    inside = ["ip", "netns", "exec"]
+    sink = subprocess.Popen(
+        [*inside, two.namespace, sys.executable, "-c", SINK, two.address], stdout=subprocess.PIPE, text=True
+    )
+    with sink:
+        sink.stdout.readline()
+        source = [*inside, one.namespace, sys.executable, "-c", SOURCE, two.address, str(seconds)]
+        subprocess.run(source, check=True, timeout=60)
+        return float(sink.stdout.readline())
+
+
+def echo_ms(one: LabNode, two: LabNode) -> float:
+    """Median round trip of fifty echoes."""
+    said = one.run("ping", "-c", "50", "-i", "0.02", two.address).stdout
+    return median(float(found) for found in re.findall(r"time=([\d.]+)", said))
+
+
+def memory_mb(node: LabNode) -> float:
+    """Resident memory."""
+    status = Path(f"/proc/{pid_of(node)}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+
+def pid_of(node: LabNode) -> int:
+    """`ip netns exec` and `env` become the program."""
+    return node.process.pid
+
+
+def cpu_s(node: LabNode) -> float:
+    """Seconds of processor so far."""
+    fields = Path(f"/proc/{pid_of(node)}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wire_bytes(node: LabNode) -> int:
+    """Bytes in and out of its interface."""
+    said = json.loads(node.run("ip", "-j", "-s", "link", "show", "dev", "eth0").stdout)[0]["stats64"]
+    return int(said["rx"]["bytes"]) + int(said["tx"]["bytes"])
+
+
+def loaded(shapes: list[str], mtus: list[int], runs: int, seconds: float) -> list[dict[str, object]]:
+    """One row for each shape and MTU."""
+    rows = []
+    for mtu in mtus:
+        with ExitStack() as stack:
+            rings = {shape: settled(shape, mtu, stack) for shape in shapes}
+            there: dict[str, list[float]] = {shape: [] for shape in shapes}
+            back: dict[str, list[float]] = {shape: [] for shape in shapes}
+            echo = {shape: echo_ms(nodes[0], nodes[-1]) for shape, nodes in rings.items()}
+            for _ in range(runs):
+                for shape, nodes in rings.items():
+                    there[shape].append(throughput(nodes[0], nodes[-1], seconds))
+                    back[shape].append(throughput(nodes[-1], nodes[0], seconds))
+            for shape, nodes in rings.items():
+                rows.append(
+                    {
+                        "shape": shape,
+                        "mtu": mtu,
+                        "mbit_s": [round(median(there[shape])), round(median(back[shape]))],
+                        "runs": [[round(one) for one in runs_of[shape]] for runs_of in (there, back)],
+                        "echo_ms": round(echo[shape], 2),
+                        "memory_mb": {f"{n.kind} {n.number}": round(memory_mb(n)) for n in nodes},
+                    }
+                )
+                print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+def idle(shapes: list[str], seconds: float) -> None:
+    """What a settled row costs: bytes on the wire and processor of each node."""
+    with ExitStack() as stack:
+        rows = {shape: settled(shape, 1280, stack) for shape in shapes}
+        time.sleep(90)  # sessions of the first echo are over
+        before = {shape: [(wire_bytes(n), cpu_s(n)) for n in nodes] for shape, nodes in rows.items()}
+        time.sleep(seconds)
+        for shape, nodes in rows.items():
+            cost = [(wire_bytes(n) - b, cpu_s(n) - c) for n, (b, c) in zip(nodes, before[shape], strict=True)]
+            said = [
+                {"node": f"{node.kind} {node.number}", "bytes": size, "cpu_percent": round(100 * used / seconds, 3)}
+                for node, (size, used) in zip(nodes, cost, strict=True)
+            ]
+            print(json.dumps({"shape": shape, "seconds": seconds, "nodes": said}), flush=True)
+
+
+def main() -> None:
+    """Reads the words and measures."""
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--shapes", default="gg,go,oo,ggg,gog")
+    words.add_argument("--mtus", default="1280,65535")
+    words.add_argument("--runs", type=int, default=5)
+    words.add_argument("--seconds", type=float, default=3.0)
+    words.add_argument("--idle", type=float, default=0.0, help="watch settled pairs for so many seconds instead")
+    given = words.parse_args()
+    if given.idle:
+        idle(["gg", "oo"], given.idle)
+    else:
+        loaded(given.shapes.split(","), [int(mtu) for mtu in given.mtus.split(",")], given.runs, given.seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The long trials beside yggdrasil-go: nothing flaps, and a torn network of both kinds heals."""
+
+import random
+import time
+
+import pytest
+
+from support.ygg_lab import all_ping, lab, until
+
+pytestmark = [pytest.mark.netns, pytest.mark.ygg, pytest.mark.soak]
+
+WATCHED_S = 70
+
+
+def test_links_over_tcp_tls_and_multicast_stay_up(tmp_path):
+    with lab(["go", "ours", "go", "ours"], tmp_path) as nodes:
+        one, two, three, four = nodes
+        one.start(multicast=True)
+        two.start([one.uri("tcp"), one.uri("tls")], multicast=True)
+        three.start([two.uri("tcp"), two.uri("tls")])
+        four.start([three.uri("tcp"), two.uri("tls")])
+        all_ping(nodes)
+        began = time.monotonic()
+        before = {node.number: uptimes(node) for node in nodes}
+        lost = 0
+        while time.monotonic() - began < WATCHED_S:
+            lost += not one.ping(four.address, 3)
+            time.sleep(0.5)
+        passed = time.monotonic() - began
+        for node in nodes:
+            now = uptimes(node)
+            for remote, up in before[node.number].items():
+                assert now.get(remote, 0) >= up + passed - 5, f"{node.kind} {node.number}: {remote} flapped"
+        assert lost == 0
+
+
+def uptimes(node):
+    return {row["remote"]: row["uptime"] for row in node.ask("getPeers")["peers"] if row["up"]}
+
+
+def test_five_of_each_kind_find_each_other_again_after_cuts(tmp_path):
+    choose = random.Random(4)
+    kinds = ["go", "ours"] * 5
+    with lab(kinds, tmp_path) as nodes:
+        links = [(choose.randrange(at), at) for at in range(1, 10)]
+        links += [tuple(sorted(choose.sample(range(10), 2))) for _ in range(6)]
+        for at, node in enumerate(nodes):
+            node.start([nodes[below].uri(choose.choice(["tcp", "tls"])) for below, above in set(links) if above == at])
+        until(lambda: one_root(nodes), "there is no tree over all")
+        all_ping(nodes, 100)
+        for _ in range(3):
+            cut_one(choose.choice(nodes[2:]))
+        until(lambda: one_root(nodes), "the tree does not heal")
+        all_ping(nodes, 100)
+
+
+def one_root(nodes):
+    """True when every node says that the lowest key is the root, and nobody else is."""
+    lowest = min(node.key.hex() for node in nodes)
+    trees = [node.ask("getTree").get("tree", ()) for node in nodes]
+    own = {row["key"]: row["parent"] for node, tree in zip(nodes, trees, strict=True) for row in tree
+           if row["key"] == node.key.hex()}  # fmt: skip
+    return {key for key, parent in own.items() if key == parent} == {lowest} and len(own) == len(nodes)
+
+
+def cut_one(node):
+    """End a peering that this node opened, and ask for it again."""
+    remote = next(row["remote"] for row in node.ask("getPeers")["peers"] if not row["inbound"])
+    node.ask("removePeer", uri=remote)
+    until(lambda: remote not in uptimes(node), "a peering is not removed")
+    node.ask("addPeer", uri=remote)
