@@ -21,6 +21,18 @@ class LinkError(MeshnodeError):
     """The radio interface or a socket on it cannot be used."""
 
 
+class ModemRefusedError(LinkError):
+    """A serial modem answered a command with an error; `code` is its number, 0 where it gave none."""
+
+    def __init__(self, text: str, code: int = 0) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class ModemSilentError(LinkError):
+    """A serial modem did not answer in time."""
+
+
 class OverlayError(MeshnodeError):
     """Yggdrasil does not answer, or answers with an error."""
 

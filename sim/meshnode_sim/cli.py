@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import trio
 from cyclopts import App, CycloptsError, Parameter
@@ -18,6 +18,8 @@ from meshnode import __version__
 from meshnode.errors import MeshnodeError, SimulationError, UsageError
 from meshnode_sim import library
 from meshnode_sim.lab import Lab, open_lab
+from meshnode_sim.modem.pty import serve as serve_modems
+from meshnode_sim.modem.serving import offer
 from meshnode_sim.node import RADIO_STATE
 from meshnode_sim.report import screen
 from meshnode_sim.scenario import Scenario
@@ -31,7 +33,8 @@ Start here:
   meshnode-sim list                  the scenarios that ship
   meshnode-sim run line              one of them in virtual time, in a second or two
   meshnode-sim lab line --for 30     five real daemons in a line, for half a minute
-  meshnode-sim new mine.toml         a commented scenario to change"""
+  meshnode-sim new mine.toml         a commented scenario to change
+  meshnode-sim modem newracom        fake serial modems on pseudo-terminals"""
 
 app = App(
     name="meshnode-sim",
@@ -104,6 +107,34 @@ def run_(
         _write(json_, text)
     if outcome.unmet:
         raise SimulationError("; ".join(outcome.unmet))
+
+
+@app.command
+def modem(
+    dialect: Literal["newracom", "taixin", "warthog"],
+    *,
+    count: Annotated[int, Parameter(help="How many, in hearing of each other.")] = 2,
+    loss: Annotated[float, Parameter(help="Part of all attempts on the air that is lost, 0 to 1.")] = 0.0,
+    seed: int = 1,
+    for_s: Annotated[float | None, Parameter(name="--for", help="Seconds to run; else until Ctrl-C.")] = None,
+    json_: Json = False,
+) -> None:
+    """Run fake serial modems on pseudo-terminals, to try programs against without hardware.
+
+    Newracom modems carry datagrams to each other over the modelled channel (1 MHz); the others are consoles. Prints the
+    path of each.
+
+    Example: meshnode-sim modem newracom --count 3 --loss 0.1
+    """
+    air, lines = offer(dialect, count, loss, seed)
+    paths = [line.path for line in lines]
+    print(json.dumps({"dialect": dialect, "paths": paths}) if json_ else "\n".join(paths), flush=True)
+    end = None if for_s is None else time.monotonic() + for_s
+    try:
+        serve_modems(lines, air, lambda: end is not None and time.monotonic() >= end)
+    finally:
+        for line in lines:
+            line.unplug()
 
 
 @app.command(name="list")

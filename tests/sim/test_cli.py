@@ -88,3 +88,12 @@ def test_the_lab_refuses_what_has_no_links(tmp_path: Path, capsys: pytest.Captur
 def test_wrong_words(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(words) == 2
     assert capsys.readouterr().err.startswith("meshnode-sim: ")
+
+
+@pytest.mark.parametrize("dialect", ["newracom", "taixin", "warthog"])
+def test_fake_modems_are_served_for_a_while(dialect: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["modem", dialect, "--count", "2", "--for", "0.01", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["dialect"] == dialect
+    assert len(set(told["paths"])) == 2
+    assert run(["modem", dialect, "--count", "99"]) == 1

@@ -1,0 +1,1 @@
+"""Serial modems: their AT dialects, and datagrams through the one that can carry them."""
