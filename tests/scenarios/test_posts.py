@@ -1,4 +1,4 @@
-"""Posts to all on one modelled channel: what they cost, counted in bytes on air, and that nobody goes without."""
+"""Posts and bursts on one modelled channel: what they cost, counted in bytes on air, and that nobody goes without."""
 
 from __future__ import annotations
 
@@ -47,3 +47,22 @@ def test_a_line_costs_no_more_than_before() -> None:
 def test_at_30_percent_loss_everybody_gets_everything(pairs: list[tuple[int, int]]) -> None:
     boxes, _ = told(pairs, 8, loss=0.3)
     assert all(sorted(box.posts()) == sorted(boxes[0].written(channel="square")) for box in boxes[1:])
+
+
+def test_a_burst_of_messages_over_three_hops_shares_its_datagrams() -> None:
+    world = AirWorld("abcd", line(4))
+    a, _, _, d = world.populate()
+    a.knows(d)
+    d.knows(a)
+    world.run(20)
+    for number in range(3):
+        a.write(d, f"so that the session is open {number}")
+        world.run(15)
+    before, begun = world.bytes_on_air, world.now
+    for number in range(100):
+        world.at(0.002 * number, lambda number=number: a.write(d, f"{number:03d}" + "x" * 97))
+    assert world.run(60, until=lambda: len(d.inbox()) == 103)
+    assert world.now - begun < 0.7
+    world.run(15)
+    assert (world.bytes_on_air - before) / 100 < 600
+    assert d.inbox() == a.written(d)

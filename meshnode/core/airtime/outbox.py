@@ -30,6 +30,7 @@ from meshnode.core.wire.frames import EnvelopeFrame, Fragment
 __all__ = ["Outbox", "Outgoing"]
 
 SEAL_OVERHEAD = 29  # byte0, nonce, tag of the link seal
+GATHER_S = 0.005  # right after another datagram one with room waits for company: seven envelopes share one, not four
 _HELD_UP_S = 0.5  # the most by which others' datagrams hold up our next: the estimate may be far from the radio
 _PREVIOUS_LIMIT = 512  # frames waiting on behalf of one previous hop; what is dropped here is on disk and goes lazily
 _FRAGMENT_HEADER = 1 + 8 + 1 + 1
@@ -54,6 +55,7 @@ class Outbox:
         self._keyed: dict[tuple[str, NeighbourId | None, bytes], Queued] = {}
         self._gone: set[int] = set()  # object ids of cancelled frames that still stand in the heap
         self._free_at: dict[str, float] = {}
+        self._last_to: dict[str, NeighbourId | None] = {}
         self._previous: Counter[bytes] = Counter()
 
     def put(self, outgoing: Outgoing) -> None:
@@ -91,6 +93,7 @@ class Outbox:
         """Drop what waits for a link that is gone."""
         self._drop(lambda out: out.link == link)
         self._free_at.pop(link, None)
+        self._last_to.pop(link, None)
 
     def refit(self, link: str) -> None:
         """The link's datagrams became smaller: what waits and no longer fits is cut anew, its other pieces with it."""
@@ -150,7 +153,12 @@ class Outbox:
         return min(times, default=None)
 
     def _next_at(self, link: str) -> float:
-        return self._free_at.get(link, 0.0) - HAND_OVER_S
+        """Just before the link is free; shortly after, where one with room follows one to the same: others may join."""
+        settings, ready, free_at = self._ctx.links.get(link), self._ready.get(link), self._free_at.get(link)
+        if free_at is None or settings is None or not ready:
+            return float("-inf")
+        has_room = _has_room(ready, self._last_to.get(link), settings)
+        return free_at + (GATHER_S if has_room else -HAND_OVER_S)
 
     def _departure(self, link: str) -> float | None:
         """When the next datagram may leave a link; None if nothing is ready, or the law leaves nothing for it."""
@@ -190,6 +198,7 @@ class Outbox:
         lasts = airtime_s(len(data), to is not None, settings)
         taken = max(lasts, self.laws.silence_s(link, len(data), unicast=to is not None))
         self._free_at[link] = max(self._ctx.now, self._free_at.get(link, 0.0)) + taken
+        self._last_to[link] = to
         cls = min(queued.outgoing.cls for queued in party)
         self._ready[link].charge(cls, lasts)
         self.laws.sent(link, len(data), unicast=to is not None)
@@ -279,6 +288,12 @@ class Outbox:
         for queued in self._all():
             if doomed(queued.outgoing):
                 self._discard(queued)
+
+
+def _has_room(ready: FairQueue, last: NeighbourId | None, settings: LinkSettings) -> bool:
+    """True if all that waits goes where the last datagram went, and one more like the largest of it would fit."""
+    sizes = [len(queued.encoded) + 1 for queued in ready if queued.outgoing.to == last]
+    return len(sizes) == sum(1 for _ in ready) and sum(sizes) + max(sizes) <= _limit(settings, last)
 
 
 def _put_off(entry: tuple[float, int, Queued], link: str, by: float) -> tuple[float, int, Queued]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshnode.core.airtime.estimate import airtime_s
-from meshnode.core.airtime.outbox import SEAL_OVERHEAD, Outbox
+from meshnode.core.airtime.outbox import GATHER_S, SEAL_OVERHEAD, Outbox
 from meshnode.core.airtime.queue import FairQueue, Outgoing, Queued
 from meshnode.core.context import Context
 from meshnode.core.effects import Send
@@ -366,3 +366,28 @@ def test_what_yields_is_put_off_by_what_is_heard_and_by_no_more_than_it_says() -
     assert len(rig.sent) == 1
     rig.flush(1.6)
     assert [sent.key for sent in rig.sent] == [b"firm", b"mine"]
+
+
+def test_right_after_a_datagram_one_with_room_waits_a_moment_and_a_full_one_does_not() -> None:
+    rig = Rig()
+    rig.put(envelope(1))
+    rig.flush(0.0)
+    rig.put(envelope(2))
+    free_at = airtime_s(len(encode_frame(envelope(1))), True, rig.ctx.links[LINK])  # this seal adds nothing
+    assert rig.outbox.wakeup() == pytest.approx(free_at + GATHER_S)
+    rig.put(envelope(3), to=CY)
+    due = rig.outbox.wakeup()
+    assert (due if due is not None else 1.0) < free_at, "what goes elsewhere waits for no company"
+    rig.outbox.forget_neighbour(CY)
+    for number in range(4, 10):
+        rig.put(envelope(number))
+    due = rig.outbox.wakeup()
+    assert (due if due is not None else 1.0) < free_at, "seven fill it"
+
+
+def test_after_silence_nothing_waits_for_company() -> None:
+    rig = Rig()
+    rig.put(envelope(1))
+    rig.flush(0.0)
+    rig.put(envelope(2))
+    assert rig.frames(1.0) == [envelope(2)]
