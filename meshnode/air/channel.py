@@ -30,7 +30,7 @@ from operator import or_
 
 from meshnode.air.airtime import ACCESS_NS, Rate, ack_ns, ack_timeout_ns, fragments, frame_ns
 from meshnode.air.counters import Counters, Tally
-from meshnode.air.draws import Draws
+from meshnode.air.draws import CERTAIN, Draws
 from meshnode.air.topology import Link, Topology
 from meshnode.errors import UsageError
 
@@ -126,6 +126,7 @@ class Channel:
         self._radios = [_Radio() for _ in range(topology.nodes)]
         self._originals = {(link.src, link.dst): link for link in topology.links}
         self._links: list[dict[int, Link]] = [{} for _ in range(topology.nodes)]
+        self._disturbed: dict[tuple[int, int], int] = {}
         self._steady = [0] * topology.nodes  # who hears a node at any time, as bits
         self._changing: list[list[Link]] = [[] for _ in range(topology.nodes)]  # links with opening hours
         for link in topology.links:
@@ -174,6 +175,10 @@ class Channel:
             at_ns, _, happen = heapq.heappop(self._events)
             deliveries += happen(at_ns)
         return deliveries
+
+    def disturb(self, src: int, dst: int, loss: int) -> None:
+        """A loss of one direction beside that of the link, until it is set to 0."""
+        self._disturbed[src, dst] = loss
 
     def knows(self, src: int, dst: int) -> bool:
         """Whether the topology has a link from one to the other, up or down."""
@@ -256,7 +261,11 @@ class Channel:
         self._at(arrival + answer, lambda at: self._end(talker, queued, bool(heard_by), at))
 
     def _is_lost(self, src: int, dst: int, queued: _Queued) -> bool:
-        return self._draws.happens(self._links[src][dst].loss, src, dst, queued.serial, queued.piece, queued.retry)
+        loss = self._links[src][dst].loss
+        extra = self._disturbed.get((src, dst), 0)
+        if extra:
+            loss = CERTAIN - ((CERTAIN - loss) * (CERTAIN - extra) >> 32)
+        return self._draws.happens(loss, src, dst, queued.serial, queued.piece, queued.retry)
 
     def _charge(self, radio: _Radio, queued: _Queued, airtime_ns: int, radiated_ns: int) -> None:
         first = queued.piece == 0 and queued.retry == 0

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from math import ceil
 from typing import Final, Protocol
 
-from meshnode.core.clock import WallClock
+from meshnode.core.clock import EPOCH_2026, WallClock
 from meshnode.core.effects import Effect, Forget, Persist
-from meshnode.core.identity.keys import Keys, new_keys
+from meshnode.core.identity.keys import Keys, new_keys, with_new_incarnation
 from meshnode.core.inputs import ClockSet, Input, LinkChanged, Tick
-from meshnode.core.node import Node
+from meshnode.core.node import RENEW_FACT, Node
+from meshnode.core.records import ROLE_OWN, EnvelopeRecord, FactRecord, PrekeyRecord, RatchetRecord, RecordKey
 from meshnode.core.sealing.mesh import MeshKeys
 from meshnode.core.sealing.seeded import SeededEntropy
 from meshnode.core.settings import LinkSettings, Settings
@@ -29,6 +30,8 @@ from meshnode_sim.sealing import ChargingSealer, Costs, Memo
 
 LINK: Final = "halow0"
 NOBODY: Final = -1  # the source of what no other node sent
+DAY_ONE: Final = EPOCH_2026 + 150 * 86400  # the date at which every run begins: 2026-05-31
+CLOCK_UNCERTAINTY_S: Final = 5.0
 _SOONEST_NS: Final = 1_000  # a timer that is due again at once comes a microsecond later
 
 
@@ -72,7 +75,7 @@ class Host:
         self.boots = 0
         self.steps = 0
         self.busy_ns = 0  # what the processor worked in all
-        self.clock: WallClock | None = None
+        self.skew_s = 0.0  # by how much its clock is ahead of the true date
         self.node: Node
         self.memory = Memory(pool)
         self._mesh = mesh
@@ -84,6 +87,7 @@ class Host:
         self._sealer = self._new_sealer("keys")
         self.keys: Keys = new_keys(self._sealer, SeededEntropy(f"{seed}/keys"))
         self._pool = pool
+        self._lost = False  # the store went, and the next start will be a new incarnation
         self._began_ns = 0  # world time at which our own clock would have been zero
         self._free_ns = 0  # when the processor is through
         self._inbox: deque[tuple[Input, int]] = deque()
@@ -93,18 +97,17 @@ class Host:
 
     def boot(self, *first: Input) -> None:
         """Goes on from the store, under a higher epoch; `first` is what the node is told before the link is up."""
-        epoch = self.memory.raise_epoch()
         self.boots += 1
-        self._began_ns = self._agenda.now_ns - ceil(self.memory.now * SECOND_NS)
         seed = f"{self._seed}/{self.boots}"
         self._sealer = self._new_sealer(seed)
         entropy = SeededEntropy(seed)
+        self._renew_if_due(SeededEntropy(f"{seed}/renewal"))
+        epoch = self.memory.raise_epoch()
+        self._began_ns = self._agenda.now_ns - ceil(self.memory.now * SECOND_NS)
         self.node = Node(self.keys, self._mesh, self.settings, self._sealer, entropy, self.memory.snapshot(), epoch)
         self.on = True
         self._free_ns, self._wake_ns = self._agenda.now_ns, None
-        if self.clock is not None:
-            self.give(ClockSet(self.clock))
-        for given in (*first, LinkChanged(LINK, self.link)):
+        for given in (ClockSet(self.date()), *first, LinkChanged(LINK, self.link)):
             self.give(given)
 
     def stop(self) -> None:
@@ -113,8 +116,14 @@ class Host:
         self._inbox.clear()
 
     def lose_store(self) -> None:
-        """A new card in the slot: keys are kept, as a person restores them, everything else is gone."""
+        """A new card in the slot: the persona is kept, as a person restores it, everything else is gone."""
         self.memory = Memory(self._pool)
+        self._lost = True
+
+    def date(self) -> WallClock:
+        """What its clock says, which it believes to five seconds; a skew it does not know of."""
+        unix_s = DAY_ONE + self._agenda.now_ns / SECOND_NS + self.skew_s
+        return WallClock(unix_s, self.now, CLOCK_UNCERTAINTY_S, "system")
 
     @property
     def now(self) -> float:
@@ -155,6 +164,20 @@ class Host:
         if any(not isinstance(effect, Persist | Forget) for effect in effects):
             self._later(self._free_ns, lambda: self._outside.perform(self, effects))
         self._rewake()
+
+    def _renew_if_due(self, entropy: SeededEntropy) -> None:
+        """As the daemon does it: who met its double, or lost its store, goes on as a new incarnation."""
+        fact = self.memory.get(FactRecord, RENEW_FACT)
+        if not self._lost and (fact is None or not fact.value):
+            return
+        self._lost = False
+        self.keys = with_new_incarnation(self.keys, self._sealer, entropy)
+        gone = [RecordKey(FactRecord, (RENEW_FACT,))]
+        gone += [RecordKey(RatchetRecord, (one.device, one.root_id)) for one in self.memory.every(RatchetRecord)]
+        gone += [RecordKey(PrekeyRecord, (one.block,)) for one in self.memory.every(PrekeyRecord)]
+        own = [one for one in self.memory.every(EnvelopeRecord) if one.role == ROLE_OWN]
+        gone += [RecordKey(EnvelopeRecord, (one.id,)) for one in own]
+        self.memory.commit([Forget(tuple(gone), promise=True)], self.memory.now)
 
     def _rewake(self) -> None:
         due = self.node.next_wakeup()

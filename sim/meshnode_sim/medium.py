@@ -29,8 +29,12 @@ class Medium(Protocol):
         """Switches a radio: off, it forgets its queue, hears nothing and answers nothing."""
         ...
 
-    def set_link(self, src: int, dst: int, *, loss: int | None = None, up: bool | None = None) -> None:
-        """Changes one direction: its additional loss, or whether anything passes at all."""
+    def set_link(self, src: int, dst: int, *, up: bool) -> None:
+        """Whether anything passes in one direction."""
+        ...
+
+    def disturb(self, src: int, dst: int, loss: int) -> None:
+        """A loss of one direction beside what it has (air/draws.py: a chance)."""
         ...
 
     def knows(self, src: int, dst: int) -> bool:

@@ -39,6 +39,7 @@ class Probe:
         self.written: dict[MessageId, Written] = {}
         self.transfers = 0  # blocks and envelopes that a node took from another one for the first time
         self.violations: list[str] = []
+        self._shown: set[tuple[int, MessageId]] = set()
         self._personas = personas
         self._everyone = tuple(sorted(personas.values()))
         self._hops: dict[bytes, dict[int, int]] = {}  # block or envelope: hops by node
@@ -57,6 +58,10 @@ class Probe:
                     self._filed(node, now_ns, notice.message, source)
                 elif isinstance(notice, StateChanged) and notice.state == "delivered":
                     self._receipt(notice.message, now_ns)
+
+    def forgot(self, node: int) -> None:
+        """The node lost its store: what it is shown again is no repetition to it."""
+        self._shown = {(shown, message) for shown, message in self._shown if shown != node}
 
     def _kept(self, node: int, record: BlockRecord | EnvelopeRecord, source: int) -> None:
         hops = self._hops.setdefault(record.id[:NAME], {})
@@ -80,10 +85,11 @@ class Probe:
         known = self.written.get(message.id)
         if known is None:
             self.violations.append(f"node {node} was shown a message that nobody wrote: {message.id.hex()}")
-        elif node in known.arrivals:
+        elif (node, message.id) in self._shown:
             self.violations.append(f"node {node} was shown message {known.number} twice")
         else:
-            known.arrivals[node] = (now_ns, self._way(node, message, source))
+            self._shown.add((node, message.id))
+            known.arrivals.setdefault(node, (now_ns, self._way(node, message, source)))
 
     def _wrote(self, node: int, now_ns: int, message: MessageRecord) -> None:
         post = bool(message.channel)

@@ -125,6 +125,7 @@ class RadioMedium:
         self._events: list[tuple[int, int, Callable[[int], list[Delivery]]]] = []
         self._order = count()
         self._loss: dict[tuple[int, int], int] = {}
+        self._cut: set[tuple[int, int]] = set()
         self._sense = carrier_sense(settings.width_mhz, settings.profile)
         self._basic = S1gRate(min(settings.basic_width_mhz, settings.width_mhz), settings.basic_mcs)
         self.place(rows)
@@ -175,12 +176,13 @@ class RadioMedium:
             radio.queue.clear()
             radio.access_ns = -1
 
-    def set_link(self, src: int, dst: int, *, loss: int | None = None, up: bool | None = None) -> None:
-        """An additional loss of one direction (air/draws.py: a chance), certain while it is down."""
-        if up is not None:
-            loss = 0 if up else CERTAIN
-        if loss is not None:
-            self._loss[src, dst] = loss
+    def set_link(self, src: int, dst: int, *, up: bool) -> None:
+        """Whether anything passes in one direction; it still disturbs."""
+        (self._cut.discard if up else self._cut.add)((src, dst))
+
+    def disturb(self, src: int, dst: int, loss: int) -> None:
+        """A loss of one direction beside what the signal has (air/draws.py: a chance)."""
+        self._loss[src, dst] = loss
 
     def knows(self, src: int, dst: int) -> bool:
         """Anybody may be kept from hearing anybody."""
@@ -371,7 +373,7 @@ class RadioMedium:
 
     def _decodes(self, burst: _Burst, node: int, octets: int, frame: _Frame) -> bool:
         level = burst.row.at.get(node)
-        if level is None:
+        if level is None or (burst.src, node) in self._cut:
             return False
         rate, profile = burst.rate, self.settings.profile
         alone = level - noise(rate.width_mhz, rate.mcs, profile)

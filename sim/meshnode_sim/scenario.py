@@ -21,6 +21,7 @@ from meshnode.air.topology import Link, Schedule, Topology
 from meshnode.errors import ConfigError, UsageError
 from meshnode_sim.tables import (
     ExpectTable,
+    FaultTable,
     PlaceTable,
     Positive,
     ProcessorTable,
@@ -133,6 +134,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     node: dict[str, NodeTable] = {}
     actions: tuple[ActionTable, ...] = ()
     traffic: tuple[TrafficTable, ...] = ()
+    faults: tuple[FaultTable, ...] = ()
     propagation: PropagationTable = PropagationTable()
     routes: tuple[RouteTable, ...] = ()
     walks: tuple[WalkTable, ...] = ()
@@ -286,6 +288,7 @@ def _mentions(scenario: Scenario) -> list[tuple[str, str]]:
         found.append(("an action", action.node))
         if action.to is not None:
             found.append(("an action", action.to))
+    found += [("a fault", name) for fault in scenario.faults for name in fault.nodes]
     found += [("a route", route.node) for route in scenario.routes]
     found += [("a table [[walks]]", name) for walk in scenario.walks for name in walk.nodes]
     found += [("a table [[traffic]]", name) for one in scenario.traffic for name in (*one.writers, *one.to)]

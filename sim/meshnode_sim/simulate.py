@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from meshnode.errors import UsageError
 from meshnode_sim.agenda import FAULT, SECOND_NS, nanoseconds
+from meshnode_sim.faults import Faults
 from meshnode_sim.ground import Ground, graph
 from meshnode_sim.report import report
 from meshnode_sim.scenario import ActionTable, Scenario
@@ -62,6 +63,7 @@ def build(scenario: Scenario, end_ns: int, folder: Path = Path()) -> World:
         memo=scenario.processor.crypto == "shared",
     )
     ground.arrange(world)
+    Faults(world, end_ns)
     for word in words:
         _plan_word(world, word)
     for action in scenario.actions:

@@ -98,3 +98,22 @@ class WalkTable(Struct, frozen=True, forbid_unknown_fields=True):
     area_m: tuple[Positive, Positive] = (1000.0, 1000.0)
     speed_mps: tuple[Positive, Positive] = (0.5, 2.0)
     pause_s: Seconds = 60.0
+
+
+class FaultTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """Something goes wrong at `at_s`, and is right again after `for_s` (never, when left out).
+
+    `partition`: `nodes` and all others do not hear each other. `crash`: `nodes` go off. `churn`: each of them goes off
+    and on at random, with these means. `loss`: whatever `nodes` send or should hear is lost with that chance. `skew`:
+    their clocks are wrong by `skew_s`.
+    """
+
+    kind: Literal["partition", "crash", "churn", "loss", "skew"]
+    at_s: Seconds = 0.0
+    for_s: Positive | None = None
+    nodes: tuple[str, ...] = ()  # everybody when left out; a partition needs them
+    disk: Literal["kept", "torn", "lost"] = "torn"  # crash, churn: process killed, power cut, card gone
+    up_s: Positive = 3600.0  # churn
+    down_s: Positive = 600.0  # churn
+    loss: Share = 0.5
+    skew_s: float = 0.0

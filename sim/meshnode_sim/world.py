@@ -14,10 +14,10 @@ from zlib import crc32
 
 from meshnode.air.channel import Delivery
 from meshnode.air.draws import Draws
-from meshnode.core.clock import EPOCH_2026, WallClock
-from meshnode.core.effects import Dial, Effect, Hangup, Notify, ReadStored, Send, SendRecord
+from meshnode.core.effects import Dial, Effect, Hangup, Notify, Persist, ReadStored, Send, SendRecord
 from meshnode.core.ids import NodeKey, channel_id
 from meshnode.core.inputs import (
+    ClockSet,
     Compose,
     DialFailed,
     EncounterBegan,
@@ -29,10 +29,13 @@ from meshnode.core.inputs import (
     SetChannel,
     SetContact,
 )
+from meshnode.core.node import RENEW_FACT
+from meshnode.core.notices import Warned
+from meshnode.core.records import FactRecord, Record
 from meshnode.core.sealing.mesh import MeshKeys, closed_mesh, open_mesh
 from meshnode.core.settings import LinkSettings, Settings
 from meshnode.errors import UsageError
-from meshnode_sim.agenda import AIR, PEOPLE, SECOND_NS, Agenda
+from meshnode_sim.agenda import AIR, FAULT, PEOPLE, SECOND_NS, Agenda
 from meshnode_sim.host import LINK, NOBODY, Host
 from meshnode_sim.medium import Medium
 from meshnode_sim.memory import Pool
@@ -44,8 +47,7 @@ from meshnode_sim.streams import TAG, Lines, Streams
 TO_ONE, TO_ALL = b"\x00", b"\x02"  # first octet of a datagram on the medium; segments of sessions have TAG
 UDP_HEADERS: Final = 48  # IPv6 and UDP
 SQUARE: Final = "square"
-DAY_ONE: Final = EPOCH_2026 + 150 * 86400  # the date at which every run begins: 2026-05-31
-CLOCK_UNCERTAINTY_S: Final = 5.0
+RENEWAL_NS: Final = SECOND_NS  # until a node that asks for new keys has them
 READ_NS: Final = 1_000_000  # a read from the store: a millisecond
 _PREFIX: Final = "fe80::"
 
@@ -72,6 +74,8 @@ class World:
         self.refusals: list[str] = []
         self.warnings: Counter[str] = Counter()
         self._armed_ns: int | None = None
+        self._apart: set[tuple[int, int]] = set()  # pairs that do not meet at present, or were cut by an action
+        self._blocked: set[tuple[int, int]] = set()  # pairs with a wall between them
         self._pool, self._memo = Pool(), Memo() if memo else None
         self._costs = costs or Costs()
         mesh = _mesh(scenario)
@@ -108,7 +112,7 @@ class World:
         if host.on:
             return
         self.medium.set_power(node, True)
-        host.boot()
+        host.boot(*(() if host.memory.count() else self._set_up(host)))
         self._air_changed()
 
     def stop(self, node: int) -> None:
@@ -125,6 +129,25 @@ class World:
         host = self.hosts[node]
         host.memory.lose_power(lambda n: self.draws.word(CHANCE_POWER, node, host.boots) % (n + 1))
 
+    def lose_store(self, node: int) -> None:
+        """The card is broken: the person goes on with a new one, and remembers nothing."""
+        self.stop(node)
+        self.hosts[node].lose_store()
+        self.probe.forgot(node)
+
+    def set_clock(self, node: int, skew_s: float) -> None:
+        """The node's clock is that much ahead of the true date from now on."""
+        host = self.hosts[node]
+        host.skew_s = skew_s
+        if host.on:
+            host.give(ClockSet(host.date()))
+
+    def disturb(self, one: int, other: int, loss: int) -> None:
+        """An additional loss between two nodes, both ways (air/draws.py: a chance); 0 ends it."""
+        for src, dst in ((one, other), (other, one)):
+            if self.medium.knows(src, dst):
+                self.medium.disturb(src, dst, loss)
+
     def restart(self, node: int) -> None:
         """The process ends and comes back at once."""
         self.stop(node)
@@ -133,10 +156,27 @@ class World:
     def set_links(self, node: int, others: Iterable[int], *, up: bool) -> None:
         """Cuts or joins a node and others, both ways; where there is no link there is nothing to change."""
         for other in others:
-            for src, dst in ((node, other), (other, node)):
-                if self.medium.knows(src, dst):
-                    self.medium.set_link(src, dst, up=up)
+            pair = (min(node, other), max(node, other))
+            (self._apart.discard if up else self._apart.add)(pair)
+            self._connect(pair)
         self._air_changed()
+
+    def block(self, one: int, other: int, *, blocked: bool) -> None:
+        """A wall between two nodes, or none: beside `set_links`, and neither undoes the other."""
+        pair = (min(one, other), max(one, other))
+        (self._blocked.add if blocked else self._blocked.discard)(pair)
+        self._connect(pair)
+        self._air_changed()
+
+    def apart(self) -> set[tuple[int, int]]:
+        """Pairs, lower number first, kept apart at present by an action, a trace or a fault."""
+        return self._apart | self._blocked
+
+    def _connect(self, pair: tuple[int, int]) -> None:
+        up = pair not in self._apart and pair not in self._blocked
+        for src, dst in (pair, pair[::-1]):
+            if self.medium.knows(src, dst):
+                self.medium.set_link(src, dst, up=up)
 
     # ---------------------------------------------------------------- what nodes ask
 
@@ -160,10 +200,10 @@ class World:
         """One step was committed."""
         self.probe.committed(host.index, self.agenda.now_ns, effects, source)
         for effect in effects:
-            if isinstance(effect, Notify):
-                code = getattr(effect.notice, "code", "")
-                if code:
-                    self.warnings[code] += 1
+            if isinstance(effect, Notify) and isinstance(effect.notice, Warned):
+                self.warnings[effect.notice.code] += 1
+            elif isinstance(effect, Persist) and any(_asks_for_renewal(record) for record in effect.records):
+                self.agenda.at(self.agenda.now_ns + RENEWAL_NS, FAULT, host.index, partial(self.restart, host.index))
 
     def refused(self, host: Host, given: Input, error: UsageError) -> None:
         """A person asked for something that cannot be."""
@@ -255,22 +295,19 @@ class World:
         )
 
     def _first_boot(self, host: Host) -> None:
-        """Within the first second, or when the scenario says; with the date, the square and the address book."""
+        """Within the first second, or when the scenario says."""
         start_s = self.scenario.run_of(host.settings.name).start_s
         early = self.draws.word(CHANCE_BOOT, host.index) * SECOND_NS >> 32
-        host.clock = WallClock(DAY_ONE, 0.0, CLOCK_UNCERTAINTY_S, "system")
         self.medium.set_power(host.index, False)
 
-        def boot() -> None:
-            if host.boots:
-                return
-            self.medium.set_power(host.index, True)
-            book = (self.hosts[other] for other in self._contacts[host.index])
-            known = [SetContact(other.keys.persona, other.settings.name, False, False) for other in book]
-            host.boot(SetChannel(channel_id(SQUARE), SQUARE, True), *known)
-
         at_ns = early if start_s is None else round(start_s * SECOND_NS)
-        self.agenda.at(at_ns, PEOPLE, host.index, boot)
+        self.agenda.at(at_ns, PEOPLE, host.index, partial(self.boot, host.index))
+
+    def _set_up(self, host: Host) -> list[Input]:
+        """What a person tells a new home: the square and the address book."""
+        book = (self.hosts[other] for other in self._contacts[host.index])
+        known = [SetContact(other.keys.persona, other.settings.name, False, False) for other in book]
+        return [SetChannel(channel_id(SQUARE), SQUARE, True), *known]
 
 
 def address_of(node: int) -> str:
@@ -281,6 +318,10 @@ def address_of(node: int) -> str:
 def number_of(address: str) -> int:
     """The node behind a link-local address."""
     return int(address.removeprefix(_PREFIX), 16) - 1
+
+
+def _asks_for_renewal(record: Record) -> bool:
+    return isinstance(record, FactRecord) and record.name == RENEW_FACT
 
 
 def _mesh(scenario: Scenario) -> MeshKeys:

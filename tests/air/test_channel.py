@@ -283,7 +283,7 @@ def play(offers: Offers, seed: int) -> tuple[list[Delivery], Channel]:
 
 
 @given(offers=OFFERS, seed=st.integers(0, 2**32))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_the_same_seed_gives_the_same_run(offers: Offers, seed: int) -> None:
     assert play(offers, seed)[0] == play(offers, seed)[0]
 
@@ -294,7 +294,7 @@ def test_another_seed_gives_another_run() -> None:
 
 
 @given(offers=OFFERS)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_every_frame_is_delivered_failed_dropped_or_too_long(offers: Offers) -> None:
     unicast = [(node, dst, size, wait) for node, dst, size, wait in offers if dst is not None]
     deliveries, channel = play(unicast, 7)
@@ -304,7 +304,7 @@ def test_every_frame_is_delivered_failed_dropped_or_too_long(offers: Offers) -> 
 
 
 @given(offers=OFFERS)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_no_two_transmissions_overlap_within_hearing(offers: Offers) -> None:
     attempts: list[Attempt] = []
     topology = Topology(4, both_ways(full(4), chance(0.4)), RATE, BASIC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshnode_sim.integers import ONE
@@ -51,6 +51,7 @@ def test_at_the_sensitivity_a_tenth_of_256_octets_is_lost() -> None:
     assert abs(decoded(1000, 256) / ONE - 1 / (1 + 1 / 81)) < 0.001
 
 
+@settings(deadline=None)
 @given(st.integers(-20_000, 20_000), st.integers(1, 5000))
 def test_more_signal_or_fewer_octets_never_hurt(margin: int, octets: int) -> None:
     assert 0 <= decoded(margin, octets) <= ONE

@@ -29,7 +29,7 @@ def test_saturation_throughput_is_bianchi_s(nodes: int) -> None:
 @pytest.mark.parametrize("loss", [0.0, 0.1, 0.3, 0.6])
 def test_goodput_under_loss_is_that_of_arq(loss: float) -> None:
     radios = cell(2, aggregate=False)
-    radios.set_link(0, 1, loss=chance(loss))
+    radios.disturb(0, 1, chance(loss))
     assert Load(radios, [(0, 1)]).mbps(30.0) == pytest.approx(arq_mbps(loss, RATE, retries=7), rel=0.05)
 
 
@@ -84,7 +84,6 @@ def test_two_pairs_out_of_hearing_talk_at_once() -> None:
 
 def test_a_node_that_talks_hears_nothing() -> None:
     radios = medium({(0, 1): NEAR, (0, 2): NEAR, (1, 3): NEAR}, 4)
-    radios.set_link(0, 1, loss=0)
     for turn in range(200):  # both start in the same slot now and then, and then neither hears the other
         radios.offer(0, b"a", None, turn * 50_000_000, payload=100)
         radios.offer(1, b"b", None, turn * 50_000_000, payload=100)
@@ -113,7 +112,7 @@ def test_the_rate_follows_the_signal() -> None:
 
 def test_a_frame_arrives_once_though_its_acknowledgement_is_lost() -> None:
     radios = cell(2)
-    radios.set_link(1, 0, loss=chance(0.7))
+    radios.disturb(1, 0, chance(0.7))
     for number in range(30):
         radios.offer(0, bytes([number]), 1, 0, payload=100)
     assert sorted(frame for _, _, frame in run(radios)) == [bytes([number]) for number in range(30)]
