@@ -5,6 +5,7 @@ are measured, what stands between carries. Rows take turns run by run, so that a
 
     python bench/overlay.py                       # gg go oo ggg gog, MTU 1280 and 65535, five runs of 3 s each way
     python bench/overlay.py --idle 250            # what a settled pair costs: bytes, CPU
+    python bench/overlay.py --grow 10,100,300     # many nodes in one process, without sockets: how cost grows
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -24,6 +27,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from support.ygg_lab import LabNode, lab, until
+from support.ygg_net import Net
 
 KINDS = {"g": "go", "o": "ours"}
 SINK = """
@@ -137,6 +141,36 @@ def idle(shapes: list[str], seconds: float) -> None:
             print(json.dumps({"shape": shape, "seconds": seconds, "nodes": said}), flush=True)
 
 
+def grow(count: int) -> None:
+    """A random network of so many: settled, left alone, and then asked for paths."""
+    choose, net = random.Random(count), Net(count)
+    for at, member in enumerate(net.members[1:], 1):
+        net.join(net.members[choose.randrange(max(0, at - 20), at)], member)
+    for _ in range(count // 2):
+        at = choose.randrange(count - 1)
+        net.join(net.members[at], net.members[choose.randrange(at + 1, min(count, at + 20))])
+    began = time.process_time()
+    net.run(60)
+    settling, frames = time.process_time() - began, sum(cable.count for cable in net.cables)
+    net.run(240)
+    quiet = time.process_time() - began - settling
+    idle_frames = sum(cable.count for cable in net.cables) - frames
+    pairs = [tuple(choose.sample(net.members, 2)) for _ in range(50)]
+    lost = sum(bool(net.exchange([pair])) for pair in pairs)
+    row = {
+        "nodes": count,
+        "cpu_ms_per_node_to_settle": round(1000 * settling / count, 1),
+        "frames_per_node_to_settle": round(frames / count),
+        "cpu_percent_per_node_at_rest": round(100 * quiet / count / 240, 3),
+        "frames_per_node_and_refresh": round(idle_frames / count, 1),
+        "places_known_most": max(len(member.node.router.places) for member in net.members),
+        "deepest": max(len(member.node.router.coords()) for member in net.members),
+        "first_packets_lost_of_50": lost,
+        "memory_kb_per_node": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / count),
+    }
+    print(json.dumps(row), flush=True)
+
+
 def main() -> None:
     """Reads the words and measures."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -145,8 +179,12 @@ def main() -> None:
     words.add_argument("--runs", type=int, default=5)
     words.add_argument("--seconds", type=float, default=3.0)
     words.add_argument("--idle", type=float, default=0.0, help="watch settled pairs for so many seconds instead")
+    words.add_argument("--grow", default="", help="networks of so many nodes in one process instead")
     given = words.parse_args()
-    if given.idle:
+    if given.grow:
+        for count in given.grow.split(","):
+            grow(int(count))
+    elif given.idle:
         idle(["gg", "oo"], given.idle)
     else:
         loaded(given.shapes.split(","), [int(mtu) for mtu in given.mtus.split(",")], given.runs, given.seconds)
