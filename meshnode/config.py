@@ -110,6 +110,14 @@ class RadioSection(Section, frozen=True):
         _help("Two letters of the country the radio is in, for example `DE`. Empty: no law is kept."),
     ] = ""
     plan: Annotated[str, _help("Channel plan, where the country has several (Australia).")] = ""
+    band: Annotated[
+        str,
+        _help("The driver's own band, where it has several for a country: `K1`, `K2`, `840`, `920`, `NCC`."),
+    ] = ""
+    board: Annotated[
+        str,
+        _help("Board profile, a name of `hardware/boards`: tells several radios apart, or a USB modem from a card."),
+    ] = ""
     fixed_access_point: Annotated[
         bool,
         _help("The radio is a fixed access point, which Europe allows 10 % of the hour; portable nodes have 2.8 %."),

@@ -26,13 +26,14 @@ def _facts(status: replies.StatusReply) -> list[str]:
         ("persona", f"{say.plain(status.name)} {status.persona}".strip()),
         ("mesh", _mesh(status)),
         ("interface", _interface(status.interface)),
+        *_radio(status.radio),
         ("overlay", _overlay(status.overlay)),
         ("holds", _counts(status.counts)),
         ("store", f"{say.size(status.store.bytes)} of {say.size(status.store.limit)}"),
         ("clock", _clock(status.clock)),
         ("airtime", "; ".join(_airtime(status.airtime)) or "none used"),
     )
-    return [f"{name + ':':<11} {text}" for name, text in rows]
+    return [f"{name + ':' if name else '':<11} {text}" for name, text in rows]
 
 
 def _mesh(status: replies.StatusReply) -> str:
@@ -45,6 +46,33 @@ def _interface(interface: replies.InterfaceInfo) -> str:
         return "none"
     driver = f", driver {interface.driver}" if interface.driver else ""
     return f"{interface.name}, {interface.state}{driver} {interface.address}".rstrip()
+
+
+def _radio(radio: replies.RadioInfo | None) -> Iterator[tuple[str, str]]:
+    """What is known of the radio, and why the rest is not; nothing where there is none to ask."""
+    if radio is None:
+        return
+    parts = [radio.family, radio.role or "", say.plain(radio.network), _channel(radio.channel)]
+    if radio.noise_dbm is not None:
+        parts.append(f"noise {radio.noise_dbm} dBm")
+    yield "radio", ", ".join(part for part in parts if part) or "nothing known"
+    for one in radio.neighbours:
+        yield "", _station(one)
+    for line in radio.missing:
+        yield "", f"not known: {say.plain(line)}"
+
+
+def _channel(channel: replies.S1gChannelInfo | None) -> str:
+    if channel is None:
+        return ""
+    number = f"channel {channel.number}, " if channel.number is not None else ""
+    return f"{number}{channel.centre_khz / 1000:g} MHz, {channel.width_mhz} MHz wide"
+
+
+def _station(one: replies.StationInfo) -> str:
+    signal = f", {one.signal_dbm} dBm" if one.signal_dbm is not None else ""
+    rate = f", MCS {one.tx.mcs} at {one.tx.kbps:g} kbit/s" if one.tx and one.tx.kbps and one.tx.mcs is not None else ""
+    return f"{say.plain(one.mac) or 'the access point'}{signal}{rate}{', ' + one.peering if one.peering else ''}"
 
 
 def _overlay(overlay: replies.OverlayInfo) -> str:

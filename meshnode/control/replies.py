@@ -45,6 +45,61 @@ class InterfaceInfo(Reply, frozen=True):
     counters: dict[str, int] = {}  # datagrams sent, received, and dropped by reason
 
 
+class S1gChannelInfo(Reply, frozen=True):
+    """A true S1G channel: centre in kHz, width in MHz, its number where the region has one."""
+
+    centre_khz: int
+    width_mhz: int
+    number: int | None = None
+
+
+class RateInfo(Reply, frozen=True):
+    """A true rate, by MCS, width and guard interval; null is not known."""
+
+    mcs: int | None = None
+    width_mhz: int | None = None
+    short_gi: bool = False
+    kbps: float | None = None
+
+
+class StationInfo(Reply, frozen=True):
+    """One station that the radio hears; null is not known."""
+
+    mac: str
+    signal_dbm: int | None = None
+    average_dbm: int | None = None
+    tx: RateInfo | None = None
+    rx: RateInfo | None = None
+    inactive_ms: int | None = None
+    peering: str = ""
+    tx_packets: int | None = None
+    tx_retries: int | None = None
+    tx_failed: int | None = None
+    rx_packets: int | None = None
+    tx_bytes: int | None = None
+    rx_bytes: int | None = None
+
+
+class RadioInfo(Reply, frozen=True):
+    """The HaLow radio under the link. What is not known is null, and `missing` says why.
+
+    `source` is "nl80211", "file", "tool" or "none"; `shown_mhz` what the driver shows where that is another frequency.
+    """
+
+    interface: str
+    source: str
+    family: str = ""
+    role: str | None = None
+    network: str = ""
+    region: str = ""
+    channel: S1gChannelInfo | None = None
+    shown_mhz: float | None = None
+    noise_dbm: int | None = None
+    tx_power_dbm: float | None = None
+    neighbours: list[StationInfo] = []
+    missing: list[str] = []
+
+
 class OverlayPeerInfo(Reply, frozen=True):
     """One Yggdrasil peering. `latency_ms` and `uptime_s` are 0 while unknown."""
 
@@ -133,6 +188,7 @@ class StatusReply(Reply, frozen=True):
     name: str = ""
     node: str = ""
     mesh: str = ""
+    radio: RadioInfo | None = None
     open_mesh: bool = False
     counters: dict[str, int] = {}
     warnings: list[WarningInfo] = []

@@ -7,21 +7,25 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
+from meshnode.board.profile import family
 from meshnode.config import Config
 from meshnode.daemon.files import write_private
 from meshnode.daemon.home import Home
 from meshnode.daemon.law import law_of
 from meshnode.daemon.main import Carriers
 from meshnode.errors import LinkError
+from meshnode.halow.finding import choose, radios
+from meshnode.halow.radio import watch
+from meshnode.halow.understanding import Setting
 from meshnode.overlay.child import ChildSettings
 from meshnode.overlay.choose import ChosenOverlay
 from meshnode.peering.interface import read_interface
 from meshnode.peering.multicast import UdpLink
+from meshnode.peering.radio import radio_state_path
 from meshnode.peering.static import StaticLink
 from meshnode.peering.tcp import TcpSessions
 
 OVERLAY_KEY = "overlay.key"
-HALOW_DRIVERS = ("morse", "mm6108", "mm81x", "nrc", "hgic")  # how their names begin: Morse Micro, Newracom, Taixin
 
 
 def real_carriers(home: Home) -> Carriers:
@@ -29,7 +33,8 @@ def real_carriers(home: Home) -> Carriers:
     config = home.config
     interface = chosen_interface(config)
     settings = replace(config.link_settings(), law=law_of(config.radio))
-    link = UdpLink(interface, settings, port=config.link.port) if interface else None
+    radio = watch(interface, radio_setting(config), file=radio_state_path()) if interface else None
+    link = UdpLink(interface, settings, port=config.link.port, radio=radio) if interface else None
     named = config.neighbours
     static = StaticLink(named.addresses, port=named.port) if named.addresses else None
     overlay = chosen_overlay(home, interface)
@@ -44,13 +49,21 @@ def real_carriers(home: Home) -> Carriers:
         link_port=config.link.port,
         overlay_port=config.overlay.port,
     )
-    return Carriers([one for one in (link, static) if one is not None], sessions, overlay)
+    return Carriers([one for one in (link, static) if one is not None], sessions, overlay, radio)
+
+
+def radio_setting(config: Config) -> Setting:
+    """What drivers do not tell about a radio: country, channel plan, band setting."""
+    return Setting(config.radio.country, config.radio.plan or None, config.radio.band or None)
 
 
 def chosen_interface(config: Config) -> str:
     """The interface named, else the one HaLow interface there is; empty where overlay or named neighbours do."""
     if config.link.interface:
         return config.link.interface
+    chosen = choose([radio for radio in radios() if radio.interface in _here()], config.radio.board)
+    if chosen is not None:
+        return chosen.interface
     found = halow_interfaces()
     if len(found) == 1:
         return found[0]
@@ -61,9 +74,14 @@ def chosen_interface(config: Config) -> str:
 
 
 def halow_interfaces() -> list[str]:
-    """Interfaces whose driver is that of a HaLow radio."""
-    found = (read_interface(name) for _, name in socket.if_nameindex())
-    return [one.name for one in found if one is not None and one.driver.startswith(HALOW_DRIVERS)]
+    """Interfaces whose driver calls itself that of a HaLow radio; /sys may be that of another namespace."""
+    found = (read_interface(name) for name in _here())
+    return [one.name for one in found if one is not None and (known := family(one.driver)) and known.certain]
+
+
+def _here() -> set[str]:
+    """The interfaces of our own network namespace; /sys may show those of another."""
+    return {name for _, name in socket.if_nameindex()}
 
 
 def chosen_overlay(home: Home, interface: str) -> ChosenOverlay:

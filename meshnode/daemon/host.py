@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import msgspec
 import trio
 
 import meshnode
@@ -22,6 +23,8 @@ from meshnode.daemon.perform import Performer
 from meshnode.daemon.walltime import WallTime
 from meshnode.daemon.wording import moment
 from meshnode.errors import MeshnodeError, UsageError
+from meshnode.halow.radio import RadioWatch
+from meshnode.halow.state import RadioState
 
 R = TypeVar("R", bound=Record)
 
@@ -45,8 +48,10 @@ class Host:
         sessions: Sessions,
         overlay: Overlay,
         stop: trio.Event,
+        radio: RadioWatch | None = None,
     ) -> None:
         self._home = home
+        self._radio = radio
         self._loop = loop
         self._disk = disk
         self._performer = performer
@@ -163,6 +168,7 @@ class Host:
             "open_mesh": mesh.open,
             "uptime_s": round(self._clock.now() - self._began, 3),
             "interface": links[0] if links else {"name": "", "driver": "", "state": "missing"},
+            "radio": radio_status(self._radio),
             "overlay": dict(self._overlay.status()),
             "sessions": [dict(session) for session in self._sessions.status()],
             "store": {"bytes": self._loop.store.used, "limit": self._loop.store.limit},
@@ -192,3 +198,11 @@ class Host:
     def stop(self) -> None:
         """End the daemon cleanly."""
         self._stop.set()
+
+
+def radio_status(radio: RadioWatch | None) -> dict[str, object] | None:
+    """What is known of the radio, None where the interface is none that can be asked."""
+    if radio is None or radio.state == RadioState(radio.name, radio.state.source):
+        return None
+    state: dict[str, object] = msgspec.to_builtins(radio.state)
+    return state

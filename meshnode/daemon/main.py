@@ -44,6 +44,7 @@ from meshnode.daemon.town import Town
 from meshnode.daemon.walltime import WallTime
 from meshnode.daemon.watching import ready
 from meshnode.errors import MeshnodeError, StoreFullError
+from meshnode.halow.radio import RadioWatch
 from meshnode.store.store import Store
 
 LAST_NOTICE_S = 0.1  # for those who watch to be told before their connections end
@@ -65,6 +66,7 @@ class Carriers:
     links: Sequence[LinkAdapter]
     sessions: Sessions
     overlay: Overlay
+    radio: RadioWatch | None = None
 
 
 def real_node(home: Home, snapshot: Snapshot, epoch: int) -> NodeLike:
@@ -171,6 +173,7 @@ class _Daemon:
             carriers.sessions,
             carriers.overlay,
             stop,
+            carriers.radio,
         )
         me = Me(home.path, home.name, home.keys, home.mesh, home.sealer, Membership(home))
         self._desk = Desk(host, me, self.town.book, self.town.progress, self.town.feed)
@@ -214,6 +217,8 @@ class _Daemon:
         yield "clock", partial(self._wall.run, inputs)
         for link in self._carriers.links:
             yield f"link {link.name}", partial(link.run, inputs)
+        if self._carriers.radio is not None:
+            yield f"radio {self._carriers.radio.name}", self._carriers.radio.run
         yield "sessions", partial(self._carriers.sessions.run, inputs)
         yield "overlay", partial(self._carriers.overlay.run, inputs)
         control = ControlServer(self._home.control_socket, self._home.config.control.group, describe)

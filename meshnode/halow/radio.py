@@ -20,7 +20,6 @@ from meshnode.board.profile import Driver
 from meshnode.core.settings import LinkSettings
 from meshnode.errors import LinkError, WireError
 from meshnode.halow.finding import SYS, Radio, as_radio, country, read_device
-from meshnode.halow.nl80211 import read_radio
 from meshnode.halow.state import RadioState, decode_state_untrusted, link_settings
 from meshnode.halow.taixin import read_taixin
 from meshnode.halow.understanding import Setting
@@ -32,12 +31,14 @@ Reader = Callable[[], RadioState]
 
 
 class RadioWatch:
-    """Keeps the state of one interface's radio. `state` is what was read last."""
+    """Keeps the state of one interface's radio. `state` is what was read last; `retries` never falls."""
 
     def __init__(self, interface: str, read: Reader) -> None:
         self.name = interface
         self.state = RadioState(interface)
+        self.retries = 0
         self._read = read
+        self._again: dict[str, int] = {}  # what each neighbour's counter said last
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Read until cancelled; a radio that cannot be read is tried again."""
@@ -51,8 +52,17 @@ class RadioWatch:
         """Read now."""
         try:
             self.state = await trio.to_thread.run_sync(self._read)
+            self._count_again()
         except (LinkError, WireError) as error:
             self.state = RadioState(self.name, family=self.state.family, missing=(str(error),))
+
+    def _count_again(self) -> None:
+        """A neighbour that comes back begins at zero; what was sent again before stays counted."""
+        now = {one.mac: one.tx_retries for one in self.state.neighbours if one.tx_retries is not None}
+        self.retries += sum(
+            count - before for mac, count in now.items() if count >= (before := self._again.get(mac, 0))
+        )
+        self._again = now
 
     def settings(self, base: LinkSettings) -> LinkSettings:
         """`base`, bettered by what is known of the radio."""
@@ -88,6 +98,9 @@ def from_system(interface: str, setting: Setting, sys: Path = SYS) -> RadioState
         return RadioState(interface)
     known = setting if setting.region else with_fields(setting, region=country(radio, sys))
     if radio.family.nl80211 != "none":
+        # Imported here: pyroute2 takes 11 MB, and most nodes of a lab or on plain Wi-Fi never ask.
+        from meshnode.halow.nl80211 import read_radio
+
         return read_radio(_index(interface), radio.family, known)
     return _by_tool(radio, radio.family, known)
 

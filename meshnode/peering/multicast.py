@@ -30,7 +30,7 @@ from meshnode.core.settings import LinkSettings
 from meshnode.errors import LinkError
 from meshnode.peering.interface import Interface, News, check_name, interface_news, read_interface
 from meshnode.peering.places import HOP_LIMIT, LINK_GROUP, LINK_PORT, MAX_DATAGRAM
-from meshnode.peering.radio import RadioFile, radio_state_path
+from meshnode.peering.radio import RadioFile, RadioSource, radio_state_path
 from meshnode.peering.shaping import Shaping
 from meshnode.peering.usage import read_usage
 
@@ -56,6 +56,7 @@ class UdpLink:
         settings: LinkSettings | None = None,
         *,
         port: int = LINK_PORT,
+        radio: RadioSource | None = None,
         radio_state: Path | None = None,
     ) -> None:
         self.name = check_name(interface)
@@ -63,6 +64,7 @@ class UdpLink:
         self._base = settings or LinkSettings()
         self._settings = self._base
         self._port = port
+        self._driver = radio
         self._radio = RadioFile(radio_state or radio_state_path())
         self._found: Interface | None = None
         self._socket: socket.socket | None = None
@@ -127,7 +129,11 @@ class UdpLink:
 
     def _look(self) -> None:
         self._found = read_interface(self.name)
-        self._settings = self._radio.settings(self._base)
+        known = self._driver.settings(self._base) if self._driver else self._base
+        self._settings = self._radio.settings(known)
+
+    def _retries(self) -> int:
+        return self._radio.retries + (self._driver.retries if self._driver else 0)
 
     async def _changed(self, news: News) -> None:
         """Return when the interface or its rates are not what they were."""
@@ -166,7 +172,7 @@ class UdpLink:
         """Tell the interface's counters whenever they moved, where the law limits the hour."""
         told: LinkUsed | None = None
         while True:
-            seen = read_usage(self.name, self._radio.retries) if self._settings.law.limited else None
+            seen = read_usage(self.name, self._retries()) if self._settings.law.limited else None
             if seen is not None and seen != told:
                 told = seen
                 await inputs.send(seen)

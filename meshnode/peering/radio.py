@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -42,6 +43,19 @@ def radio_state_path() -> Path | None:
     """Where the environment says the file is."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named else None
+
+
+class RadioSource(Protocol):
+    """Somebody who knows the radio: what a link over it carries, and how often it had to send again."""
+
+    def settings(self, base: LinkSettings) -> LinkSettings:
+        """`base`, with what the radio knows better."""
+        ...
+
+    @property
+    def retries(self) -> int:
+        """Frames sent again since it was first asked; never falls."""
+        ...
 
 
 class RadioFile:

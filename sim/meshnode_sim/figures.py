@@ -12,9 +12,9 @@ from meshnode.peering.radio import NARROW_PAYLOAD, WIDE_PAYLOAD
 from meshnode_sim.scenario import Scenario, rates
 
 
-def radio_state(scenario: Scenario) -> dict[str, int | bool]:
-    """What the modelled radio tells the daemon about itself, as its file says it."""
-    return asdict(link_settings(scenario))
+def radio_state(scenario: Scenario) -> dict[str, Any]:
+    """What the modelled radio tells the daemon about itself, as its file says it (meshnode/halow/state.py)."""
+    return {**asdict(link_settings(scenario)), "family": "modelled", "role": "mesh"}
 
 
 def link_settings(scenario: Scenario) -> LinkSettings:

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 import trio
 
-from meshnode.config import Config, LinkSection, NeighboursSection, OverlaySection
+from meshnode.config import Config, LinkSection, NeighboursSection, OverlaySection, RadioSection
 from meshnode.control import client, replies, requests
 from meshnode.core.identity.invite import contact_uri
 from meshnode.core.sealing.mesh import closed_mesh
-from meshnode.daemon.carriers import chosen_interface, real_carriers
+from meshnode.daemon.carriers import chosen_interface, radio_setting, real_carriers
 from meshnode.daemon.home import create_home
 from meshnode.daemon.main import run_daemon
 from meshnode.errors import LinkError, UsageError
+from meshnode.halow.finding import radios
+from meshnode.halow.understanding import Setting
+from support.sysfs import BOARDS, plug
 
 MESH = closed_mesh("valley", bytes(range(32)))
 NONE = OverlaySection(backend="none")
@@ -65,6 +68,28 @@ def test_the_interface_that_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     found[:] = ["wlan1", "wlan2"]
     with pytest.raises(LinkError, match="several"):
         chosen_interface(Config())
+
+
+def test_a_radio_in_sys_is_chosen_and_a_profile_decides(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plug(tmp_path, BOARDS["openmanet-mm6108-spi"])
+    plug(tmp_path, BOARDS["txw8301-usb"])
+    here = {"wlh0"}
+    monkeypatch.setattr("meshnode.daemon.carriers.radios", lambda: radios(tmp_path))
+    monkeypatch.setattr("meshnode.daemon.carriers._here", lambda: here)
+    assert chosen_interface(Config()) == "wlh0", "hg0 is in another namespace"
+    here.add("hg0")
+    with pytest.raises(LinkError, match="several HaLow interfaces"):
+        chosen_interface(Config())
+    assert chosen_interface(Config(radio=RadioSection(board="txw8301-usb"))) == "hg0"
+
+
+def test_a_named_interface_has_its_radio_watched(tmp_path: Path) -> None:
+    config = Config(link=LinkSection(interface="nowhere0"), overlay=NONE, radio=RadioSection(country="UK", band="x"))
+    with create_home(tmp_path / "h", "Ada", MESH, config=config) as home:
+        carriers = real_carriers(home)
+    assert carriers.radio is not None
+    assert carriers.radio.name == "nowhere0"
+    assert radio_setting(config) == Setting("UK", None, "x")
 
 
 def test_an_address_that_is_none_is_named(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
 from meshnode.config import Config, JournalSection
+from meshnode.control.replies import RadioInfo, S1gChannelInfo
 from meshnode.core.ids import channel_id
 from meshnode.core.inputs import Compose, SetChannel, SetContact, Tick
 from meshnode.core.notices import MessageFiled
@@ -18,10 +20,12 @@ from meshnode.core.records import FactRecord
 from meshnode.core.sealing.mesh import open_mesh
 from meshnode.daemon import main
 from meshnode.daemon.home import Home, create_home, open_home
-from meshnode.daemon.host import Host
+from meshnode.daemon.host import Host, radio_status
 from meshnode.daemon.journal import read_journal
 from meshnode.daemon.main import Carriers, run_daemon
 from meshnode.errors import UsageError
+from meshnode.halow.radio import RadioWatch
+from meshnode.halow.state import Channel, Neighbour, RadioState, true_rate
 from support.daemon_fakes import FakeLink, FakeOverlay, FakeSessions
 
 SQUARE = channel_id("square")
@@ -136,3 +140,19 @@ async def test_status_counts_who_was_not_let_in(place: Path, monkeypatch: pytest
             host._sessions.counters["sessions_not_let_in"] += 2  # type: ignore[index]
             host._loop.node.counters["datagram_replayed"] += 1  # type: ignore[index]
             assert host.status()["counters"] == {"sessions_not_let_in": 2, "datagram_replayed": 1}
+
+
+def test_what_is_known_of_the_radio_is_in_the_status() -> None:
+    radio = RadioWatch("wlh0", lambda: RadioState("wlh0"))
+    assert radio_status(None) is None
+    assert radio_status(radio) is None, "plain Wi-Fi has nothing to say"
+    heard = Neighbour("02:00:00:00:00:01", -71, tx=true_rate(7, 2, True), peering="established")
+    radio.state = RadioState("wlh0", "nl80211", "morse", "mesh", channel=Channel(923_000, 2, 42), neighbours=(heard,))
+    told = msgspec.convert(radio_status(radio), RadioInfo)
+    assert (told.family, told.role, told.channel) == (
+        "morse",
+        "mesh",
+        S1gChannelInfo(centre_khz=923_000, width_mhz=2, number=42),
+    )
+    assert told.neighbours[0].tx is not None
+    assert (told.neighbours[0].tx.mcs, told.neighbours[0].signal_dbm) == (7, -71)

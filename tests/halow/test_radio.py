@@ -61,6 +61,19 @@ async def test_trouble_is_told_and_the_next_look_heals_it() -> None:
     assert radio.state.role == "ap"
 
 
+async def test_what_was_sent_again_stays_counted() -> None:
+    def heard(**counts: int) -> RadioState:
+        return RadioState("w", neighbours=tuple(Neighbour(mac, tx_retries=count) for mac, count in counts.items()))
+
+    states = [heard(a=5), heard(a=9, b=2), heard(b=3), heard(a=1, b=3)]
+    radio = RadioWatch("w", lambda: states.pop(0))
+    counted = []
+    for _ in range(4):
+        await radio.look()
+        counted.append(radio.retries)
+    assert counted == [5, 11, 12, 13]
+
+
 async def test_the_watch_goes_on_looking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(radio_module, "LOOK_EVERY_S", 0.001)
     often = trio.Event()

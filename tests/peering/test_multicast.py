@@ -97,6 +97,23 @@ async def test_the_radio_says_its_rates_and_may_change_its_mind(wire, tmp_path):
         assert await heard.receive() == LinkChanged("left", LinkSettings(1200, 1200, 3_000_000, 650_000, True))
 
 
+class Driver:
+    """A radio's driver that knows its rate."""
+
+    retries = 3
+
+    def settings(self, base: LinkSettings) -> LinkSettings:
+        return replace(base, unicast_bps=150_000, unicast_payload=384)
+
+
+async def test_what_the_driver_knows_is_used_and_a_file_knows_better(wire, tmp_path):
+    file = tmp_path / "radio.json"
+    async with running(UdpLink("left", radio=Driver(), radio_state=file)) as (heard,):
+        assert await heard.receive() == LinkChanged("left", LinkSettings(384, 1200, 150_000))
+        file.write_text(json.dumps({"unicast_bps": 3_000_000}))
+        assert (await heard.receive()).settings.unicast_bps == 3_000_000
+
+
 async def test_the_environment_may_name_the_radio_file(wire, tmp_path, monkeypatch):
     file = tmp_path / "radio.json"
     file.write_text(json.dumps({"unicast_payload": 500}))
