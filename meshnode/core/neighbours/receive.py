@@ -70,7 +70,7 @@ class Receiver:
         self.reassembly = Reassembly()
         self.on_fragment_want: Callable[[Neighbour, str, FragmentWant], None] = _ignore
         self.on_spoken_for: Callable[[], None] = _nothing
-        self.on_unechoed: Callable[[], None] = _nothing  # a neighbour we hear does not hear us
+        self.on_unechoed: Callable[[Neighbour, str], None] = _ignore_asked  # one we hear does not hear us
         self.on_asked: Callable[[Neighbour, str], None] = _ignore_asked  # a neighbour asks whether it is bound here
         self.on_doubt: Callable[[Neighbour, str], None] = _ignore_asked  # it may have lost us
         self.own_counter = -1  # of our last datagram
@@ -256,7 +256,7 @@ class Receiver:
         if beacons is None or not echoes_us(beacon.echoes, self._roster.me, beacons):
             if not presence.is_bound(now):
                 self._roster.unknown(link, neighbour.id)
-                self.on_unechoed()
+                self.on_unechoed(neighbour, link)
             return
         if presence.is_bound(now):
             presence.bound_until = now + BOUND_FOR_S

@@ -21,8 +21,8 @@ from meshnode.core.neighbours.fragments import HEADER, LIFE_S, Cut, CutItems
 from meshnode.core.neighbours.hello import START_WITHIN_S, HelloPacing, make_hello
 from meshnode.core.neighbours.neighbour import FOREVER, NEVER, Heard, Neighbour, Presence
 from meshnode.core.neighbours.receive import BOUND, NOBODY, STILL_BOUND, Receiver
-from meshnode.core.neighbours.roster import Roster
-from meshnode.core.neighbours.unheard import Unheard
+from meshnode.core.neighbours.roster import MAX_KNOWN, Roster
+from meshnode.core.neighbours.unheard import AFTER_S, Unheard
 from meshnode.core.records import FactRecord
 from meshnode.core.sealing.link import EPOCH_END, LinkSeal
 from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
@@ -56,6 +56,7 @@ class Neighbours(Roster):
         self._receiver.on_doubt = self._doubt
         self._unheard = Unheard()
         self.on_bound.append(self._met)
+        self._deaf: dict[tuple[NeighbourId, str], tuple[Instant, float]] = {}  # lost on a link: when to mind, the wait
         self._raised_at = NEVER
         self._beacons = self._receiver.beacons
         self._cut = CutItems()
@@ -420,12 +421,35 @@ class Neighbours(Roster):
         if self._ctx.now >= self._raised_at + RAISE_AGAIN_S:
             self._raise_epoch()
 
-    def _unechoed(self) -> None:
-        """A neighbour does not hear us; if nobody does, our words may look like old ones."""
-        by = 0 if self.bound() else self._unheard.unechoed(self._ctx.now)
+    def lose(self, neighbour: Neighbour, link: str) -> None:
+        """It is within reach no longer; if we hear it all the same, our words may look like old ones to it."""
+        self._deaf.setdefault((neighbour.id, link), (FOREVER, AFTER_S))
+        while len(self._deaf) > MAX_KNOWN:
+            del self._deaf[next(iter(self._deaf))]
+        super().lose(neighbour, link)
+
+    def bind(self, neighbour: Neighbour, presence: Presence, link: str) -> None:
+        """Two-way hearing is proven."""
+        self._deaf.pop((neighbour.id, link), None)
+        super().bind(neighbour, presence, link)
+
+    def _unechoed(self, neighbour: Neighbour, link: str) -> None:
+        """A neighbour does not hear us; if nobody does, or it did before, our words may look like old ones."""
+        by = self._grew_deaf(neighbour, link) if self.bound() else self._unheard.unechoed(self._ctx.now)
         if by and self._seal.epoch + by < EPOCH_END:
             self._ctx.count("epoch_raised_unheard")
             self._raise_epoch(by)
+
+    def _grew_deaf(self, neighbour: Neighbour, link: str) -> int:
+        """By how many epochs to go on for one that was bound: somebody may have spoken in our name, in its hearing."""
+        now = self._ctx.now
+        due, wait = self._deaf.get((neighbour.id, link), (FOREVER, 0.0))
+        if wait and due == FOREVER:
+            self._deaf[neighbour.id, link] = (now + wait, wait)  # heard for the first time since: it may be on its way
+        if now < due or now < self._raised_at + RAISE_AGAIN_S:
+            return 0
+        self._deaf[neighbour.id, link] = (now + 2 * wait, 2 * wait)  # a way may carry one way only
+        return 1
 
     def _note_beacon(self, link: str, plaintext: bytes, sealed: bytes) -> bytes:
         self._receiver.own_counter = int.from_bytes(sealed[10:13], "big")

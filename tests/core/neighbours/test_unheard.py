@@ -1,6 +1,15 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
+import pytest
+
+from meshnode.core.neighbours import table
 from meshnode.core.neighbours.unheard import AFTER_S, MAX_TRIES, Unheard
+from meshnode.core.sealing.link import COUNTER_END
+from meshnode.core.wire.frames import Beacon
+from support.trial_member import hears, neighbour, sealed_as
+from support.trial_world import LINK, Box, TrialWorld
 
 
 def test_it_waits_a_minute_and_goes_twice_as_far_each_time() -> None:
@@ -18,3 +27,39 @@ def test_an_echo_ends_it() -> None:
     unheard.heard()
     assert unheard.unechoed(AFTER_S) == 0
     assert unheard.unechoed(2 * AFTER_S) == 1
+
+
+def bound(one: Box, other: Box) -> bool:
+    return neighbour(one, other) in one.node.neighbours.bound()
+
+
+def test_one_lie_out_of_our_hearing_does_not_part_us_for_good() -> None:
+    world = TrialWorld(3)
+    _, a, b, c = world.line("dabc")
+    world.run(60)
+    name, epoch = a.node.neighbours.me, a.node.neighbours._seal.epoch
+    hears(b, sealed_as(name, epoch, COUNTER_END - 2, [Beacon(1, 1, 0, bytes(8), bytes(4))]))
+    assert world.run(700, until=lambda: not bound(b, a)), "what a says to all is older than the lie"
+    assert world.run(900, until=lambda: bound(a, b) and bound(b, a))
+    assert a.node.neighbours._seal.epoch == epoch + 1
+    message = a.write(c, "still there?")
+    assert world.run(60, until=lambda: a.state(message) == "delivered")
+    assert not a.node.neighbours._deaf
+
+
+def test_who_never_hears_us_again_costs_an_epoch_ever_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = TrialWorld(4)
+    _, a, b = world.line("dab")
+    world.run(60)
+    node, lost = a.node.neighbours, neighbour(a, b)
+    node.lose(lost, LINK)
+    neighbour(a, world.boxes["d"]).presences[LINK].bound_until = 1e9
+    raised = []
+    for _ in range(200):
+        node._ctx.now += 10
+        node._unechoed(lost, LINK)
+        raised += [node._ctx.now] if node._raised_at == node._ctx.now else []
+    assert [round(later - earlier, -1) for earlier, later in pairwise(raised)] == [120, 240, 480, 960]
+    monkeypatch.setattr(table, "MAX_KNOWN", 1)
+    node.lose(neighbour(a, world.boxes["d"]), LINK)
+    assert len(node._deaf) == 1
