@@ -13,6 +13,7 @@ from meshnode.core.wire.frames import Change
 MAX_TOLD: Final = 512
 MAX_RESOLVED: Final = 8
 MAX_WITNESSED: Final = 1024
+DELTAS_AT_ONCE: Final = 4  # each is compared with all we have and all it told: no matter for a hundred in a datagram
 HOLD_OFF_S: Final = 10.0
 HOLD_OFF_MAX_S: Final = 3600.0
 
@@ -35,6 +36,7 @@ class Peer:
     hold_until: Instant = NEVER  # what it claims is not asked for before
     tries: int = 0  # wants since something new came from it
     reset_at: Instant = NEVER
+    deltas: tuple[Instant, int] = (NEVER, 0)  # when it told us some last, and how many at that moment
     delta_at: Instant = NEVER  # when we told it a delta last
     delta_for: tuple[bytes, bytes] = (b"", b"")
     delta_next: int = 0  # where the next page of the frontier begins
@@ -64,6 +66,12 @@ class Peer:
         while len(self.resolved) > MAX_RESOLVED:
             del self.resolved[next(iter(self.resolved))]
         self.settled()
+
+    def may_tell(self, now: Instant) -> bool:
+        """True unless it tells more deltas at one moment than a datagram of an honest node holds."""
+        at, times = self.deltas
+        self.deltas = (now, times + 1 if at == now else 1)
+        return self.deltas[1] <= DELTAS_AT_ONCE
 
     def settled(self) -> None:
         """There is no difference, or one that nobody minds."""

@@ -126,6 +126,9 @@ class Repair:
         if neighbour is None or not heard.bound:
             return
         peer, ours = self.peer(neighbour), self._logs.digest()
+        if not peer.may_tell(self._ctx.now):
+            self._ctx.count("deltas_too_many")
+            return
         peer.frontier, peer.told_at = delta.frontier, self._ctx.now
         for change in delta.changes:
             peer.tell(change)

@@ -15,6 +15,7 @@ from meshnode.core.chain.reconcile import END, LISTED, Range
 from meshnode.core.effects import Hangup, SendRecord
 from meshnode.core.gossip import session as session_module
 from meshnode.core.gossip.beacon import BUSY, REFUSING
+from meshnode.core.gossip.peer import DELTAS_AT_ONCE
 from meshnode.core.gossip.repair import BUSY_WAIT_S
 from meshnode.core.gossip.serve import MAX_BYTES
 from meshnode.core.gossip.session import ROUND_COST
@@ -127,6 +128,7 @@ def test_a_datagram_full_of_deltas_is_answered_by_one() -> None:
     deltas = tuple(Delta(bytes([number]) * 8, ()) for number in range(115))
     assert 0 < queued_by(world, deltas, pairwise=False) < 1200
     node, neighbour = node_of(world, "a"), far(world, "a", "b")
+    assert node.ctx.counters["deltas_too_many"] == 115 - DELTAS_AT_ONCE, "nor is each compared with all there is"
     before = node.neighbours.buckets.bound(neighbour.id, True, LinkSettings(), world.now)._left
     answers = 0
     for number in range(400):
