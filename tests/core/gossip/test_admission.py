@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from meshnode.core.chain.block import compact_of
 from meshnode.core.chain.compact import Compact
+from meshnode.core.effects import Persist
+from meshnode.core.gossip import admission as admission_module
 from meshnode.core.gossip.admission import DAY_S, DEVICE_LOGS, MAX_REFUSED, NEW_PER_HOP, REFUSED_S, Admission
 from meshnode.core.ids import LogId, channel_id, log_handle
 from meshnode.core.records import ContactRecord, DeviceRecord, RefusedRecord, Snapshot
@@ -52,6 +56,7 @@ def test_a_log_that_is_closed_makes_room() -> None:
         gate.opened(first(channel=channel)[0], 0.0)
     gate.closed(first(channel="one")[0])
     gate.closed(first(name="x")[0])
+    assert [list(logs) for logs in gate._of_device.values()] == [[first(channel="two")[0]]]
     assert gate.admits(*first(channel="three"), b"hop")
     gate.closed(first(channel="two")[0])
     assert not gate._of_device, "devices are free to make up"
@@ -137,3 +142,26 @@ def test_a_blocked_contact_is_refused() -> None:
     befriend(node, "w")
     node.rings.contact_set(keys_of("w").persona, True)
     assert not gate.admits(*first(), b"hop")
+
+
+def test_what_is_refused_stands_on_disk() -> None:
+    node, gate = admission()
+    log = first()[0]
+    gate.refuse(log)
+    written = [record for effect in node.ctx.out if isinstance(effect, Persist) for record in effect.records]
+    assert written == [RefusedRecord(log, REFUSED_S)]
+
+
+def test_our_own_logs_are_never_too_many() -> None:
+    node, gate = admission()
+    for number in range(DEVICE_LOGS + 2):
+        gate.opened(node.log(channel_id(str(number))), 0.0)
+    assert gate.ring_of(node.log(channel_id("one more"))) == 0
+
+
+def test_hops_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission_module, "MAX_HOPS", 2)
+    _, gate = admission()
+    for hop in (b"one", b"two", b"one", b"three"):
+        assert gate.admits(*first(), hop)
+    assert list(gate._new) == [b"one", b"three"]
