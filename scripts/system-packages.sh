@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests need beside Python: yggdrasil from the distribution's backports, iproute2, ping.
+# Installs what the tests need beside Python: yggdrasil from the distribution's backports, iproute2, ping,
+# systemd-analyze.
 # Debian 12. Says what it does; does nothing when all is there.
 set -eu
 
@@ -7,6 +8,9 @@ missing=""
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
 have ip || missing="$missing iproute2"
 have ping || missing="$missing iputils-ping"
+have systemd-analyze || missing="$missing systemd"
+have tc || missing="$missing iproute2"
+have setpriv || missing="$missing util-linux"
 have yggdrasil || missing="$missing yggdrasil"
 
 if [ "$(id -u)" != 0 ]; then

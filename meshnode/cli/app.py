@@ -50,6 +50,7 @@ GROUPS = {
     "channel": ("Public channels.", ("create", "join", "leave", "list")),
     "mesh": ("Hand on, take, or renew membership of a mesh.", ("invite", "join", "secrets", "renew", "use", "drop")),
     "device": ("The devices of my persona.", ("list", "revoke", "adopt")),
+    "service": ("The node as a service of systemd.", ("install", "remove", "status")),
     "peer": ("Yggdrasil peerings, kept over restarts.", ("add", "remove", "list")),
 }
 # Commands whose names are words of Python.

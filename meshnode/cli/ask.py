@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from meshnode.cli.options import Common
+from meshnode.control.paths import SERVICE_HOME, SERVICE_SOCKET
 from meshnode.control.replies import Reply
 from meshnode.control.requests import Request
 from meshnode.errors import ConfigError, HomeBusyError, NotRunningError
@@ -94,6 +95,8 @@ def socket_of(common: Common) -> Path:
     """Where the node of this home listens; the usual place for its group, which may not read the configuration."""
     from meshnode import config
 
+    if common.directory == SERVICE_HOME and SERVICE_SOCKET.exists():  # its home is shut to those who may use it
+        return SERVICE_SOCKET
     file = common.directory / "config.toml"
     try:
         chosen = config.load(file).control.socket

@@ -31,6 +31,9 @@ def init(
     passphrase_file: Annotated[
         Path | None, Parameter(help="Seal the keys with the passphrase in this file. Default: a key file, mode 0600.")
     ] = None,
+    unless_there: Annotated[
+        bool, Parameter(negative="", help="Do nothing where there is a home, for scripts.")
+    ] = False,
     common: Common = COMMON,
 ) -> None:
     """Make a home: keys, configuration, store. It never prompts and never overwrites.
@@ -39,8 +42,11 @@ def init(
     Example: meshnode init --name Ada --mesh valley --passphrase-file /etc/meshnode/passphrase
     """
     from meshnode.core.identity.invite import contact_uri
-    from meshnode.daemon.home import create_home
+    from meshnode.daemon.home import create_home, is_home
 
+    if unless_there and is_home(common.directory):
+        say.answer(common, {"home": str(common.directory), "made": False}, [f"home      {common.directory} is there"])
+        return
     chosen = name or platform.node().partition(".")[0] or "node"
     keys = _mesh(mesh, mesh_secret_file, open)
     with create_home(common.directory, chosen, keys, passphrase_file=passphrase_file) as home:

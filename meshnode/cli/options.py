@@ -9,10 +9,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from meshnode.control.paths import SERVICE_HOME, SERVICE_SOCKET
 from meshnode.errors import UsageError
 
 JSON_HELP = "Print JSON alone: one object, or one per line where the command streams."
-HOME_HELP = "Home of the node. Default: $MESHNODE_HOME, else $STATE_DIRECTORY, else ~/.local/state/meshnode."
+HOME_HELP = (
+    "Home of the node. Default: $MESHNODE_HOME, else $STATE_DIRECTORY, else ~/.local/state/meshnode; the service's."
+)
 
 
 @Parameter(name="*")
@@ -38,9 +41,10 @@ COMMON = Common()
 
 
 def default_home() -> Path:
-    """Where the home is when no option says so."""
+    """Where the home is when no option says so: one's own, else that of the service if one may speak to it."""
     for variable in ("MESHNODE_HOME", "STATE_DIRECTORY"):
         if place := os.environ.get(variable):
             return Path(place.partition(":")[0] if variable == "STATE_DIRECTORY" else place)
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state, "meshnode")
+    own = Path(state, "meshnode").expanduser()
+    return SERVICE_HOME if not own.exists() and os.access(SERVICE_SOCKET, os.W_OK) else own

@@ -1,4 +1,7 @@
-"""Socket paths of any length: the kernel takes 107 bytes, a directory descriptor under /proc makes them shorter."""
+"""Where the service is, and socket paths of any length.
+
+The kernel takes 107 bytes of a path; a directory descriptor under /proc makes it shorter.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+SERVICE_HOME = Path("/var/lib/meshnode")
+SERVICE_SOCKET = Path("/run/meshnode/control.sock")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ journal*       the record of inputs, if it is asked for
 
 from __future__ import annotations
 
+import grp
 import os
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ import msgspec
 
 from meshnode import config as options
 from meshnode.config import Config, MeshSection
+from meshnode.control.paths import SERVICE_HOME, SERVICE_SOCKET
 from meshnode.core.effects import Persist
 from meshnode.core.identity.invite import MeshInvite, check_name
 from meshnode.core.identity.keys import Keys, new_keys
@@ -84,8 +86,21 @@ class Home:
     @property
     def control_socket(self) -> Path:
         """Where the node of this home listens to commands."""
-        chosen = self.config.control.socket
-        return Path(chosen) if chosen else self.path / "control.sock"
+        if chosen := self.config.control.socket:
+            return Path(chosen)
+        return SERVICE_SOCKET if self._is_service() else self.path / "control.sock"
+
+    @property
+    def control_group(self) -> str:
+        """The group that may use the socket; that of the service is its own."""
+        if self.config.control.group or self.config.control.socket or not self._is_service():
+            return self.config.control.group
+        return grp.getgrgid(os.getgid()).gr_name
+
+    def _is_service(self) -> bool:
+        """True in the service of systemd: its home is shut to others, its runtime directory is not."""
+        runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+        return self.path == SERVICE_HOME and Path(runtime) == SERVICE_SOCKET.parent
 
     def open_store(self) -> Store:
         """The store; only for who holds the lock."""
@@ -129,6 +144,11 @@ class Home:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def is_home(path: Path) -> bool:
+    """True where keys are kept."""
+    return (path / keyring.SEALED).exists()
 
 
 def create_home(

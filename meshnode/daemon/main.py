@@ -221,7 +221,7 @@ class _Daemon:
             yield f"radio {self._carriers.radio.name}", self._carriers.radio.run
         yield "sessions", partial(self._carriers.sessions.run, inputs)
         yield "overlay", partial(self._carriers.overlay.run, inputs)
-        control = ControlServer(self._home.control_socket, self._home.config.control.group, describe)
+        control = ControlServer(self._home.control_socket, self._home.control_group, describe)
         yield "control socket", partial(control.run, answers(self._desk), streams(self._desk))
 
     def _say_ready(self) -> None:
