@@ -1,4 +1,4 @@
-"""What `meshnode doctor` checks: home, store, interface, overlay, clock, disk. One cause, one remedy each.
+"""What `meshnode doctor` checks: home, store, radio, interface, overlay, clock, disk. One cause, one remedy each.
 
 It runs inside a node, with what the node knows, and beside a home whose node does not run, with what can be seen.
 """
@@ -15,12 +15,18 @@ from pathlib import Path
 from meshnode import config as options
 from meshnode.config import Config
 from meshnode.control.replies import CheckInfo, StatusReply
+from meshnode.daemon.checks_radio import check_neighbours, check_radio
+from meshnode.daemon.health import ADVICE, UNKNOWN
 from meshnode.daemon.home import CONFIG, STORE, open_home
 from meshnode.daemon.keyring import KEY_FILE, SEALED
 from meshnode.daemon.walltime import believed, read_system
 from meshnode.errors import ConfigError, HomeError, StoreError, StoreFullError, StoreNewerError
 from meshnode.peering.interface import read_interface
 
+CHECKED = ("other-mesh", "own_id_heard", "second_copy")  # warnings that have a check of their own
+SYS = Path("/sys")
+WORN = 80  # per cent of an eMMC's life
+NOISE = 10  # datagrams that do not open, before they mean something
 SCARCE = 100_000_000  # bytes free below which a disk is about to be the problem
 
 
@@ -32,12 +38,41 @@ def check_running(home: Path, config: Config, status: StatusReply) -> list[Check
         _ok("config", f"{home / CONFIG} is valid"),
         _filled(status.store.bytes, status.store.limit),
         check_interface(interface.name or config.link.interface, interface.state),
+        *check_radio(interface.name or config.link.interface, config),
+        *(check_neighbours(status.neighbours, interface.name) if interface.name else ()),
+        check_membership(status),
+        check_identity(status),
         _overlay(overlay.backend, overlay.address, overlay.detail),
         _clock(status.clock.source),
         check_disk(home),
-        *(CheckInfo(name=w.code, state="warn", detail=w.text, remedy="see docs/how-to/warnings.md") for w in
-          status.warnings),
+        *(
+            CheckInfo(name=w.code, state="warn", detail=w.text, remedy=ADVICE.get(w.code, UNKNOWN).remedy)
+            for w in status.warnings
+            if w.code not in CHECKED
+        ),
     ]  # fmt: skip
+
+
+def check_membership(status: StatusReply) -> CheckInfo:
+    """The key of the mesh: who has another one is heard as noise."""
+    refused, heard = status.counters.get("datagram_refused", 0), status.interface.counters.get("received", 0)
+    if any(warning.code == "other-mesh" for warning in status.warnings):
+        return CheckInfo(name="mesh key", state="warn", detail="a node of another mesh, or of another version, is near",
+                         remedy="compare `meshnode status` on both: mesh and version must fit")  # fmt: skip
+    if refused >= NOISE and refused * 2 > heard:
+        return CheckInfo(
+            name="mesh key", state="warn", detail=f"{refused:,} of {heard:,} datagrams open with no key of ours",
+            remedy="`meshnode mesh invite` on one node and `meshnode mesh join` on the other give both the same secret",
+        )  # fmt: skip
+    return _ok("mesh key", f"{heard - refused:,} of {heard:,} datagrams open" if heard else "nothing was heard yet")
+
+
+def check_identity(status: StatusReply) -> CheckInfo:
+    """Two nodes with one identity: a home that was copied."""
+    for warning in status.warnings:
+        if warning.code in ("own_id_heard", "second_copy"):
+            return CheckInfo(name="identity", state="fail", detail=warning.text, remedy=ADVICE[warning.code].remedy)
+    return _ok("identity", "no other node speaks in our name")
 
 
 def check_resting(home: Path) -> list[CheckInfo]:
@@ -61,6 +96,7 @@ def _resting(home: Path) -> Iterator[CheckInfo]:
     if keys.state == "ok":
         yield _store(home)
     yield check_interface(config.link.interface, "")
+    yield from check_radio(config.link.interface, config)
     yield _program(config)
     yield _clock(believed(read_system(), 0.0).source)
     yield check_disk(home)
@@ -166,13 +202,30 @@ def _clock(source: str) -> CheckInfo:
     return _ok("clock", f"known from {source}")
 
 
-def check_disk(home: Path) -> CheckInfo:
+def check_disk(home: Path, sys: Path = SYS) -> CheckInfo:
     """Room on the disk the home is on."""
     free = shutil.disk_usage(home).free
     detail = f"{free / 1e6:,.0f} MB free"
     if free < SCARCE:
         return _fail("disk", detail, "free disk space: a full disk takes no custody of messages")
+    if worn := worn_percent(home, sys):
+        detail += f", {worn} % of its life used"
+        if worn >= WORN:
+            return CheckInfo(name="disk", state="warn", detail=detail, remedy="`meshnode backup`, then a new card")
     return _ok("disk", detail)
+
+
+def worn_percent(home: Path, sys: Path = SYS) -> int:
+    """How much of its life the eMMC below a home has used by its own account (EXT_CSD), 0 where it does not say."""
+    device = home.stat().st_dev
+    block = (sys / "dev" / "block" / f"{os.major(device)}:{os.minor(device)}").resolve()
+    for place in (block, block.parent):
+        try:
+            used = [int(word, 16) for word in (place / "device" / "life_time").read_text().split()]
+        except (OSError, ValueError):
+            continue
+        return max(used, default=0) * 10  # steps of a tenth; 0x0b is beyond the end
+    return 0
 
 
 def _ok(name: str, detail: str) -> CheckInfo:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final
 
 import msgspec
+import trio
 
 from meshnode import config as options
 from meshnode.control import replies, requests
@@ -74,7 +75,8 @@ class Running:
     async def _doctor(self, request: requests.DoctorRequest) -> replies.DoctorReply:
         home = self._desk.me.home
         config = options.load(home / CONFIG)
-        return replies.DoctorReply(checks=check_running(home, config, self._desk.status()))
+        status = self._desk.status()
+        return replies.DoctorReply(checks=await trio.to_thread.run_sync(check_running, home, config, status))
 
     async def _stop(self, request: requests.StopRequest) -> replies.DoneReply:
         self._desk.host.stop()

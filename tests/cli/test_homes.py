@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -159,8 +160,23 @@ def test_doctor_names_one_cause_and_one_remedy_each(meshnode: Commands) -> None:
     assert [(c["name"], c["state"]) for c in nowhere.json["checks"]] == [("home", "fail")]
     meshnode("init", "--name", "Ada")
     checks = {c["name"]: c for c in meshnode("doctor", "--json").json["checks"]}
-    assert set(checks) == {"home", "config", "keys", "store", "interface", "overlay", "clock", "disk", "node"}
+    assert set(checks) == {"home", "config", "keys", "store", "interface", "driver", "overlay", "clock", "disk", "node"}
     assert all(bool(c["remedy"]) == (c["state"] != "ok") for c in checks.values())
+
+
+def test_doctor_writes_a_file_for_those_who_help(meshnode: Commands, tmp_path: Path) -> None:
+    persona = meshnode("init", "--name", "Adelheid", "--json").json["persona"]
+    assert meshnode("doctor", "--bundle", str(tmp_path / "doctor.tar.gz")).code == 0
+    with tarfile.open(tmp_path / "doctor.tar.gz") as tar:
+        texts = [tar.extractfile(one).read().decode() for one in tar.getmembers()]
+    assert len(texts) == 4
+    assert not [text for text in texts if "Adelheid" in text or persona in text]
+
+
+def test_a_home_that_is_there_may_be_left_as_it_is(meshnode: Commands) -> None:
+    invite = meshnode("init", "--name", "Ada", "--unless-there", "--json").json["invite"]
+    assert meshnode("init", "--name", "Bo", "--unless-there", "--json").json["made"] is False
+    assert meshnode("invite", "--json").json["uri"] == invite
 
 
 @pytest.mark.parametrize(
