@@ -174,6 +174,15 @@ class OverlaySection(Section, frozen=True):
     ] = ()
 
 
+class ClockSection(Section, frozen=True):
+    """Where the date comes from, beside the clock of the system."""
+
+    gpsd: Annotated[
+        Annotated[str, Meta(pattern=r"^(|.+:[0-9]{1,5})$")],
+        _help("Ask a GPS receiver through gpsd at this place, usually `127.0.0.1:2947`. Empty: none is asked."),
+    ] = ""
+
+
 class ControlSection(Section, frozen=True):
     """The local socket on which the commands speak to the node."""
 
@@ -210,6 +219,7 @@ class Config(Section, frozen=True):
     radio: RadioSection = RadioSection()
     neighbours: NeighboursSection = NeighboursSection()
     overlay: OverlaySection = OverlaySection()
+    clock: ClockSection = ClockSection()
     control: ControlSection = ControlSection()
     journal: JournalSection = JournalSection()
     log: LogSection = LogSection()

@@ -28,6 +28,7 @@ from meshnode.daemon.adapters import LinkAdapter, Overlay, Sessions, Started
 from meshnode.daemon.clock import PoweredClock
 from meshnode.daemon.desk import Desk, Me
 from meshnode.daemon.disk import Disk
+from meshnode.daemon.gps import Gps
 from meshnode.daemon.handlers import answers, streams
 from meshnode.daemon.health import Health
 from meshnode.daemon.home import Home
@@ -148,7 +149,9 @@ class _Daemon:
         self._disk = Disk(store)
         self._systemd = Systemd()
         self._journal = _journal(home)
-        self._wall = WallTime(clock.now)
+        place = home.config.clock.gpsd
+        self._gps = Gps(place, clock.now) if place else None
+        self._wall = WallTime(clock.now, receiver=self._gps.clock if self._gps else None)
         self._health = Health(self._wall.unix_now)
         self.town = Town(home, clock, self._wall, self._health)
         performer = Performer({link.name: link for link in carriers.links}, carriers.sessions, self.town.tell)
@@ -214,6 +217,8 @@ class _Daemon:
 
     def _parts(self) -> Iterator[tuple[str, Part]]:
         inputs = self._loop.inputs
+        if self._gps is not None:
+            yield "gps", partial(self._gps.run, inputs)
         yield "clock", partial(self._wall.run, inputs)
         for link in self._carriers.links:
             yield f"link {link.name}", partial(link.run, inputs)
