@@ -1,12 +1,15 @@
 """Whole nodes with the embedded overlay: one with the right to make a TUN, one without; no yggdrasil anywhere."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
+import trio
 
 from support import netns
+from support.valley_lab import PATIENCE_S, deliver, story, valley
 from support.ygg_lab import until
 
 pytestmark = pytest.mark.netns
@@ -81,3 +84,21 @@ import os, socket, sys
 with socket.create_connection((sys.argv[1], 21027), 20):
     print("connected", os.getuid())
 """
+
+
+async def test_over_a_radio_that_loses_a_third_the_middle_node_carries_the_overlay():
+    line = 'shape = "line"\nnames = ["A", "B", "C"]'
+    text = story(line, loss=0.3, overlay="embedded", pairs='[["A", "C"], ["C", "A"]]')
+    async with valley(text) as lab:
+        with trio.fail_after(PATIENCE_S):
+            far = (await lab["C"].cli("status", "--json")).json["overlay"]["address"]
+            while await echoes(lab["A"], far) < 4:
+                pass
+        await deliver(lab["A"], "C", "over two hops")
+
+
+async def echoes(node, address):
+    """How many of five echoes came back."""
+    program = await node.open(["ping", "-q", "-c", "5", "-i", "0.3", "-W", "5", address])
+    said = "".join([line async for line in program])
+    return int(re.search(r"(\d+) received", said)[1])
