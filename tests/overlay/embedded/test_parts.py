@@ -13,7 +13,7 @@ from meshnode.overlay.embedded.ends.requests import decode_keys_untrusted, decod
 from meshnode.overlay.embedded.routing import neighbours, tree
 from meshnode.overlay.embedded.routing.budget import Budget
 from meshnode.overlay.embedded.routing.liveness import NEVER, Liveness
-from meshnode.overlay.embedded.routing.places import distance
+from meshnode.overlay.embedded.routing.places import Places, distance
 from meshnode.overlay.embedded.routing.queue import SendQueue
 from meshnode.overlay.embedded.wire import packets
 from meshnode.overlay.embedded.wire.framing import Frames
@@ -116,6 +116,22 @@ def test_a_budget_fills_with_time():
 @pytest.mark.parametrize("row", ALL["tree_space"]["distances"], ids=str)
 def test_distances(row):
     assert distance(tuple(row["a"]), tuple(row["b"])) == row["dist"]
+
+
+def test_of_two_places_of_one_key_everybody_keeps_the_same():
+    key, low, high = bytes(32), b"\1" * 32, b"\2" * 32
+    better = [  # each beats the one before it
+        Announce(key, high, 1, 9, 1, b"", b""),
+        Announce(key, high, 1, 5, 1, b"", b""),
+        Announce(key, low, 1, 7, 1, b"", b""),
+        Announce(key, high, 2, 9, 1, b"", b""),
+    ]
+    for at, place in enumerate(better):
+        places = Places(b"\3" * 32)
+        assert places.take(place, 0.0)
+        assert not places.take(place, 0.0)
+        assert not any(places.take(worse, 0.0) for worse in better[:at])
+        assert all(places.take(newer, 0.0) for newer in better[at + 1 :])
 
 
 # -------------------------------------------------------------------- IPv6
