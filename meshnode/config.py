@@ -132,6 +132,23 @@ class RadioSection(Section, frozen=True):
     ] = 20
 
 
+class ModemSection(Section, frozen=True):
+    """A serial HaLow modem that carries datagrams, in place of or beside an interface (Newracom AT firmware)."""
+
+    device: Annotated[
+        str, _help("Serial port of the modem, for example `/dev/ttyUSB0`. Empty: none. Needs the extra `hardware`.")
+    ] = ""
+    speed: Annotated[
+        Annotated[int, Meta(ge=9600, le=2_000_000)], _help("Baud; above 115200 the modem asks for RTS/CTS.")
+    ] = 115_200
+    network: Annotated[str, _help("Name of the HaLow network to join; no comma, quote or question mark in it.")] = ""
+    security: Annotated[Literal["open", "wpa2-psk", "wpa3-owe", "wpa3-sae"], _help("How the network is secured.")] = (
+        "wpa2-psk"
+    )
+    password_file: Annotated[str, _help("File with the network's password; its first line is taken.")] = ""
+    address: Annotated[str, _help("IPv4 address, mask and gateway as `a/m/g`. Empty: asked by DHCP.")] = ""
+
+
 class NeighboursSection(Section, frozen=True):
     """Nodes that name each other by address: plain UDP, routed or not, where multicast and discovery are missing."""
 
@@ -217,6 +234,7 @@ class Config(Section, frozen=True):
     store: StoreSection = StoreSection()
     link: LinkSection = LinkSection()
     radio: RadioSection = RadioSection()
+    modem: ModemSection = ModemSection()
     neighbours: NeighboursSection = NeighboursSection()
     overlay: OverlaySection = OverlaySection()
     clock: ClockSection = ClockSection()

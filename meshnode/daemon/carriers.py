@@ -13,8 +13,11 @@ from meshnode.daemon.files import write_private
 from meshnode.daemon.home import Home
 from meshnode.daemon.law import law_of
 from meshnode.daemon.main import Carriers
-from meshnode.errors import LinkError
+from meshnode.errors import ConfigError, LinkError
 from meshnode.halow.finding import choose, radios
+from meshnode.halow.modem.link import ModemLink
+from meshnode.halow.modem.newracom import Network, join_command
+from meshnode.halow.modem.port import SerialPort
 from meshnode.halow.radio import watch
 from meshnode.halow.understanding import Setting
 from meshnode.overlay.child import ChildSettings
@@ -26,6 +29,7 @@ from meshnode.peering.static import StaticLink
 from meshnode.peering.tcp import TcpSessions
 
 OVERLAY_KEY = "overlay.key"
+PLAIN_SPEED = 115_200  # above it a Newracom modem wants RTS/CTS
 
 
 def real_carriers(home: Home) -> Carriers:
@@ -49,7 +53,32 @@ def real_carriers(home: Home) -> Carriers:
         link_port=config.link.port,
         overlay_port=config.overlay.port,
     )
-    return Carriers([one for one in (link, static) if one is not None], sessions, overlay, radio)
+    links = [one for one in (link, modem_link(config), static) if one is not None]
+    return Carriers(links, sessions, overlay, radio)
+
+
+def modem_link(config: Config) -> ModemLink | None:
+    """The link through a serial modem, where the configuration names one."""
+    asked = config.modem
+    if not asked.device:
+        return None
+    network = Network(asked.network, asked.security, _password(asked.password_file), address=asked.address)
+    join_command(network)  # says at once what the modem could not be told
+    settings = replace(config.link_settings(), law=law_of(config.radio))
+
+    def opened() -> SerialPort:
+        return SerialPort(asked.device, asked.speed, flow_control=asked.speed > PLAIN_SPEED)
+
+    return ModemLink("modem", opened, network, settings, port=config.link.port)
+
+
+def _password(file: str) -> str:
+    if not file:
+        return ""
+    try:
+        return Path(file).read_text(encoding="utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"modem.password_file: {file} cannot be read") from error
 
 
 def radio_setting(config: Config) -> Setting:
@@ -67,7 +96,8 @@ def chosen_interface(config: Config) -> str:
     found = halow_interfaces()
     if len(found) == 1:
         return found[0]
-    if not found and (config.overlay.backend in ("system", "embedded") or config.neighbours.addresses):
+    elsewhere = config.neighbours.addresses or config.modem.device
+    if not found and (config.overlay.backend in ("system", "embedded") or elsewhere):
         return ""
     seen = f"there are several HaLow interfaces ({', '.join(found)})" if found else "no HaLow interface is found"
     raise LinkError(f"{seen}; name the one to use: meshnode run --interface IF")

@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 import trio
 
-from meshnode.config import Config, LinkSection, NeighboursSection, OverlaySection, RadioSection
+from meshnode.config import Config, LinkSection, ModemSection, NeighboursSection, OverlaySection, RadioSection
 from meshnode.control import client, replies, requests
 from meshnode.core.identity.invite import contact_uri
 from meshnode.core.sealing.mesh import closed_mesh
-from meshnode.daemon.carriers import chosen_interface, radio_setting, real_carriers
+from meshnode.daemon.carriers import chosen_interface, modem_link, radio_setting, real_carriers
 from meshnode.daemon.home import create_home
 from meshnode.daemon.main import run_daemon
-from meshnode.errors import LinkError, UsageError
+from meshnode.errors import ConfigError, LinkError, UsageError
 from meshnode.halow.finding import radios
 from meshnode.halow.understanding import Setting
+from meshnode_sim.modem.newracom import FakeNewracom
+from support.modems import air_of, served
 from support.sysfs import BOARDS, plug
 
 MESH = closed_mesh("valley", bytes(range(32)))
@@ -90,6 +92,40 @@ def test_a_named_interface_has_its_radio_watched(tmp_path: Path) -> None:
     assert carriers.radio is not None
     assert carriers.radio.name == "nowhere0"
     assert radio_setting(config) == Setting("UK", None, "x")
+
+
+async def test_a_message_goes_over_two_serial_modems(tmp_path: Path) -> None:
+    air = air_of(2)
+    async with served(air, [FakeNewracom(0, air), FakeNewracom(1, air)]) as lines:
+        with ExitStack() as stack, trio.fail_after(120):
+            homes = []
+            for name, line in zip(("Ada", "Bo"), lines, strict=True):
+                modem = ModemSection(device=line.path, network="halow", security="open")
+                config = Config(modem=modem, overlay=NONE)
+                homes.append(stack.enter_context(create_home(tmp_path / name, name, MESH, config=config)))
+            async with trio.open_nursery() as nursery:
+                for home in homes:
+                    await nursery.start(run_daemon, home, real_carriers)
+                ada, bo = homes
+                async with client.connect(ada.control_socket) as at_ada, client.connect(bo.control_socket) as at_bo:
+                    for node, other in ((at_ada, bo), (at_bo, ada)):
+                        uri = contact_uri(other.keys.persona, other.name)
+                        await node.ask(requests.ContactAddRequest(uri=uri), replies.ContactsReply)
+                    said = requests.SendRequest(contact="Bo", text="hello", wait="delivered")
+                    assert (await at_ada.ask(said, replies.StateReply)).state == "delivered"
+                    status = await at_ada.ask(requests.StatusRequest(), replies.StatusReply)
+                assert [one.address for one in status.neighbours] == ["192.168.50.2"]
+                assert (status.interface.name, status.interface.state) == ("modem", "up")
+                nursery.cancel_scope.cancel()
+
+
+def test_a_modem_that_could_not_be_told_its_network_is_refused(tmp_path: Path) -> None:
+    asked = {"device": "/dev/ttyUSB0", "security": "open"}
+    with pytest.raises(UsageError, match="no comma"):
+        modem_link(Config(modem=ModemSection(network="a,b", **asked)))
+    with pytest.raises(ConfigError, match="password_file"):
+        modem_link(Config(modem=ModemSection(network="a", password_file=str(tmp_path / "none"), **asked)))
+    assert modem_link(Config()) is None
 
 
 def test_an_address_that_is_none_is_named(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from meshnode.halow.modem.conversation import Conversation, Event
 from meshnode.halow.modem.newracom import Network, Newracom, heard_untrusted
 from meshnode.halow.modem.port import Port
 from meshnode.halow.modem.reader import Block
+from meshnode.halow.state import NARROW_PAYLOAD
 
 RETRY_S = 5.0
 QUEUE = 32  # datagrams; the core paces, more would only be late
@@ -39,7 +40,9 @@ class ModemLink:
         self.counters: Counter[str] = Counter()
         self._open_port = open_port
         self._network = network
-        self._settings = replace(settings or LinkSettings(), multicast=True)
+        base = settings or LinkSettings()
+        # The modem does not tell its width; a larger group frame would not fit one transmission at 1 MHz.
+        self._settings = replace(base, multicast=True, multicast_payload=min(base.multicast_payload, NARROW_PAYLOAD))
         self._port = port
         self._queue: deque[tuple[str | None, bytes]] = deque()
         self._queued = trio.Event()
