@@ -194,11 +194,7 @@ class Host:
         if not self.on or self.node is not node or self._wake_ns != at_ns:
             return
         self._wake_ns = None
-        due = node.next_wakeup()
-        if due is None or due > self.now:
-            self._rewake()  # what was due has been done, or put off, by an input in between
-        else:
-            self.give(Tick())
+        self.give(Tick())
 
     def _later(self, at_ns: int, do: Callable[[], None]) -> None:
         """Unless the power goes in between."""

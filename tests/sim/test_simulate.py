@@ -201,6 +201,6 @@ def test_without_the_extra_one_sentence_names_it(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("name", library.shipped())
 def test_every_scenario_that_ships_meets_what_it_expects(name: str) -> None:
-    outcome = simulate(library.find(name), until_ns=600 * SECOND_NS)
+    outcome = simulate(library.find(name), until_ns=700 * SECOND_NS)
     assert outcome.unmet == ()
     assert outcome.report["violations"] == []
