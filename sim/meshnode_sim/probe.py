@@ -7,7 +7,7 @@ that nobody wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
 from meshnode.core.effects import Effect, Notify, Persist
@@ -59,8 +59,18 @@ class Probe:
                 elif isinstance(notice, StateChanged) and notice.state == "delivered":
                     self._receipt(notice.message, now_ns)
 
+    def remembers(self, node: int, kept: Set[MessageId]) -> None:
+        """The power went, and the store holds these messages still. What it forgot may be shown again, as posts are;
+        but it has receipted a direct message only once that was safe."""
+        gone = {message for shown, message in self._shown if shown == node and message not in kept}
+        for message in gone:
+            known = self.written[message]
+            if not known.post and known.receipt_ns >= 0:
+                self.violations.append(f"node {node} receipted message {known.number} and lost it with its power")
+        self._shown -= {(node, message) for message in gone}
+
     def forgot(self, node: int) -> None:
-        """The node lost its store: what it is shown again is no repetition to it."""
+        """The node's store is gone, receipts or not: what it is shown again is no repetition to it."""
         self._shown = {(shown, message) for shown, message in self._shown if shown != node}
 
     def _kept(self, node: int, record: BlockRecord | EnvelopeRecord, source: int) -> None:

@@ -31,7 +31,7 @@ from meshnode.core.inputs import (
 )
 from meshnode.core.node import RENEW_FACT
 from meshnode.core.notices import Warned
-from meshnode.core.records import FactRecord, Record
+from meshnode.core.records import FactRecord, MessageRecord, Record
 from meshnode.core.sealing.mesh import MeshKeys, closed_mesh, open_mesh
 from meshnode.core.settings import LinkSettings, Settings
 from meshnode.errors import UsageError
@@ -128,6 +128,7 @@ class World:
         self.stop(node)
         host = self.hosts[node]
         host.memory.lose_power(lambda n: self.draws.word(CHANCE_POWER, node, host.boots) % (n + 1))
+        self.probe.remembers(node, {message.id for message in host.memory.every(MessageRecord)})
 
     def lose_store(self, node: int) -> None:
         """The card is broken: the person goes on with a new one, and remembers nothing."""

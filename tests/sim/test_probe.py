@@ -50,3 +50,25 @@ def test_delivered_without_being_there_is_a_violation() -> None:
     seen.committed(0, 5, [filed(BO, outgoing=True)], -1)
     seen.committed(0, 6, [Notify(StateChanged(NAME, "delivered", ()))], 1)
     assert seen.violations == ["message 0 is called delivered, and its recipient does not have it"]
+
+
+def test_what_the_store_forgot_with_the_power_may_be_shown_again() -> None:
+    seen = probe()
+    seen.committed(0, 5, [filed(BO, outgoing=True)], -1)
+    seen.committed(1, 9, [filed(ADA, outgoing=False)], 0)
+    seen.remembers(1, {NAME})
+    seen.remembers(1, set())
+    seen.committed(1, 19, [filed(ADA, outgoing=False)], 0)
+    assert seen.violations == []
+    assert next(iter(seen.written.values())).arrivals[1][0] == 9
+    seen.committed(1, 20, [filed(ADA, outgoing=False)], 0)
+    assert seen.violations == ["node 1 was shown message 0 twice"]
+
+
+def test_a_message_that_was_receipted_must_survive_the_power() -> None:
+    seen = probe()
+    seen.committed(0, 5, [filed(BO, outgoing=True)], -1)
+    seen.committed(1, 9, [filed(ADA, outgoing=False)], 0)
+    seen.committed(0, 12, [Notify(StateChanged(NAME, "delivered", ()))], 1)
+    seen.remembers(1, set())
+    assert seen.violations == ["node 1 receipted message 0 and lost it with its power"]
