@@ -23,7 +23,7 @@ def run(radios: RadioMedium, seconds: float = 10.0) -> list[tuple[int, int, byte
 @pytest.mark.parametrize("nodes", [2, 5, 10, 20])
 def test_saturation_throughput_is_bianchi_s(nodes: int) -> None:
     load = Load(cell(nodes, retries=255, aggregate=False), [(n, (n + 1) % nodes) for n in range(nodes)])
-    assert load.mbps(15.0) == pytest.approx(bianchi_mbps(nodes, RATE), rel=0.05)
+    assert load.mbps(15.0) == pytest.approx(bianchi_mbps(nodes, RATE), rel=0.015)  # 0.7 % seen
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.1, 0.3, 0.6])
