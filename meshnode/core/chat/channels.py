@@ -71,6 +71,7 @@ class Channels:
                 self._note(log_channel(index.log), index.log, index.seq)
                 if log_device(index.log) == self._ctx.keys.device:
                     self._watch(index.log, index.seq, index.id)
+        self._histories.restore(snapshot, [record.channel for record in self._channels.values() if record.joined])
 
     def set_channel(self, told: SetChannel) -> None:
         """A channel was joined or left. Joining brings what was carried for others before."""
@@ -82,6 +83,7 @@ class Channels:
         if told.joined and not was_joined:
             self._read_history(told.channel)
         elif was_joined and not told.joined:
+            self._histories.leave(told.channel)
             self._left_at[told.channel] = self._ctx.now
             self._ctx.persist(FactRecord(_LEFT + told.channel.hex(), repr(self._ctx.now).encode()))
 
@@ -111,7 +113,8 @@ class Channels:
             return
         self._note(channel, block.log, block.seq)
         if self._joined(channel) and log_device(block.log) != self._ctx.keys.device:
-            self._histories.came(channel, block)
+            if block.body is not None:
+                self._histories.came(channel, block)
             self._file(block)
 
     def stored(self, told: Stored) -> bool:
@@ -130,6 +133,7 @@ class Channels:
 
     def log_gone(self, log: LogId) -> None:
         """A log is held no longer: there is no history to read of it."""
+        self._histories.log_gone(log)
         heads = self._heads.get(log_channel(log), {})
         heads.pop(log, None)
         if not heads:
@@ -144,6 +148,14 @@ class Channels:
     def on_air(self, block: BlockId) -> None:
         """A block of ours was sent."""
         self._states.advance(MessageId(block[:16]), "on_air")
+
+    def tick(self) -> None:
+        """Everything that is due."""
+        self._histories.tick()
+
+    def wakeup(self) -> Instant | None:
+        """When something is due."""
+        return self._histories.wakeup()
 
     def _file(self, block: Block) -> None:
         if block.body is None:

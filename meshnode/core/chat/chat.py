@@ -174,13 +174,14 @@ class Chat:
         self.people.tick()
         self._out.tick()
         self._in.tick()
+        self._channels.tick()
         if self._ctx.now >= self._sweep_at:
             self._sweep_at = self._ctx.now + _SWEEP_S
             self.sessions.expire()
 
     def wakeup(self) -> Instant | None:
         """When something is due."""
-        parts = (self.states, self.people, self._out, self._in)
+        parts = (self.states, self.people, self._out, self._in, self._channels)
         return earliest(self._sweep_at, *(part.wakeup() for part in parts))
 
     def _wire(self) -> None:

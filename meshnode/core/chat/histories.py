@@ -1,14 +1,19 @@
 """What was carried of a channel before it was joined: read from the store a page at a time, however long it is.
 
     joined -> ReadStored (a page) -> Stored: its posts, ReadStored (the next) -> ... -> the last page
+    started again, still joined -> ReadStored (the page that was never filed) -> ...
+    left -> no more is asked, what is unread waits -> joined -> ReadStored -> ...
 
-Posts that come meanwhile are filed as they come; a page does not bring them again.
+What is unread is a fact for each log, `history/<log>`. A page is struck off in the very step that files its posts, so a
+start finds exactly the rest; the last page takes the fact with it. Posts that come meanwhile are filed as they come and
+struck off as well: a page does not bring them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import struct
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
@@ -17,81 +22,171 @@ from meshnode.core.chain.kinds import POST, acted_upon
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.effects import ReadStored
-from meshnode.core.ids import ChannelId, LogId
+from meshnode.core.ids import ChannelId, LogId, log_channel
 from meshnode.core.inputs import Stored
-from meshnode.core.records import BODY_HELD, BlockRecord
+from meshnode.core.records import BODY_HELD, BlockRecord, FactRecord, RecordKey, Snapshot
 
 FIRST_TOKEN: Final = 1  # of our questions to the store; those of gossip begin at 1 << 32
 PAGE: Final = 64  # blocks: a megabyte at most
+_FACT: Final = "history/"
+_STRETCH: Final = struct.Struct(">QQd")  # first, last, since
 
-Stretches = tuple[tuple[LogId, int, int], ...]
+Page = tuple[tuple[LogId, int, int], ...]
 
 
-@dataclass(slots=True)
-class Reading:
-    """One history that is being read. `since`: what was received before that was filed by an earlier joining."""
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Blocks `first` to `last` of a log, not read yet. What was received before `since` an earlier joining filed."""
 
-    channel: ChannelId
+    first: int
+    last: int
     since: Instant
-    pages: Iterator[Stretches]
-    meanwhile: set[tuple[LogId, int]] = field(default_factory=set)  # filed as they came
 
 
 class Histories:
-    """The histories that are being read, each by the token of its open question."""
+    """What is unread of each channel, in order, and the open question of each that is being read."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._tokens = count(FIRST_TOKEN)
-        self._readings: dict[int, Reading] = {}
+        self._unread: dict[ChannelId, dict[LogId, list[Unread]]] = {}
+        self._asked: dict[int, tuple[ChannelId, Page]] = {}
+        self._interrupted: list[ChannelId] = []
+
+    def restore(self, snapshot: Snapshot, joined: Collection[ChannelId]) -> None:
+        """Go on from the disk; the readings of joined channels are taken up by the first tick."""
+        for record in snapshot.records:
+            if isinstance(record, FactRecord) and record.name.startswith(_FACT):
+                log = LogId(bytes.fromhex(record.name[len(_FACT) :]))
+                stretches = [Unread(*fields) for fields in _STRETCH.iter_unpack(record.value)]
+                self._unread.setdefault(log_channel(log), {})[log] = stretches
+        self._interrupted = [channel for channel in self._unread if channel in joined]
 
     def begin(self, channel: ChannelId, heads: Mapping[LogId, int], since: Instant) -> None:
-        """Read the logs of a channel from their first blocks up to these heads."""
-        self._ask(Reading(channel, since, _pages(tuple(heads.items()))))
+        """Read the logs of a channel from their first blocks up to these heads, and what a leaving left unread."""
+        unread = self._unread.get(channel, {})
+        self._keep({log: _widened(unread.get(log, []), head, since) for log, head in heads.items()})
+        self._ask(channel)
+
+    def leave(self, channel: ChannelId) -> None:
+        """The channel was left: an open question is dropped, and no other is asked."""
+        self._asked = {token: asked for token, asked in self._asked.items() if asked[0] != channel}
+        self._interrupted = [one for one in self._interrupted if one != channel]
 
     def came(self, channel: ChannelId, block: Block) -> None:
         """A post of a joined channel came in and is filed."""
-        for reading in self._readings.values():
-            if reading.channel == channel:
-                reading.meanwhile.add((block.log, block.seq))
+        stretches = self._unread.get(channel, {}).get(block.log, [])
+        if _covering(stretches, block.seq) is not None:
+            self._keep({block.log: _without(stretches, block.seq, block.seq)})
+
+    def log_gone(self, log: LogId) -> None:
+        """A log is held no longer: nothing of it can be read."""
+        if log in self._unread.get(log_channel(log), {}):
+            self._keep({log: []})
 
     def stored(self, told: Stored) -> list[Block] | None:
         """The posts of a page that are to be filed, and the next page is asked for; None if it was not for us."""
-        reading = self._readings.pop(told.token, None)
-        if reading is None:
+        channel, page = self._asked.pop(told.token, (None, ()))
+        if channel is None:
             return None
-        posts = [_post(row) for row in told.blocks if _wanted(reading, row)]
-        self._ask(reading)
+        posts = [_post(row) for row in told.blocks if self._wanted(row)]
+        self._strike_off(channel, page)
+        self._ask(channel)
         return [post for post in posts if acted_upon(post.version, post.kind)]
 
-    def _ask(self, reading: Reading) -> None:
-        page = next(reading.pages, None)
-        if page is not None:
+    def tick(self) -> None:
+        """Take up the readings that the last run did not end."""
+        interrupted, self._interrupted = self._interrupted, []
+        for channel in interrupted:
+            self._ask(channel)
+
+    def wakeup(self) -> Instant | None:
+        """When something is due: at once after a start, if a reading was interrupted."""
+        return 0.0 if self._interrupted else None
+
+    def _wanted(self, row: BlockRecord) -> bool:
+        if row.kind != POST or row.body_state != BODY_HELD:
+            return False
+        stretch = _covering(self._unread.get(log_channel(row.log), {}).get(row.log, []), row.seq)
+        return stretch is not None and row.received_at >= stretch.since
+
+    def _strike_off(self, channel: ChannelId, page: Page) -> None:
+        unread, left = self._unread.get(channel, {}), dict[LogId, list[Unread]]()
+        for log, first, number in page:
+            if log in unread:
+                left[log] = _without(left.get(log, unread[log]), first, first + number - 1)
+        self._keep(left)
+
+    def _ask(self, channel: ChannelId) -> None:
+        page = _page(self._unread.get(channel, {}))
+        if page:
             token = next(self._tokens)
-            self._readings[token] = reading
+            self._asked[token] = (channel, page)
             self._ctx.emit(ReadStored(token, blocks=page))
 
+    def _keep(self, changed: Mapping[LogId, list[Unread]]) -> None:
+        """This is what is unread of these logs now, in memory and on disk."""
+        for log, stretches in changed.items():
+            logs = self._unread.setdefault(log_channel(log), {})
+            logs[log] = stretches
+            if not stretches:
+                del logs[log]
+        rows = [FactRecord(_name(log), _packed(stretches)) for log, stretches in changed.items() if stretches]
+        read = [RecordKey(FactRecord, (_name(log),)) for log, stretches in changed.items() if not stretches]
+        if rows:
+            self._ctx.persist(*rows)
+        if read:
+            self._ctx.forget(*read)
 
-def _wanted(reading: Reading, row: BlockRecord) -> bool:
-    is_post = row.kind == POST and row.body_state == BODY_HELD
-    return is_post and row.received_at >= reading.since and (row.log, row.seq) not in reading.meanwhile
+
+def _page(unread: Mapping[LogId, Iterable[Unread]]) -> Page:
+    """The first blocks that are unread, as many as a page holds."""
+    page, room = list[tuple[LogId, int, int]](), PAGE
+    for log, stretches in unread.items():
+        for stretch in stretches:
+            taken = min(room, stretch.last - stretch.first + 1)
+            page.append((log, stretch.first, taken))
+            room -= taken
+            if not room:
+                return tuple(page)
+    return tuple(page)
+
+
+def _widened(stretches: Iterable[Unread], head: int, since: Instant) -> list[Unread]:
+    """All of a log up to its head: what was unread stays as it was, what is between is read for what came `since`."""
+    wide, first = list[Unread](), 1
+    for stretch in stretches:
+        if first < stretch.first:
+            wide.append(Unread(first, stretch.first - 1, since))
+        wide.append(stretch)
+        first = stretch.last + 1
+    return [*wide, Unread(first, head, since)] if first <= head else wide
+
+
+def _without(stretches: Iterable[Unread], first: int, last: int) -> list[Unread]:
+    """These stretches less the blocks `first` to `last`."""
+    return [part for stretch in stretches for part in _outside(stretch, first, last)]
+
+
+def _outside(stretch: Unread, first: int, last: int) -> Iterator[Unread]:
+    before, after = min(stretch.last, first - 1), max(stretch.first, last + 1)
+    if stretch.first <= before:
+        yield Unread(stretch.first, before, stretch.since)
+    if after <= stretch.last:
+        yield Unread(after, stretch.last, stretch.since)
+
+
+def _covering(stretches: Iterable[Unread], seq: int) -> Unread | None:
+    return next((stretch for stretch in stretches if stretch.first <= seq <= stretch.last), None)
 
 
 def _post(row: BlockRecord) -> Block:
     return stored_block(row.content, row.signature, row.body)
 
 
-def _pages(heads: tuple[tuple[LogId, int], ...]) -> Iterator[Stretches]:
-    """All blocks of the logs, a page of them at a time."""
-    page, room = list[tuple[LogId, int, int]](), PAGE
-    for log, head in heads:
-        first = 1
-        while first <= head:
-            taken = min(room, head - first + 1)
-            page.append((log, first, taken))
-            first, room = first + taken, room - taken
-            if not room:
-                yield tuple(page)
-                page, room = [], PAGE
-    if page:
-        yield tuple(page)
+def _name(log: LogId) -> str:
+    return _FACT + log.hex()
+
+
+def _packed(stretches: Iterable[Unread]) -> bytes:
+    return b"".join(_STRETCH.pack(stretch.first, stretch.last, stretch.since) for stretch in stretches)

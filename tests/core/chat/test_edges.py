@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from meshnode.core.chain.block import Block
 from meshnode.core.chain.fork import Adoption
 from meshnode.core.chain.kinds import ADOPTION, POST
 from meshnode.core.chat import chains as chains_module
@@ -315,9 +316,42 @@ def test_stored_blocks_that_are_no_posts_or_have_no_body_are_not_filed() -> None
         replace(row, body_state=BODY_DROPPED),
         replace(row, content=b"\2" + row.content[1:]),
     ]
-    token = next(iter(b.chat._channels._histories._readings))
+    token = next(iter(b.chat._channels._histories._asked))
     b.step(lambda: b.chat.stored(Stored(token, tuple(later))))
     assert b.inbox() == []
+
+
+def carried_post() -> tuple[Valley, Box, Block]:
+    """B joins, and the first page of what it carried is asked for and not answered yet."""
+    valley, a, b = two()
+    square = channel_id("square")
+    a.post(square, "here")
+    valley.share()
+    b.joins(square)
+    (post,) = [block for block in valley.blocks if block.kind == POST]
+    return valley, b, post
+
+
+def test_a_post_that_comes_while_its_page_is_read_is_filed_once() -> None:
+    valley, b, post = carried_post()
+    b.step(lambda: b.chat.block_arrived(post))
+    valley.run(1.0)
+    assert [message.text for message in b.filed()] == ["here"]
+
+
+def test_a_header_that_comes_while_its_page_is_read_leaves_the_post_to_the_page() -> None:
+    valley, b, post = carried_post()
+    b.step(lambda: b.chat.block_arrived(post._replace(body=None)))
+    valley.run(1.0)
+    assert [message.text for message in b.filed()] == ["here"]
+
+
+def test_of_a_log_that_goes_while_its_page_is_read_nothing_stays_to_be_read() -> None:
+    valley, b, post = carried_post()
+    b.step(lambda: b.chat.log_gone(post.log))
+    assert [fact.name for fact in b.rows.every(FactRecord) if fact.name.startswith("history/")] == []
+    valley.run(1.0)
+    assert b.filed() == []
 
 
 def test_posts_of_nameless_devices_are_remembered_within_bounds() -> None:

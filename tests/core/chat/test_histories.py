@@ -7,10 +7,19 @@ from meshnode.core.chain.kinds import POST
 from meshnode.core.chat.histories import PAGE, Histories
 from meshnode.core.effects import ReadStored
 from meshnode.core.gossip.serve import TOKENS
-from meshnode.core.ids import LogId
+from meshnode.core.ids import ChannelId, LogId
 from meshnode.core.inputs import Stored
-from meshnode.core.records import BODY_HELD, BlockRecord
+from meshnode.core.records import BODY_HELD, BlockRecord, FactRecord, Snapshot
 from support.gossip_node import VALLEY, GossipNode
+from support.trial_disk import TrialDisk
+
+
+class Reader(GossipNode):
+    """A node and its disk."""
+
+    def __init__(self) -> None:
+        super().__init__("me")
+        self.disk = TrialDisk()
 
 
 def written(name: str, count: int) -> list[Block]:
@@ -31,9 +40,19 @@ def rows_of(blocks: list[Block], received_at: float = 5.0) -> dict[tuple[LogId, 
     }
 
 
-def asked(node: GossipNode) -> list[ReadStored]:
+def asked(node: Reader) -> list[ReadStored]:
     out, node.ctx.out = node.ctx.out, []
+    node.disk.commit(out, 0.0)
     return [effect for effect in out if isinstance(effect, ReadStored)]
+
+
+def started_again(node: Reader, *joined: ChannelId) -> tuple[Histories, list[ReadStored]]:
+    histories = Histories(node.ctx)
+    histories.restore(Snapshot(records=tuple(node.disk.every(FactRecord))), joined)
+    assert histories.wakeup() == (0.0 if joined and node.disk.every(FactRecord) else None)
+    histories.tick()
+    assert histories.wakeup() is None
+    return histories, asked(node)
 
 
 def answer(rows: dict[tuple[LogId, int], BlockRecord], question: ReadStored) -> Stored:
@@ -42,7 +61,7 @@ def answer(rows: dict[tuple[LogId, int], BlockRecord], question: ReadStored) -> 
 
 
 def test_a_long_history_is_read_a_page_at_a_time() -> None:
-    node, long, short = GossipNode("me"), written("a", 150), written("b", 3)
+    node, long, short = Reader(), written("a", 150), written("b", 3)
     rows, histories, filed = rows_of([*long, *short]), Histories(node.ctx), list[Block]()
     histories.begin(VALLEY, {long[0].log: 150, short[0].log: 3}, 0.0)
     sizes = []
@@ -56,7 +75,7 @@ def test_a_long_history_is_read_a_page_at_a_time() -> None:
 
 
 def test_what_is_filed_as_it_comes_is_not_filed_again() -> None:
-    node, blocks = GossipNode("me"), written("a", 70)
+    node, blocks = Reader(), written("a", 70)
     histories, rows = Histories(node.ctx), rows_of(blocks)
     histories.begin(VALLEY, {blocks[0].log: 70}, 0.0)
     histories.came(VALLEY, blocks[65])
@@ -69,7 +88,7 @@ def test_what_is_filed_as_it_comes_is_not_filed_again() -> None:
 
 
 def test_nothing_to_read_is_not_asked_for_and_what_was_read_before_is_left_out() -> None:
-    node, blocks = GossipNode("me"), written("a", 2)
+    node, blocks = Reader(), written("a", 2)
     histories = Histories(node.ctx)
     histories.begin(VALLEY, {}, 0.0)
     assert asked(node) == []
@@ -77,3 +96,64 @@ def test_nothing_to_read_is_not_asked_for_and_what_was_read_before_is_left_out()
     histories.begin(VALLEY, {blocks[0].log: 2}, since=6.0)
     (question,) = asked(node)
     assert histories.stored(answer(rows, question)) == []
+
+
+def test_what_came_meanwhile_is_not_filed_again_after_a_start_either() -> None:
+    node, blocks = Reader(), written("a", 70)
+    histories, rows, log = Histories(node.ctx), rows_of(blocks), blocks[0].log
+    histories.begin(VALLEY, {log: 70}, 0.0)
+    asked(node)
+    for place in (65, 0, 2, 69):
+        histories.came(VALLEY, blocks[place])
+    assert asked(node) == []
+    histories, (question,) = started_again(node, VALLEY)
+    assert question.blocks == ((log, 2, 1), (log, 4, 62), (log, 67, 1))
+    first = histories.stored(answer(rows, question)) or []
+    (question,) = asked(node)
+    rest = histories.stored(answer(rows, question)) or []
+    assert [post.seq for post in (*first, *rest)] == [2, *range(4, 66), 67, 68, 69]
+    assert asked(node) == node.disk.every(FactRecord) == []
+
+
+def test_a_left_channel_goes_on_where_it_stopped_and_the_rest_is_read_since_the_leaving() -> None:
+    node, blocks = Reader(), written("a", 70)
+    histories, log = Histories(node.ctx), blocks[0].log
+    rows = rows_of(blocks, received_at=5.0)
+    histories.begin(VALLEY, {log: 68}, 0.0)
+    (question,) = asked(node)
+    histories.stored(answer(rows, question))
+    (question,) = asked(node)
+    histories.leave(VALLEY)
+    assert histories.stored(answer(rows, question)) is None
+    histories, questions = started_again(node)
+    assert questions == []
+    rows |= rows_of(blocks[68:], received_at=7.0)  # while away
+    histories.begin(VALLEY, {log: 70}, since=6.0)
+    filed = list[Block]()
+    while questions := asked(node):
+        filed += histories.stored(answer(rows, questions[0])) or []
+    assert [post.seq for post in filed] == [65, 66, 67, 68, 69, 70]
+
+
+def test_a_channel_left_right_after_a_start_is_not_taken_up() -> None:
+    node, blocks = Reader(), written("a", 3)
+    histories = Histories(node.ctx)
+    histories.begin(VALLEY, {blocks[0].log: 3}, 0.0)
+    asked(node)
+    histories = Histories(node.ctx)
+    histories.restore(Snapshot(records=tuple(node.disk.every(FactRecord))), [VALLEY])
+    histories.leave(VALLEY)
+    histories.tick()
+    assert asked(node) == []
+
+
+def test_of_a_log_that_is_gone_nothing_is_asked_and_nothing_is_kept() -> None:
+    node, gone, here = Reader(), written("a", 70), written("b", 2)
+    histories, rows = Histories(node.ctx), rows_of([*gone, *here])
+    histories.begin(VALLEY, {gone[0].log: 70, here[0].log: 2}, 0.0)
+    (question,) = asked(node)
+    histories.log_gone(gone[0].log)
+    assert histories.stored(answer(rows, question)) == []
+    (question,) = asked(node)
+    assert histories.stored(answer(rows, question)) == here
+    assert asked(node) == node.disk.every(FactRecord) == []
