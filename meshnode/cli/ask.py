@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Reply)
 
-PATIENCE_S, TRY_EVERY_S = 5.0, 0.05
+PATIENCE_S, TRY_EVERY_S = 20.0, 0.05  # a node on a small board may take seconds to start or to stop
 
 
 def ask(common: Common, request: Request, reply: type[R], *, offline: bool = False) -> R:
