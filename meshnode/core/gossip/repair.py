@@ -421,6 +421,7 @@ class Repair:
         """It claims what it does not give: forget the claims, and believe no new ones for a while."""
         peer.tries = 0
         peer.check_at = peer.hold_until = self._ctx.now + peer.hold_off()
+        peer.complete_for = b""  # what is forgotten here is not wanted, and yet not settled: it is to be told again
         for handle in (*map(log_handle, logs), *handles):
             peer.told.pop(handle, None)
 
