@@ -169,7 +169,8 @@ def _common_last(words: Sequence[str]) -> list[str]:
 
 def _sentence(error: CycloptsError) -> str:
     text = " ".join(str(error).split()).partition(" Available commands:")[0].rstrip(".")
-    return f"{text}; try `meshnode --help`" if "--help" not in text else text
+    known = [word for word in error.command_chain or () if word != "meshnode"]
+    return f"{text}; try `{' '.join(['meshnode', *known, '--help'])}`" if "--help" not in text else text
 
 
 def _failed(text: str, code: int) -> int:

@@ -38,6 +38,5 @@ def message_line(message: replies.MessageInfo | notices.MessageNotice) -> str:
     target = f"#{message.channel}" if message.channel is not UNSET else str(message.to)
     moment = say.when(message.received_at or message.sent_at)
     text = say.plain(message.text, lines=True).replace("\n", "\n    ")
-    return (
-        f"{moment}  {say.plain(message.sender)} -> {say.plain(target)}  [{message.state}]  {text}  ({message.id[:8]})"
-    )
+    state = message.state.replace("_", " ")
+    return f"{moment}  {say.plain(message.sender)} -> {say.plain(target)}  [{state}]  {text}  ({message.id[:8]})"

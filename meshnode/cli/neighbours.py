@@ -12,6 +12,7 @@ def neighbours(*, common: Common = COMMON) -> None:
     """Show the nodes one hop away.
 
     "both ways" means it is proven that the two hear each other; only then do they exchange messages.
+    NODE is what `status` there shows first, under `node`.
 
     Example: meshnode neighbours
     """

@@ -22,7 +22,8 @@ def status(*, common: Common = COMMON) -> None:
 
 def _facts(status: replies.StatusReply) -> list[str]:
     rows = (
-        ("node", f"{status.node}, meshnode {status.version}, up {say.ago(status.uptime_s)}"),
+        ("node", f"{status.node_short} to its neighbours, key {status.node}"),
+        ("", f"meshnode {status.version}, up {say.ago(status.uptime_s)}"),
         ("persona", f"{say.plain(status.name)} {status.persona}".strip()),
         ("mesh", _mesh(status)),
         ("interface", _interface(status.interface)),

@@ -187,6 +187,7 @@ class StatusReply(Reply, frozen=True):
     clock: ClockInfo
     name: str = ""
     node: str = ""
+    node_short: str = ""  # as `neighbours`, `trace` and the witnesses of other nodes call this one
     mesh: str = ""
     radio: RadioInfo | None = None
     open_mesh: bool = False

@@ -157,10 +157,10 @@ def create_home(
     """Make a home, locked and ready to run; refuses to overwrite one. The file `keys` comes last: it makes a home."""
     check_name(name)
     _make_folder(path)
+    _refuse_home(path)  # here, too: a node that runs there holds the lock, and is not what is wrong
     lock = Lock(path / "lock")
     try:
-        if (path / keyring.SEALED).exists():
-            raise HomeError(f"{path} is a home already; choose another place, or remove it first.")
+        _refuse_home(path)
         return _furnish(path, name, mesh, passphrase_file, config or Config(), lock)
     except OSError as error:
         lock.release()
@@ -168,6 +168,11 @@ def create_home(
     except BaseException:
         lock.release()
         raise
+
+
+def _refuse_home(path: Path) -> None:
+    if is_home(path):
+        raise HomeError(f"{path} is a home already; choose another place, or remove it first.")
 
 
 def _furnish(path: Path, name: str, mesh: MeshKeys, passphrase_file: Path | None, config: Config, lock: Lock) -> Home:

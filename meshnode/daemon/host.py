@@ -9,7 +9,7 @@ import msgspec
 import trio
 
 import meshnode
-from meshnode.core.ids import ChannelId, MessageId, NodeKey, PersonaKey
+from meshnode.core.ids import ChannelId, MessageId, NodeKey, PersonaKey, neighbour_id
 from meshnode.core.inputs import BeginExport, Compose, EncounterBegan, EncounterEnded, Input, RecordReceived
 from meshnode.core.notices import MessageFiled, Notice, Waiting
 from meshnode.core.records import ChannelRecord, ContactRecord, Record
@@ -164,6 +164,7 @@ class Host:
             "persona": keys.persona.hex(),
             "name": self._home.name,
             "node": keys.node.hex(),
+            "node_short": neighbour_id(keys.node, mesh.id).hex()[:8],
             "mesh": mesh.name,
             "open_mesh": mesh.open,
             "uptime_s": round(self._clock.now() - self._began, 3),

@@ -65,6 +65,8 @@ def test_without_a_node_it_exits_3(meshnode: Commands, command: tuple[str, ...])
         (("contact", "ad"), "add"),
         (("send", "--wiat", "kept"), "--wait"),
         (("send",), "CONTACT"),
+        (("send",), "try `meshnode send --help`"),
+        (("contact", "add"), "try `meshnode contact add --help`"),
         (("send", "Bo", "hi", "--wait", "soon"), "delivered"),
         (("send", "Bo", "hi", "--class", "9"), "4"),
         (("send", "Bo", "hi", "--timeout", "-1"), "0"),

@@ -52,6 +52,8 @@ async def test_nodes_that_name_each_other_need_no_interface(tmp_path: Path) -> N
                 said = requests.SendRequest(contact="Bo", text="hello", wait="delivered")
                 assert (await at_ada.ask(said, replies.StateReply)).state == "delivered"
                 status = await at_ada.ask(requests.StatusRequest(), replies.StatusReply)
+                far = await at_bo.ask(requests.StatusRequest(), replies.StatusReply)
+            assert [one.node for one in status.neighbours] == [far.node_short], "both screens call it the same"
             assert [one.address for one in status.neighbours] == [f"127.0.0.1:{ports[1]}"]
             assert (status.interface.name, status.interface.state) == ("static", "up")
             nursery.cancel_scope.cancel()

@@ -59,6 +59,11 @@ def test_init_does_not_overwrite(tmp_path: Path) -> None:
         assert home.name == "Ada"
 
 
+def test_init_where_a_node_runs_names_the_home_and_not_the_lock(tmp_path: Path) -> None:
+    with create_home(tmp_path / "h", "Ada", open_mesh("public")), pytest.raises(HomeError, match="a home already"):
+        create_home(tmp_path / "h", "Bo", open_mesh("public"))
+
+
 def test_an_init_that_was_cut_off_is_begun_again(tmp_path: Path) -> None:
     create_home(tmp_path / "h", "Ada", open_mesh("public")).close()
     (tmp_path / "h" / "keys").unlink()
