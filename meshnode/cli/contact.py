@@ -91,7 +91,7 @@ def block(name: Annotated[str, NAME], /, *, common: Common = COMMON) -> None:
 
 
 def unblock(name: Annotated[str, NAME], /, *, common: Common = COMMON) -> None:
-    """Take a blocked contact's traffic again.
+    """Take a blocked contact's traffic again. What was sent meanwhile may be missing: ask for it again.
 
     Example: meshnode contact unblock Bo
     """

@@ -25,8 +25,8 @@ def inbox(
 ) -> None:
     """Show what arrived and was sent, oldest first. What is shown counts as read.
 
-    Example: meshnode inbox --contact Bo --limit 20
-    Example: meshnode inbox --json --since 41
+    Example: meshnode inbox --contact Bo
+    Example: meshnode inbox --json --since 41 --limit 20
     """
     request = requests.InboxRequest(channel=channel, contact=contact, since=since, limit=limit, mark_read=True)
     reply = ask(common, request, replies.InboxReply, offline=True)
