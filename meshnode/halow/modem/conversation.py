@@ -1,6 +1,6 @@
 """Commands and answers over one port: one at a time, events sorted out, trouble explained.
 
-An answer ends with OK or ERROR. Lines of an asynchronous prefix and binary blocks go to `on_event` whenever they come;
+An answer ends with OK or ERROR. Lines of an asynchronous prefix and binary packets go to `on_event` whenever they come;
 an echoed command is dropped. A modem that does not answer in time leaves the line in doubt: `settle` finds the
 beginning of an answer again.
 """
@@ -14,13 +14,13 @@ import trio
 from meshnode.board.dialect import Dialect
 from meshnode.errors import LinkError, ModemRefusedError, ModemSilentError
 from meshnode.halow.modem.port import Port
-from meshnode.halow.modem.reader import Block, Line, Noise, Reader
+from meshnode.halow.modem.reader import Packet, Line, Noise, Reader
 
 PATIENCE_S = 10.0  # a modem that scans answers late
 SETTLE_S = 1.6  # a Newracom modem left in data mode says so after one second of silence
 SETTLE_TRIES = 4
 
-Event = Line | Block
+Event = Line | Packet
 
 
 class Conversation:

@@ -20,7 +20,7 @@ from meshnode.errors import LinkError, WireError
 from meshnode.halow.modem.conversation import Conversation, Event
 from meshnode.halow.modem.newracom import Network, Newracom, heard_untrusted
 from meshnode.halow.modem.port import Port
-from meshnode.halow.modem.reader import Block
+from meshnode.halow.modem.reader import Packet
 from meshnode.halow.state import NARROW_PAYLOAD
 
 RETRY_S = 5.0
@@ -96,7 +96,7 @@ class ModemLink:
         """One life of the modem: from opening the port until it is lost."""
         opened = self._open_port()
         try:
-            heard, arrived = trio.open_memory_channel[Block](64)
+            heard, arrived = trio.open_memory_channel[Packet](64)
             talk = Conversation(opened, dialect("newracom"), lambda event: self._sort(event, heard))
             modem = Newracom(talk)
             async with trio.open_nursery() as nursery:
@@ -111,8 +111,8 @@ class ModemLink:
             self._queue.clear()
             opened.close()
 
-    def _sort(self, event: Event, heard: trio.MemorySendChannel[Block]) -> None:
-        if isinstance(event, Block):
+    def _sort(self, event: Event, heard: trio.MemorySendChannel[Packet]) -> None:
+        if isinstance(event, Packet):
             try:
                 heard.send_nowait(event)
             except trio.WouldBlock:
@@ -123,11 +123,11 @@ class ModemLink:
             raise LinkError("the modem lost its network")
 
     async def _receive(
-        self, arrived: trio.MemoryReceiveChannel[Block], group: int, inputs: trio.MemorySendChannel[Input]
+        self, arrived: trio.MemoryReceiveChannel[Packet], group: int, inputs: trio.MemorySendChannel[Input]
     ) -> None:
-        async for block in arrived:
+        async for packet in arrived:
             try:
-                one = heard_untrusted(block)
+                one = heard_untrusted(packet)
             except WireError:
                 self.counters["received_malformed"] += 1
                 continue

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 
 from meshnode.errors import LinkError, UsageError, WireError
 from meshnode.halow.modem.conversation import Conversation
-from meshnode.halow.modem.reader import Block
+from meshnode.halow.modem.reader import Packet
 from meshnode.halow.state import Neighbour, RadioState
 
 JOIN_S = 70.0  # AT+WCONN takes up to 60 s
@@ -116,16 +116,16 @@ class Newracom:
         raise LinkError("the modem opened a socket without telling its number")
 
 
-def heard_untrusted(block: Block) -> Heard:
+def heard_untrusted(packet: Packet) -> Heard:
     """A received datagram. Raises WireError where its line is none of `+RXD:id,len,"ip",port`."""
-    found = _HEARD.match(block.text)
+    found = _HEARD.match(packet.text)
     if found is None or int(found[4]) > 65_535:
-        raise WireError("a received block without its sender")
+        raise WireError("a received packet without its sender")
     try:
         source = str(IPv4Address(found[3]))
     except ValueError as error:
-        raise WireError("a received block from no address") from error
-    return Heard(int(found[1]), source, int(found[4]), block.payload)
+        raise WireError("a received packet from no address") from error
+    return Heard(int(found[1]), source, int(found[4]), packet.payload)
 
 
 def join_command(network: Network) -> str:

@@ -1,4 +1,4 @@
-"""Cuts what a modem says into lines and binary blocks. Pure: bytes in, pieces out.
+"""Cuts what a modem says into lines and binary packets. Pure: bytes in, pieces out.
 
 After a line of the dialect's binary prefix come exactly as many raw bytes as it says; they may hold anything, also "OK"
 and line ends. What is no text (another baud rate, a wrong device) is counted as noise.
@@ -22,7 +22,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Packet:
     """A line that announced raw bytes, and the bytes."""
 
     text: str
@@ -36,7 +36,7 @@ class Noise:
     octets: int
 
 
-Piece = Line | Block | Noise
+Piece = Line | Packet | Noise
 
 
 class Reader:
@@ -59,7 +59,7 @@ class Reader:
 
     def _next(self) -> Piece | None:
         if self._announced is not None:
-            return self._block(*self._announced)
+            return self._packet(*self._announced)
         end = self._buffer.find(b"\n")
         if end < 0:
             return self._overlong()
@@ -74,13 +74,13 @@ class Reader:
         self._announced = (text, length)
         return self._next()
 
-    def _block(self, text: str, length: int) -> Block | None:
+    def _packet(self, text: str, length: int) -> Packet | None:
         if len(self._buffer) < length:
             return None
         payload = bytes(self._buffer[:length])
         del self._buffer[:length]
         self._announced = None
-        return Block(text, payload)
+        return Packet(text, payload)
 
     def _overlong(self) -> Noise | None:
         if len(self._buffer) <= LONGEST_LINE:

@@ -8,7 +8,7 @@ import trio
 from meshnode.errors import LinkError, ModemRefusedError, UsageError, WireError
 from meshnode.halow.modem.newracom import Network, Newracom, heard_untrusted, join_command, values
 from meshnode.halow.modem.port import SerialPort
-from meshnode.halow.modem.reader import Block
+from meshnode.halow.modem.reader import Packet
 from meshnode_sim.modem.newracom import FakeNewracom
 from support.modems import air_of, served, talking
 
@@ -120,4 +120,4 @@ def test_what_it_can_say() -> None:
 @pytest.mark.parametrize("line", ["+RXD:0,2", '+RXD:0,2,"1.2.3.400",5', '+RXD:0,2,"1.2.3.4",70000', "+RXD:x"])
 def test_a_block_without_a_sender_is_a_wire_error(line: str) -> None:
     with pytest.raises(WireError):
-        heard_untrusted(Block(line, b"hi"))
+        heard_untrusted(Packet(line, b"hi"))

@@ -1,4 +1,4 @@
-"""Lines, binary blocks and noise, however the bytes arrive."""
+"""Lines, binary packets and noise, however the bytes arrive."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshnode.board.dialect import dialect
-from meshnode.halow.modem.reader import Block, Line, Noise, Piece, Reader
+from meshnode.halow.modem.reader import Packet, Line, Noise, Piece, Reader
 
 NEWRACOM = dialect("newracom")
 
@@ -18,7 +18,7 @@ def pieces(*chunks: bytes) -> list[Piece]:
 
 def test_a_block_may_hold_line_ends_and_ok() -> None:
     said = b'OK\r\n+RXD:0,6,"192.168.50.2",5000\r\nOK\r\nAT+WEVENT:"X"\r\n'
-    wanted = [Line("OK"), Block('+RXD:0,6,"192.168.50.2",5000', b"OK\r\nAT"), Line('+WEVENT:"X"')]
+    wanted = [Line("OK"), Packet('+RXD:0,6,"192.168.50.2",5000', b"OK\r\nAT"), Line('+WEVENT:"X"')]
     assert pieces(said) == wanted
     assert pieces(*(bytes([byte]) for byte in said)) == wanted
 
@@ -27,7 +27,7 @@ def test_a_block_may_hold_line_ends_and_ok() -> None:
 def test_every_payload_comes_back_in_any_cutting(payloads: list[bytes], step: int) -> None:
     said = b"".join(b'+RXD:1,%d,"10.0.0.1",9\r\n%s' % (len(each), each) for each in payloads)
     found = pieces(*(said[at : at + step] for at in range(0, len(said), step)))
-    assert [piece.payload for piece in found if isinstance(piece, Block)] == payloads
+    assert [piece.payload for piece in found if isinstance(piece, Packet)] == payloads
     assert len(found) == len(payloads)
 
 
