@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ async def play(nodes: int, seed: int, tell: Tell, *, serve: bool = False, silent
         async with trio.open_nursery() as nursery:
             sky, witness = Sky(nodes, seed, LOSS), Witness(voice, names)
             village = Village(root, nodes, sky, witness.see, nursery)
+            nursery.start_soon(_until_told, nursery.cancel_scope)
             nursery.start_soon(sky.run)
             tell(await _acts(Stage(village, sky, witness, voice, names)), village.homes)
             if serve:
@@ -72,6 +74,13 @@ async def play(nodes: int, seed: int, tell: Tell, *, serve: bool = False, silent
             nursery.cancel_scope.cancel()
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+async def _until_told(scope: trio.CancelScope) -> None:
+    """SIGTERM ends the play as Ctrl-C does, and leaves no homes behind."""
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
 
 
 async def _acts(stage: Stage) -> Outcome:

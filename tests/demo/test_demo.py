@@ -67,7 +67,8 @@ def test_too_few_and_too_many_nodes(nodes: int) -> None:
         trio.run(play.play, nodes, 1, lambda outcome, homes: None)
 
 
-def test_ctrl_c_ends_a_served_demo_cleanly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_served_demo_cleanly(how: signal.Signals, tmp_path: Path) -> None:
     demo = subprocess.Popen(
         [sys.executable, "-m", "meshnode", "demo", "--nodes", "2", "--serve"],
         stdout=subprocess.PIPE,
@@ -81,7 +82,7 @@ def test_ctrl_c_ends_a_served_demo_cleanly(tmp_path: Path) -> None:
         for line in demo.stdout:
             if "meshnode status --home" in line:
                 break
-        demo.send_signal(signal.SIGINT)
+        demo.send_signal(how)
         assert demo.wait(30) == 0
         assert demo.stderr.read() == ""
     assert list(tmp_path.iterdir()) == []
