@@ -51,6 +51,7 @@ GROUPS = {
     "mesh": ("Hand on, take, or renew membership of a mesh.", ("invite", "join", "secrets", "renew", "use", "drop")),
     "device": ("The devices of my persona.", ("list", "revoke", "adopt")),
     "service": ("The node as a service of systemd.", ("install", "remove", "status")),
+    "halow": ("The configuration files of a HaLow board.", ("setup", "hotspot")),
     "peer": ("Yggdrasil peerings, kept over restarts.", ("add", "remove", "list")),
 }
 # Commands whose names are words of Python.
