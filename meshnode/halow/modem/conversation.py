@@ -14,7 +14,7 @@ import trio
 from meshnode.board.dialect import Dialect
 from meshnode.errors import LinkError, ModemRefusedError, ModemSilentError
 from meshnode.halow.modem.port import Port
-from meshnode.halow.modem.reader import Packet, Line, Noise, Reader
+from meshnode.halow.modem.reader import Line, Noise, Packet, Reader
 
 PATIENCE_S = 10.0  # a modem that scans answers late
 SETTLE_S = 1.6  # a Newracom modem left in data mode says so after one second of silence

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshnode.board.dialect import dialect
-from meshnode.halow.modem.reader import Packet, Line, Noise, Piece, Reader
+from meshnode.halow.modem.reader import Line, Noise, Packet, Piece, Reader
 
 NEWRACOM = dialect("newracom")
 
