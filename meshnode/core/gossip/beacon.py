@@ -5,7 +5,7 @@ who says it is alone (flag 4) or by an id not heard lately.
 
 | state of a link            | beacon                                                                             |
 |----------------------------|------------------------------------------------------------------------------------|
-| bound neighbours           | Trickle                                                                            |
+| bound neighbours           | Trickle; shorter intervals for a while after one of several was lost               |
 | nobody bound for 30 s      | every 5 s                                                                          |
 | carrying, nobody heard for | every 2 s; five without an answer: we are away, and whoever was bound is lost.     |
 |   a while (4 to 60 s)      | That while grows with the time since anybody came or went: a settled node is quiet |
@@ -208,6 +208,7 @@ class Beacons:
         for link in neighbour.presences:
             if link in self._airs:
                 air = self._airs[link]
+                air.trickle.found(neighbour.id)
                 air.changed_at = min(air.changed_at, settled_at) if went_at > now - MOMENT_S else now
                 self._confirm(air, neighbour, link)
 
@@ -243,6 +244,8 @@ class Beacons:
             if link in self._airs:
                 self._gone[neighbour.id] = (now, self._airs[link].changed_at)
                 self._airs[link].changed_at = now
+                if self._neighbours.bound(link):  # else solitude has us look around
+                    self._airs[link].trickle.miss(neighbour.id, now)
                 if neighbour.presences[link].heard_at > now - MOMENT_S and link in self._ctx.links:
                     self._greet(link, neighbour.id)  # it is here, and has lost us: it need not wait for our next beacon
         while len(self._gone) > REMEMBERED:

@@ -1,6 +1,6 @@
 """Mending differences with bound neighbours: beacon, delta, WANT, and when to leave it to a session.
 
-    their beacon differs -- 1 s without a new item --> act:
+    their beacon differs -- 1 s without a new item, 50 ms after they met --> act:
         we know of something they have      --> WANT (or RefWant, for a handle we do not know)
         much is missing                     --> a session
         else                                --> one delta: what we have, newest first
@@ -35,7 +35,7 @@ STEADY_S: Final = 5.0
 STEADY_ITEMS: Final = 3  # new items within five seconds make traffic steady
 WANT_AFTER_S: Final = 0.3  # what a beacon names may still be on its way
 YIELD_S: Final = 0.25  # two that see a difference at once: one of them begins
-MET_S: Final = 0.05  # nothing is on its way between two that have just met
+MET_S: Final = 0.05  # nothing is on its way between two that have just met: what differs now lasts
 WANT_WAIT_S: Final = 3.0
 WANTS_OPEN: Final = 2
 WANT_TRIES: Final = 4  # without anything new in return
@@ -116,7 +116,8 @@ class Repair:
         if peer.check_at is None:
             wishes, handles = self._wishes(peer)
             have_met = self._ctx.now <= peer.met_at + SETTLE_S
-            settle = SETTLE_S + (YIELD_S if neighbour.id < self._neighbours.me else 0.0)
+            settle = MET_S if have_met else SETTLE_S
+            settle += YIELD_S if neighbour.id < self._neighbours.me else 0.0
             soon = MET_S if have_met and (wishes or handles) else WANT_AFTER_S if wishes else settle
             peer.check_at = self._ctx.now + soon
 

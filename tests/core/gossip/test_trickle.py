@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshnode.core.gossip.trickle import I_MAX, I_MIN, Trickle
+from meshnode.core.gossip.trickle import I_MAX, I_MIN, SEEK, SEEK_SHARE, Trickle
 
 
 def run(trickle: Trickle, now: float, until: float, heard: int = 0) -> list[float]:
@@ -79,3 +79,27 @@ def test_one_beacon_out_of_turn_unless_two_others_answer() -> None:
     timer.answered(b"a")
     timer.answered(b"b")
     assert not timer.fires(300.5)
+
+
+def test_a_neighbour_that_is_missed_is_looked_for_and_ever_less_often() -> None:
+    timer = trickle()
+    run(timer, 0.0, 300.0)
+    timer.miss(b"a", 300.0)
+    sent = run(timer, 300.0, 4000.0)
+    gaps = [(earlier - 300.0, later - earlier) for earlier, later in pairwise(sent)]
+    assert all(gap <= max(1.5 * SEEK, 2.5 * since / SEEK_SHARE) + 1e-6 for since, gap in gaps)
+    assert len([at for at in sent if at < 300.0 + SEEK_SHARE * I_MAX]) < 80
+    assert timer.interval == I_MAX
+
+
+def test_who_came_back_is_looked_for_no_longer_but_others_are() -> None:
+    timer = trickle()
+    run(timer, 0.0, 300.0)
+    timer.miss(b"a", 300.0)
+    timer.miss(b"b", 301.0)
+    timer.found(b"a")
+    run(timer, 301.0, 400.0)
+    assert timer.interval == SEEK
+    timer.found(b"b")
+    run(timer, 400.0, 500.0)
+    assert timer.interval == I_MAX
