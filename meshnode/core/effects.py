@@ -61,11 +61,15 @@ class Hangup:
 
 @dataclass(frozen=True, slots=True)
 class ReadStored:
-    """Read blocks (log, first seq, count; bodies included) or envelopes and answer with `Stored(token, ...)`."""
+    """Read blocks (log, first seq, count; bodies included) or envelopes and answer with `Stored(token, ...)`.
+
+    No more than the first `most` of those blocks; 0: all that are there.
+    """
 
     token: int
     blocks: tuple[tuple[LogId, int, int], ...] = ()
     envelopes: tuple[EnvelopeId, ...] = ()
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)

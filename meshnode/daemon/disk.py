@@ -34,7 +34,7 @@ class Disk:
         """What is there of the blocks and envelopes asked for."""
         reads = self._store.reads
         return await self._call(
-            lambda: Stored(asked.token, reads.blocks(asked.blocks), reads.envelopes(asked.envelopes))
+            lambda: Stored(asked.token, reads.blocks(asked.blocks, asked.most), reads.envelopes(asked.envelopes))
         )
 
     async def tend(self, now: float) -> StoreState:

@@ -38,14 +38,17 @@ class Reads:
         self._database = database
         self._key = key
 
-    def blocks(self, wanted: Iterable[tuple[LogId, int, int]]) -> tuple[BlockRecord, ...]:
-        """The blocks of each (log, first seq, count) that are there, in the order asked, with the bodies held."""
-        where = "WHERE log = ? AND seq >= ? AND seq < ? ORDER BY seq"
-        return tuple(
-            block
-            for log, first, count in wanted
-            for block in self._all(BlockRecord, where, (log, first, first + count))
-        )
+    def blocks(self, wanted: Iterable[tuple[LogId, int, int]], most: int = 0) -> tuple[BlockRecord, ...]:
+        """The blocks of each (log, first seq, count) that are there, in the order asked, with the bodies held.
+
+        No more than the first `most` of them; 0: all.
+        """
+        where = "WHERE log = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?"
+        found = list[BlockRecord]()
+        for log, first, count in wanted:
+            room = most - len(found) if most else -1  # -1 is no limit, as SQLite says it
+            found += self._all(BlockRecord, where, (log, first, first + count, room))
+        return tuple(found)
 
     def envelopes(self, wanted: Iterable[EnvelopeId]) -> tuple[EnvelopeRecord, ...]:
         """The envelopes that are there, in the order asked."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
@@ -122,7 +123,8 @@ class Memory:
 
     def answer(self, asked: ReadStored) -> Stored:
         """What is there of the blocks and envelopes asked for."""
-        blocks = (row for log, first, number in asked.blocks for row in self._stretch(log, first, number))
+        found = (row for log, first, number in asked.blocks for row in self._stretch(log, first, number))
+        blocks = islice(found, asked.most or None)
         envelopes = (self.get(EnvelopeRecord, name) for name in asked.envelopes)
         return Stored(asked.token, tuple(blocks), tuple(row for row in envelopes if row is not None))
 

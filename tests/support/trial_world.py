@@ -427,7 +427,9 @@ class TrialWorld:
     def _answer(self, box: Box, node: Node, asked: ReadStored) -> None:
         if box.node is node:
             disk = box.disk
-            box.feed(Stored(asked.token, disk.blocks(asked.blocks), disk.envelopes(asked.envelopes)))
+            box.feed(
+                Stored(asked.token, disk.blocks(asked.blocks)[: asked.most or None], disk.envelopes(asked.envelopes))
+            )
 
     # sessions
 

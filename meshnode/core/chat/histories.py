@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import Final
 
 from meshnode.core.chain.block import Block, stored_block
@@ -27,7 +27,7 @@ from meshnode.core.inputs import Stored
 from meshnode.core.records import BODY_HELD, BlockRecord, FactRecord, RecordKey, Snapshot
 
 FIRST_TOKEN: Final = 1  # of our questions to the store; those of gossip begin at 1 << 32
-PAGE: Final = 64  # blocks: a megabyte at most
+PAGE: Final = 64  # blocks of an answer: a megabyte at most; and stretches of a question
 _FACT: Final = "history/"
 _STRETCH: Final = struct.Struct(">QQd")  # first, last, since
 
@@ -90,7 +90,7 @@ class Histories:
         if channel is None:
             return None
         posts = [_post(row) for row in told.blocks if self._wanted(row)]
-        self._strike_off(channel, page)
+        self._strike_off(channel, page if len(told.blocks) < PAGE else _up_to(page, told.blocks[-1]))
         self._ask(channel)
         return [post for post in posts if acted_upon(post.version, post.kind)]
 
@@ -122,7 +122,7 @@ class Histories:
         if page:
             token = next(self._tokens)
             self._asked[token] = (channel, page)
-            self._ctx.emit(ReadStored(token, blocks=page))
+            self._ctx.emit(ReadStored(token, blocks=page, most=PAGE))
 
     def _keep(self, changed: Mapping[LogId, list[Unread]]) -> None:
         """This is what is unread of these logs now, in memory and on disk."""
@@ -140,16 +140,18 @@ class Histories:
 
 
 def _page(unread: Mapping[LogId, Iterable[Unread]]) -> Page:
-    """The first blocks that are unread, as many as a page holds."""
-    page, room = list[tuple[LogId, int, int]](), PAGE
-    for log, stretches in unread.items():
-        for stretch in stretches:
-            taken = min(room, stretch.last - stretch.first + 1)
-            page.append((log, stretch.first, taken))
-            room -= taken
-            if not room:
-                return tuple(page)
-    return tuple(page)
+    """What is unread of some logs. However far a head lies: the store answers with a page of what is there."""
+    stretches = ((log, stretch) for log, those in unread.items() for stretch in those)
+    return tuple((log, one.first, one.last - one.first + 1) for log, one in islice(stretches, PAGE))
+
+
+def _up_to(page: Page, last: BlockRecord) -> Page:
+    """What of a page came before the answer was full."""
+    full = next(
+        place for place, (log, first, number) in enumerate(page) if log == last.log and 0 <= last.seq - first < number
+    )
+    log, first, _ = page[full]
+    return (*page[:full], (log, first, last.seq - first + 1))
 
 
 def _widened(stretches: Iterable[Unread], head: int, since: Instant) -> list[Unread]:

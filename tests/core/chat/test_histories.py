@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshnode.core.chain.block import Block, write_block
+from meshnode.core.chain.compact import MAX_SEQ
 from meshnode.core.chain.kinds import POST
 from meshnode.core.chat.histories import PAGE, Histories
 from meshnode.core.effects import ReadStored
@@ -56,8 +57,14 @@ def started_again(node: Reader, *joined: ChannelId) -> tuple[Histories, list[Rea
 
 
 def answer(rows: dict[tuple[LogId, int], BlockRecord], question: ReadStored) -> Stored:
-    wanted = [(log, seq) for log, first, count in question.blocks for seq in range(first, first + count)]
-    return Stored(question.token, tuple(rows[one] for one in wanted if one in rows))
+    there = sorted(rows)
+    found = [
+        rows[one]
+        for log, first, count in question.blocks
+        for one in there
+        if one[0] == log and 0 <= one[1] - first < count
+    ]
+    return Stored(question.token, tuple(found[: question.most or None]))
 
 
 def test_a_long_history_is_read_a_page_at_a_time() -> None:
@@ -68,10 +75,24 @@ def test_a_long_history_is_read_a_page_at_a_time() -> None:
     while questions := asked(node):
         (question,) = questions
         assert question.token < TOKENS, "gossip's questions have other names"
-        sizes.append(sum(count for _, _, count in question.blocks))
-        filed += histories.stored(answer(rows, question)) or []
+        page = answer(rows, question)
+        sizes.append(len(page.blocks))
+        filed += histories.stored(page) or []
     assert sizes == [PAGE, PAGE, 153 - 2 * PAGE]
     assert filed == [*long, *short]
+
+
+def test_a_head_far_beyond_what_is_there_costs_no_more_questions() -> None:
+    node, blocks = Reader(), written("a", 70)
+    rows, histories, filed = rows_of(blocks), Histories(node.ctx), list[Block]()
+    log = blocks[0].log
+    liars = {LogId(bytes([n]) * 32 + log[32:]): MAX_SEQ for n in range(100)}
+    histories.begin(VALLEY, liars | {log: MAX_SEQ}, 0.0)
+    questions = 0
+    while asking := asked(node):
+        questions += 1
+        filed += histories.stored(answer(rows, asking[0])) or []
+    assert (questions, filed) == (3, blocks)
 
 
 def test_what_is_filed_as_it_comes_is_not_filed_again() -> None:
@@ -107,7 +128,7 @@ def test_what_came_meanwhile_is_not_filed_again_after_a_start_either() -> None:
         histories.came(VALLEY, blocks[place])
     assert asked(node) == []
     histories, (question,) = started_again(node, VALLEY)
-    assert question.blocks == ((log, 2, 1), (log, 4, 62), (log, 67, 1))
+    assert question.blocks == ((log, 2, 1), (log, 4, 62), (log, 67, 3))
     first = histories.stored(answer(rows, question)) or []
     (question,) = asked(node)
     rest = histories.stored(answer(rows, question)) or []
