@@ -4,6 +4,9 @@ Classes 0 and 1 go before all others. Classes 2, 3 and 4 share what is left by w
 class nearer rings go first (own, contacts, everyone else), and the authors of a ring take turns, so that one who
 writes much delays oneself. An author without a name (a forwarded envelope) is represented by the previous hop, the
 one thing a hostile sender cannot forge.
+
+Fragments of one item leave in a row, and a turn lasts until the last: who hears pieces of many items in turn must drop
+some to bound what it keeps, and would ask for them again.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from meshnode.core.ids import NeighbourId
-from meshnode.core.wire.frames import Frame
+from meshnode.core.wire.frames import Fragment, Frame
 
 CLASSES = 5
 _URGENT = 2  # classes below this go strictly first
@@ -126,7 +129,8 @@ class FairQueue:
 
     @staticmethod
     def _next_turn(turns: dict[Turn, deque[Queued]]) -> Turn:
-        return min(turns, key=_ring)  # the first of the nearest ring; `_take` moves it behind its peers
+        """The first of the nearest ring; `_take` moves it behind its peers, unless more of an item is to follow."""
+        return min(turns, key=_ring)
 
     @staticmethod
     def _take(turns: dict[Turn, deque[Queued]], turn: Turn, place: int) -> Queued:
@@ -135,7 +139,23 @@ class FairQueue:
         del waiting[place]
         if waiting:
             turns[turn] = waiting
+        if waiting and place == 0 and _goes_on(queued, waiting[0]):
+            _to_front(turns, turn)
         return queued
+
+
+def _goes_on(queued: Queued, follower: Queued) -> bool:
+    """The next fragment of the same item, for the same."""
+    one, other = queued.outgoing, follower.outgoing
+    if not (isinstance(one.frame, Fragment) and isinstance(other.frame, Fragment)):
+        return False
+    return (one.to, one.frame.item) == (other.to, other.frame.item)
+
+
+def _to_front(turns: dict[Turn, deque[Queued]], turn: Turn) -> None:
+    others = [one for one in turns if one != turn]
+    for one in others:
+        turns[one] = turns.pop(one)
 
 
 def _ring(turn: Turn) -> int:

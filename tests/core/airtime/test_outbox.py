@@ -221,6 +221,16 @@ def test_a_large_frame_goes_as_fragments_that_make_the_whole() -> None:
     assert [outgoing.frame for outgoing in rig.sent] == [big]
 
 
+def test_fragments_of_one_item_leave_in_a_row_though_authors_take_turns() -> None:
+    rig = Rig(multicast_payload=384)
+    for number in range(6):
+        rig.put(envelope(number, 900), to=None, author=b"%d" % (number % 3))
+    rig.put(envelope(9, 300), to=None, author=b"0")
+    items = [frame.item for frames in rig.drain() for frame in frames if isinstance(frame, Fragment)]
+    assert items == [item for item in dict.fromkeys(items) for _ in range(3)]
+    assert [out.frame.data[0] for out in rig.sent] == [0, 1, 2, 3, 4, 5, 9]  # type: ignore[union-attr]
+
+
 def test_no_datagram_is_above_the_limit_of_its_link() -> None:
     rig = Rig(multicast_payload=384, unicast_payload=1200)
     for number in range(30):
