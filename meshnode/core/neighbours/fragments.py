@@ -1,9 +1,12 @@
 """Items larger than a datagram: reassembly of what comes in, repair of what went out (protocol rule 3.6).
 
 The receiver asks. After a short silence it sends a bitmap of what is missing to the one it hears the item from; the
-sender keeps what it cut for half a minute. The item's id covers the whole: a wrong whole is thrown away, the previous
-hop pays for it, and the item is asked for once more, from one bound neighbour and under the pairwise key alone: among
-pieces that any member may have sealed in a neighbour's name, one false piece would spoil the true ones.
+sender keeps what it cut for half a minute. In a crowd many send the same item: pieces are put together for each of them
+apart, but one of them at a time is asked, and nobody for what they told everyone when it was whole here already.
+
+The item's id covers the whole: a wrong whole is thrown away, the previous hop pays for it, and the item is asked for
+once more, from one bound neighbour and under the pairwise key alone: among pieces that any member may have sealed in a
+neighbour's name, one false piece would spoil the true ones.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Final
 
 from meshnode.core.clock import Instant
 from meshnode.core.ids import NeighbourId, hashed
+from meshnode.core.neighbours.neighbour import NEVER
 from meshnode.core.wire.frames import Fragment, FragmentWant
 from meshnode.errors import SignatureError, WireError
 
@@ -24,7 +28,7 @@ MAX_BYTES: Final = 32 * 1024  # per previous hop
 LIFE_S: Final = 30.0
 ASK_AFTER_S: Final = 0.3  # of silence, doubling: fragments of one item leave in a row
 KEPT_ITEMS: Final = 32
-DONE_ITEMS: Final = 64
+DONE_ITEMS: Final = 128
 DONE_S: Final = 0.5  # late doubles are dropped; but what could not be used then (its log unknown) comes again by WANT
 
 
@@ -42,6 +46,7 @@ class Assembly:
     ask_at: Instant
     asked: int = 0
     pieces: dict[int, bytes] = field(default_factory=dict)
+    wanted: bool = False  # some of it came to us alone: we asked for the whole, though we had it before
     again: bool = False  # a whole was wrong: what is not sealed for us alone counts no more
 
     @property
@@ -61,6 +66,7 @@ class Reassembly:
     def __init__(self) -> None:
         self._open: dict[tuple[str, NeighbourId], dict[bytes, Assembly]] = {}
         self._done: dict[bytes, Instant] = {}  # items that are whole, and since when
+        self._turns: dict[bytes, tuple[int, Instant]] = {}  # items: how often asked for in all, not again before
         self._again: dict[bytes, None] = {}  # items that were wrong once, and asked for anew
 
     def take_untrusted(
@@ -69,12 +75,13 @@ class Reassembly:
         """The whole frame once the last piece is there. SignatureError when pieces do not fit together, or the id."""
         if not 1 < fragment.count <= MAX_FRAGMENTS or fragment.index >= fragment.count:
             raise WireError("a fragment's place is impossible")
-        if now < self._done.get(fragment.item, float("-inf")) + DONE_S:
+        if now < self._done.get(fragment.item, NEVER) + DONE_S:
             return None
         items = self._open.setdefault((link, hop), {})
         assembly = self._assembly(items, fragment, now)
         if assembly.again and not pairwise:
             return None
+        assembly.wanted |= pairwise
         assembly.count = assembly.count or fragment.count
         if assembly.count != fragment.count:
             raise SignatureError("fragments of one item disagree")
@@ -92,6 +99,8 @@ class Reassembly:
         if item in self._again:
             return
         self._again[item] = None
+        self._done.pop(item, None)
+        self._turns.pop(item, None)
         while len(self._again) > DONE_ITEMS:
             del self._again[next(iter(self._again))]
         items = self._open.setdefault((link, hop), {})
@@ -101,16 +110,18 @@ class Reassembly:
 
     def asks(self, now: Instant) -> Iterator[tuple[str, NeighbourId, FragmentWant]]:
         """What is missing and due to be asked for; drops what grew too old."""
+        due: list[tuple[Assembly, str, NeighbourId, bytes]] = []
         for (link, hop), items in list(self._open.items()):
             for item, assembly in list(items.items()):
                 if now >= assembly.opened_at + LIFE_S:
                     del items[item]
                 elif now >= assembly.ask_at:
-                    assembly.asked += 1
-                    assembly.ask_at = now + ASK_AFTER_S * 2**assembly.asked
-                    yield link, hop, FragmentWant(item, assembly.missing)
+                    due.append((assembly, link, hop, item))
             if not items:
                 del self._open[(link, hop)]
+        for assembly, link, hop, item in sorted(due, key=lambda one: (one[0].asked, -len(one[0].pieces))):
+            if self._may_ask(assembly, item, now):
+                yield link, hop, FragmentWant(item, assembly.missing)
 
     def wakeup(self) -> Instant | None:
         """When something is to be asked for, or dropped."""
@@ -120,6 +131,23 @@ class Reassembly:
             for assembly in items.values()
         ]
         return min(times, default=None)
+
+    def _may_ask(self, assembly: Assembly, item: bytes, now: Instant) -> bool:
+        """True if it is whole from nobody, and the one asked last had its time: each in turn, ever less often."""
+        if not assembly.wanted and now < self._done.get(item, NEVER) + LIFE_S:
+            assembly.ask_at = assembly.opened_at + LIFE_S
+            return False
+        asked, until = self._turns.pop(item, (0, NEVER))
+        if now < until:
+            self._turns[item] = (asked, until)
+            assembly.ask_at = until
+            return False
+        assembly.asked += 1
+        assembly.ask_at = now + ASK_AFTER_S * 2 ** (asked + 1)
+        self._turns[item] = (asked + 1, assembly.ask_at)
+        while len(self._turns) > DONE_ITEMS:
+            del self._turns[next(iter(self._turns))]
+        return True
 
     def _assembly(self, items: dict[bytes, Assembly], fragment: Fragment, now: Instant) -> Assembly:
         if fragment.item not in items:
@@ -138,6 +166,7 @@ class Reassembly:
             raise SignatureError("the whole is not what its fragments said")
         for others in self._open.values():  # the same item may be on its way from several neighbours
             others.pop(item, None)
+        self._turns.pop(item, None)
         self._done.pop(item, None)
         self._done[item] = now
         while len(self._done) > DONE_ITEMS:

@@ -59,6 +59,42 @@ def test_a_whole_from_one_ends_the_wait_for_it_from_others() -> None:
     assert list(reassembly.asks(5.0)) == []
 
 
+def test_an_item_that_is_whole_is_asked_of_nobody_who_sends_it_later() -> None:
+    reassembly, fragments = Reassembly(), cut(b"y" * 300)
+    for fragment in fragments:
+        reassembly.take_untrusted("l", HOP, fragment, 0.0)
+    reassembly.take_untrusted("l", OTHER, fragments[0], 2.0)
+    assert [list(reassembly.asks(now)) for now in (3.0, 10.0, 29.0)] == [[], [], []]
+    made = [reassembly.take_untrusted("l", OTHER, fragment, 29.5) for fragment in fragments]
+    assert made[-1] == b"y" * 300, "all the same it may come again"
+
+
+def test_what_comes_to_us_alone_is_asked_for_though_it_was_whole_before() -> None:
+    reassembly, fragments = Reassembly(), cut(b"y" * 300)
+    for fragment in fragments:
+        reassembly.take_untrusted("l", HOP, fragment, 0.0)
+    reassembly.take_untrusted("l", HOP, fragments[0], 2.0, pairwise=True)
+    assert [want.missing for _, _, want in reassembly.asks(3.0)] == [0b110], "its log was unknown, and it was wanted"
+
+
+def test_an_item_that_many_send_is_asked_of_one_at_a_time_and_of_another_next() -> None:
+    reassembly, fragments = Reassembly(), cut(b"y" * 300)
+    hops = [NeighbourId(b"hop%03d" % number) for number in range(10)]
+    for hop in hops:
+        reassembly.take_untrusted("l", hop, fragments[0], 0.0)
+    asked = [[hop for _, hop, _ in reassembly.asks(tenth / 10)] for tenth in range(200)]
+    assert [len(some) for some in asked if some] == [1] * 6, "waits double from 0.3 s, whoever is asked"
+    assert len({hop for some in asked for hop in some}) == 6
+
+
+def test_an_item_that_was_wrong_is_asked_for_though_it_was_whole_before() -> None:
+    reassembly, fragments = Reassembly(), cut(b"y" * 300)
+    for fragment in fragments:
+        reassembly.take_untrusted("l", HOP, fragment, 0.0)
+    reassembly.begin_again("l", HOP, fragments[0].item, 1.0)
+    assert [want.missing for _, _, want in reassembly.asks(1.0)] == [0xFFFF]
+
+
 def test_four_items_open_the_oldest_goes() -> None:
     reassembly = Reassembly()
     items = [cut(bytes([index]) * 300) for index in range(MAX_OPEN + 1)]
