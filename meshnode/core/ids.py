@@ -21,6 +21,7 @@ EnvelopeId = NewType("EnvelopeId", bytes)  # 16 B
 MessageId = NewType("MessageId", bytes)  # 16 B
 Tag = NewType("Tag", bytes)  # 10 B
 Receipt = NewType("Receipt", bytes)  # 16 B, the preimage of a tag
+FileId = NewType("FileId", bytes)  # 32 B: the hash over a file's size and the hashes of its chunks
 
 KEY_SIZE = 32
 LOG_ID_SIZE = 52

@@ -11,11 +11,15 @@ from meshnode.core.wire.frames import (
     Beacon,
     BlockFrame,
     Change,
+    ChunkPiece,
+    ChunkWant,
     Delta,
     Done,
     Echo,
     Elements,
     EnvelopeFrame,
+    FileHave,
+    FileSeek,
     ForkFrame,
     Fragment,
     FragmentWant,
@@ -91,7 +95,14 @@ def ranges(draw: st.DrawFn) -> Range:
     return Range(upper, mode, fingerprint, draw(row(raw(8))) if mode in (LISTED, ANSWERED) else ())
 
 
-KNOWN_TYPES = {0x15, 0x16, *range(0x01, 0x0F), 0x10, 0x11, *range(0x20, 0x26), *range(0x40, 0x46)}
+@st.composite
+def spans(draw: st.DrawFn) -> tuple[tuple[int, int], ...]:
+    """Ascending, apart, at least one."""
+    ends = sorted(draw(st.sets(st.integers(0, 65_535), min_size=2, max_size=32)))
+    return tuple(zip(ends[::2], ends[1::2], strict=False))
+
+
+KNOWN_TYPES = {0x15, 0x16, *range(0x01, 0x0F), 0x10, 0x11, *range(0x18, 0x1C), *range(0x20, 0x26), *range(0x40, 0x46)}
 
 SHAPES: dict[str, st.SearchStrategy[Frame]] = {
     "hello": st.builds(Hello, raw(32), raw(32), st.integers(0, 2**24 - 1), raw(64)),
@@ -130,6 +141,23 @@ SHAPES: dict[str, st.SearchStrategy[Frame]] = {
         byte,
         st.one_of(st.none(), st.builds(TookProof, raw(2), raw(8))),
         row(st.builds(Handover, raw(2), st.integers(0, 31), st.integers(0, 7)), 2),
+    ),
+    "file seek": st.builds(FileSeek, raw(32), st.integers(0, 15)),
+    "file have": st.builds(
+        FileHave,
+        raw(32),
+        st.one_of(st.integers(0, 15), st.just(255)),
+        st.integers(0, 2**32 - 1),
+        st.binary(max_size=250),
+    ),
+    "chunk want": st.builds(ChunkWant, raw(32), st.one_of(st.integers(0, 1999), st.just(65_535)), byte, spans()),
+    "chunk piece": st.builds(
+        ChunkPiece,
+        raw(4),
+        st.integers(0, 65_535),
+        st.integers(0, 65_535),
+        st.integers(0, 65_535),
+        st.binary(min_size=1, max_size=200),
     ),
     "ranges": st.builds(Ranges, raw(4), row(ranges())),
     "elements": st.builds(Elements, raw(4), row(raw(5))),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from meshnode.core.chain.compact import Compact
 from meshnode.core.chain.frontier import Element
 from meshnode.core.chain.reconcile import Range
-from meshnode.core.ids import EnvelopeId, LogId, NodeKey, Receipt
+from meshnode.core.ids import EnvelopeId, FileId, LogId, NodeKey, Receipt
 
 VERSION = 1  # of the frames; a beacon says the lowest and highest spoken
 OLDEST_VERSION = 1
@@ -242,6 +242,54 @@ class EnvelopeFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSeek:
+    """0x18. file id 32 | hops 1 that the question may still go. Who has some of the file, or a way to it?"""
+
+    file: FileId
+    hops: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileHave:
+    """0x19. file id 32 | distance 1 | size 4 | bitmap of the chunks held, the first in the top bit; none: all.
+
+    Distance 0: held here. 1 to 15: it can be got through here, from that many hops away. 255: not any more.
+    """
+
+    file: FileId
+    distance: int
+    size: int
+    held: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkWant:
+    """0x1A. file id 32 | index 2 (65,535: the list of hashes) | delay 1 | spans (from 2, to 2) in a row, 1 to 16.
+
+    The bytes of a chunk that are asked for. `delay`: how long pieces from here stood in line lately, in 4 ms.
+    """
+
+    file: FileId
+    index: int
+    delay: int
+    spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPiece:
+    """0x1B. file id cut to 4 | index 2 | moment 2 | offset 2 | bytes. An answer to a ChunkWant, in order of its spans.
+
+    `moment`: milliseconds of the sender's clock, cut to 16 bits, by which the receiver sees the line grow.
+    """
+
+    file: bytes
+    index: int
+    moment: int
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Ranges:
     """0x20. Sessions only. nonce 4 of the round | ranges in a row, from the lowest key up (chain/reconcile.py):
     mode (4 bits), size of the upper bound (4 bits, 0 to 8) | upper bound, exclusive, 0 B: the end |
@@ -315,6 +363,10 @@ Frame = (
     | Offer
     | Need
     | EnvelopeFrame
+    | FileSeek
+    | FileHave
+    | ChunkWant
+    | ChunkPiece
     | Ranges
     | Elements
     | Heads

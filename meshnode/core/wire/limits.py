@@ -14,3 +14,5 @@ MAX_FRAGMENTS: Final = 16
 MAX_HANDOVERS: Final = 2
 ENVELOPE_HEADER: Final = 16
 MIN_ENVELOPE: Final = ENVELOPE_HEADER + 16  # an empty seal still has its tag
+MAX_SPANS: Final = 16  # of a chunk, in one question
+MAX_SEEK_HOPS: Final = 15

@@ -43,6 +43,16 @@ from meshnode.core.sealing.envelope import (
 from meshnode.core.sealing.first import Prekey, open_first_untrusted
 from meshnode.core.sealing.inner import Inner, chain_hash, decode_inner_untrusted, message_id
 from meshnode.core.sealing.link import LinkSeal, peek_untrusted
+from meshnode.core.sealing.manifest import (
+    Manifest,
+    attach,
+    content_step,
+    file_id,
+    list_of,
+    open_chunk_untrusted,
+    seal_chunk,
+    take_attached_untrusted,
+)
 from meshnode.core.sealing.mesh import closed_mesh, open_mesh, secret_from_passphrase
 from meshnode.core.sealing.pair import custody_mac, pair_key
 from meshnode.core.sealing.parcel import ParcelOpen
@@ -285,11 +295,26 @@ def column(v: Vector) -> None:
     assert store.open_untrusted(v["bytes"], v["row"].encode()) == v["plaintext"]
 
 
+def file(v: Vector) -> None:
+    content, key = v["content"].encode() * v["times"], v["key"]
+    parts = [content[at : at + content_step(key)] for at in range(0, len(content), content_step(key))]
+    chunks = [seal_chunk(SEALER, key, index, part) for index, part in enumerate(parts)]
+    assert list_of(chunks) == v["list"]
+    assert chunks[-1].endswith(v["last_chunk"])
+    assert [open_chunk_untrusted(SEALER, key, index, chunk) for index, chunk in enumerate(chunks)] == parts
+    assert sum(map(len, chunks)) == v["size"]
+    assert file_id(v["size"], v["list"]) == v["file"]
+    manifest = Manifest(v["file"], v["size"], "soup.txt", v["media"], key, v["preview"]).encode()
+    assert attach(manifest, v["text"]) == v["bytes"]
+    assert take_attached_untrusted(v["bytes"]) == (manifest, v["text"])
+
+
 CHECKS: dict[str, Callable[[Vector], None]] = {
     check.__name__: check
     for check in (
         key_file, certificate, revocation, adoption, contact_invite, mesh_invite, safety, mesh, passphrase, pairwise,
         custody, datagram, inner, message_name, chain, envelope, first, handshake, records, parcel, sealed_file, column,
+        file,
     )
 }  # fmt: skip
 
