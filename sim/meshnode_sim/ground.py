@@ -25,12 +25,16 @@ from meshnode_sim.world import World
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """`nearest`: all other nodes, nearest first, as at the beginning. `arrange` plans what changes."""
+    """`nearest`: all other nodes, nearest first, as at the beginning. `arrange` plans what changes.
+
+    `places`: x and y of every node in metres at present, where they have places.
+    """
 
     medium: Medium
     links: Sequence[LinkSettings]
     nearest: Callable[[int], Sequence[int]]
     arrange: Callable[[World], None]
+    places: Callable[[], list[tuple[float, float]]] | None = None
 
 
 def graph(scenario: Scenario, folder: Path) -> Ground:

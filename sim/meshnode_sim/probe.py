@@ -32,6 +32,16 @@ class Written:
     receipt_ns: int = -1  # when the author knew
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A block or envelope that a node keeps from now on, and from whom it has it (-1: from nobody)."""
+
+    at_ns: int
+    name: bytes
+    src: int
+    dst: int
+
+
 class Probe:
     """What happened to messages."""
 
@@ -39,6 +49,7 @@ class Probe:
         self.written: dict[MessageId, Written] = {}
         self.transfers = 0  # blocks and envelopes that a node took from another one for the first time
         self.violations: list[str] = []
+        self.moves: list[Move] | None = None  # set to a list, it takes every hand-over
         self._shown: set[tuple[int, MessageId]] = set()
         self._personas = personas
         self._everyone = tuple(sorted(personas.values()))
@@ -51,7 +62,7 @@ class Probe:
             if isinstance(effect, Persist):
                 for record in effect.records:
                     if isinstance(record, BlockRecord | EnvelopeRecord):
-                        self._kept(node, record, source)
+                        self._kept(node, now_ns, record, source)
             elif isinstance(effect, Notify):
                 notice = effect.notice
                 if isinstance(notice, MessageFiled):
@@ -73,7 +84,11 @@ class Probe:
         """The node's store is gone, receipts or not: what it is shown again is no repetition to it."""
         self._shown = {(shown, message) for shown, message in self._shown if shown != node}
 
-    def _kept(self, node: int, record: BlockRecord | EnvelopeRecord, source: int) -> None:
+    def names_of(self, message: MessageId) -> list[bytes]:
+        """The blocks or envelopes that carried a message, as in `moves`."""
+        return self._carrying.get(message) or [message]
+
+    def _kept(self, node: int, now_ns: int, record: BlockRecord | EnvelopeRecord, source: int) -> None:
         hops = self._hops.setdefault(record.id[:NAME], {})
         if isinstance(record, EnvelopeRecord) and record.message:
             names = self._carrying.setdefault(MessageId(record.message), [])
@@ -87,6 +102,8 @@ class Probe:
             hops[node] = hops[source] + 1
         if source >= 0:
             self.transfers += 1
+        if self.moves is not None:
+            self.moves.append(Move(now_ns, record.id[:NAME], source, node))
 
     def _filed(self, node: int, now_ns: int, message: MessageRecord, source: int) -> None:
         if message.outgoing:
@@ -99,6 +116,8 @@ class Probe:
             self.violations.append(f"node {node} was shown message {known.number} twice")
         else:
             self._shown.add((node, message.id))
+            if self.moves is not None:  # a recipient opens an envelope and keeps none of it
+                self.moves.append(Move(now_ns, self.names_of(message.id)[0], source, node))
             known.arrivals.setdefault(node, (now_ns, self._way(node, message, source)))
 
     def _wrote(self, node: int, now_ns: int, message: MessageRecord) -> None:
@@ -107,7 +126,7 @@ class Probe:
         self.written[message.id] = Written(len(self.written), now_ns, node, to, post, message.cls)
 
     def _way(self, node: int, message: MessageRecord, source: int) -> int:
-        names = self._carrying.get(message.id) or [message.id]
+        names = self.names_of(message.id)
         known = [hops[source] + 1 for name in names if source in (hops := self._hops.get(name, {}))]
         here = [hops[node] for name in names if node in (hops := self._hops.get(name, {}))]
         return min(known + here, default=-1)

@@ -7,61 +7,81 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from meshnode.errors import UsageError
 from meshnode_sim.agenda import FAULT, SECOND_NS, nanoseconds
+from meshnode_sim.expectations import Check, checks
 from meshnode_sim.faults import Faults
+from meshnode_sim.film import MOMENTS, Film
 from meshnode_sim.ground import Ground, graph
+from meshnode_sim.overheard import Overheard
 from meshnode_sim.report import report
 from meshnode_sim.scenario import ActionTable, Scenario
 from meshnode_sim.sealing import Costs
-from meshnode_sim.tables import ExpectTable, ProcessorTable
+from meshnode_sim.tables import ProcessorTable
 from meshnode_sim.traffic import Word, contacts_of, plan, until
 from meshnode_sim.world import World
-
-STRETCHES: Final = 200  # how often progress may be told
 
 Progress = Callable[[float, float], None]  # share done, simulated seconds so far
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The world as it is at the end, its report, and a sentence for each expectation that was not met."""
+    """The world as it is at the end, its report, what was expected of it, and the film where one was wanted."""
 
     world: World
     report: dict[str, Any]
-    unmet: tuple[str, ...]
+    checks: tuple[Check, ...]
+    film: Film | None = None
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """A sentence for each expectation that did not come true."""
+        return tuple(check.text for check in self.checks if not check.met)
 
 
 def simulate(
-    scenario: Scenario, *, until_ns: int | None = None, folder: Path = Path(), progress: Progress | None = None
+    scenario: Scenario,
+    *,
+    until_ns: int | None = None,
+    folder: Path = Path(),
+    progress: Progress | None = None,
+    filmed: bool = False,
 ) -> Outcome:
     """One run; the same scenario gives the same report but for wall time and memory."""
     began = time.monotonic()
     end_ns = until(scenario, until_ns)
-    world = build(scenario, end_ns, folder)
-    for stretch in range(1, STRETCHES + 1):
-        world.run(end_ns * stretch // STRETCHES)
+    film = Film(end_ns) if filmed else None
+    ground = _ground(scenario, folder)
+    world = build(scenario, end_ns, folder, ground, film)
+    for moment in range(1, MOMENTS + 1):
+        world.run(end_ns * moment // MOMENTS)
+        if film is not None:
+            film.moment(world, ground.places)
         if progress is not None:
-            progress(stretch / STRETCHES, world.agenda.now_ns / SECOND_NS)
+            progress(moment / MOMENTS, world.agenda.now_ns / SECOND_NS)
     found = report(world, time.monotonic() - began, _memory_peak_mb())
-    return Outcome(world, found, tuple(_unmet(scenario.expect, found)))
+    return Outcome(world, found, tuple(checks(scenario.expect, found)), film)
 
 
-def build(scenario: Scenario, end_ns: int, folder: Path = Path()) -> World:
+def build(
+    scenario: Scenario, end_ns: int, folder: Path = Path(), ground: Ground | None = None, film: Film | None = None
+) -> World:
     """The world before its first moment, with everything planned."""
     _check(scenario)
-    ground = graph(scenario, folder) if scenario.radio.level == "graph" else _sky(scenario)
+    ground = ground or _ground(scenario, folder)
     words = plan(scenario, end_ns, ground.nearest, folder)
     world = World(
         scenario,
-        ground.medium,
+        ground.medium if film is None else Overheard(ground.medium, film),
         ground.links,
         contacts=contacts_of(scenario, words),
         costs=_costs(scenario.processor),
         memo=scenario.processor.crypto == "shared",
     )
+    if film is not None:
+        world.probe.moves = []
     ground.arrange(world)
     Faults(world, end_ns)
     for word in words:
@@ -69,6 +89,10 @@ def build(scenario: Scenario, end_ns: int, folder: Path = Path()) -> World:
     for action in scenario.actions:
         _plan_action(world, action)
     return world
+
+
+def _ground(scenario: Scenario, folder: Path) -> Ground:
+    return graph(scenario, folder) if scenario.radio.level == "graph" else _sky(scenario)
 
 
 def _sky(scenario: Scenario) -> Ground:
@@ -132,24 +156,6 @@ def _doing(world: World, action: ActionTable) -> Callable[[], None] | None:
             return lambda: world.set_links(node, others, up=action.do == "join")
         case _:
             raise UsageError(f"the action at {action.at_s:g} s is `{action.do}`, which only `meshnode-sim lab` can do")
-
-
-def _unmet(expect: ExpectTable, found: dict[str, Any]) -> list[str]:
-    checks: list[tuple[str, float | None, float | None, bool]] = [
-        ("of the messages arrived", found["messages"]["delivery_ratio"], expect.delivery_ratio_min, True),
-        ("of the posts arrived", found["posts"]["delivery_ratio"], expect.post_ratio_min, True),
-        ("s until 95 % of what arrived had", found["messages"]["latency_s"]["p95"], expect.latency_p95_max_s, False),
-        ("of the time the busiest air was taken", found["air"]["utilisation_max"], expect.utilisation_max, False),
-        ("s of airtime were used", found["air"]["airtime_s"], expect.airtime_max_s, False),
-    ]
-    said = [f"a rule of the protocol was broken: {text}" for text in found["violations"]]
-    for what, value, bound, least in checks:
-        if bound is None:
-            continue
-        if value is None or (value < bound if least else value > bound):
-            shown = "nothing" if value is None else f"{value:g}"
-            said.append(f"expected {'at least' if least else 'at most'} {bound:g} {what}, and it was {shown}")
-    return said
 
 
 def _memory_peak_mb() -> float:

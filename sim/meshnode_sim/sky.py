@@ -31,7 +31,7 @@ def sky(scenario: Scenario) -> Ground:
     """The ground of a scenario with places."""
     found = Sky(scenario)
     links = [found.link_settings(node) for node in range(len(scenario.names))]
-    return Ground(found.medium, links, found.nearest, found.arrange)
+    return Ground(found.medium, links, found.nearest, found.arrange, found.places)
 
 
 class Sky:
@@ -81,6 +81,10 @@ class Sky:
         apart = self._places - self._places[node]
         squares = (apart[:, 0] * apart[:, 0] + apart[:, 1] * apart[:, 1]).tolist()
         return sorted((other for other in range(len(squares)) if other != node), key=lambda n: (squares[n], n))
+
+    def places(self) -> list[tuple[float, float]]:
+        """x and y of every node in metres, as at the last move."""
+        return [(x, y) for x, y in self._places.tolist()]
 
     def link_settings(self, node: int) -> LinkSettings:
         """What a node is told of its radio: the rate to the neighbour in the middle of those it reaches."""

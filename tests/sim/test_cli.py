@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from meshnode_sim import library
-from meshnode_sim.cli import Ticker, run
+from meshnode_sim.cli import run
+from meshnode_sim.cli.options import Ticker
 
 
 def test_list_names_what_ships(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +59,7 @@ def test_a_run_reports_on_the_screen_and_to_a_file(tmp_path: Path, capsys: pytes
         (["--set", "radio.lost=1"], "there is no key `lost`"),
         (["--set", "radio"], "is no change"),
         (["--set", "seed.x=1"], "seed is not a table"),
-        (["--until", "30", "--json", "/nowhere/x.json"], "cannot be written"),
+        (["--until", "30", "--json", "/nowhere/x.json"], "there is no folder /nowhere"),
         (["--until", "2", "--set", "expect.delivery_ratio_min=1.0"], "expected at least 1 of the messages"),
     ],
 )
@@ -82,6 +86,16 @@ def test_the_lab_refuses_what_has_no_links(tmp_path: Path, capsys: pytest.Captur
     file.write_text('[topology]\nshape = "trace"\ntrace = "x.txt"\nnodes = 2\n')
     assert run(["lab", str(file)]) == 1
     assert "use `meshnode-sim run`" in capsys.readouterr().err
+
+
+def test_a_reader_who_has_read_enough_is_no_failure_worth_words() -> None:
+    program = "import sys; from meshnode_sim.cli import main; sys.argv = ['meshnode-sim', 'list']; main()"
+    reader, writer = os.pipe()
+    os.close(reader)
+    said = subprocess.run([sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writer)
+    assert said.stderr == ""
+    assert said.returncode == 1
 
 
 @pytest.mark.parametrize("words", [["dance"], ["lab"], ["check", "line", "--colour"]])

@@ -1,0 +1,42 @@
+"""`meshnode-sim list`, `new` and `check`: scenarios as files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from meshnode_sim import library
+from meshnode_sim.cli.options import Json
+
+
+def list_(*, json_: Json = False) -> None:
+    """List the scenarios that ship.
+
+    Example: meshnode-sim list
+    """
+    found = [{"name": name, "about": library.find(name).about} for name in library.shipped()]
+    if json_:
+        print(json.dumps({"scenarios": found}))
+        return
+    for row in found:
+        print(f"{row['name']:12} {row['about']}")
+
+
+def new(file: Path) -> None:
+    """Write a commented scenario to start from.
+
+    Example: meshnode-sim new mine.toml
+    """
+    library.write_template(file)
+    print(f"{file} is a line of four nodes; `meshnode-sim lab {file}` runs it")
+
+
+def check(scenario: str, *, json_: Json = False) -> None:
+    """Read a scenario and say what it is, or what is wrong with it.
+
+    Example: meshnode-sim check mine.toml
+    """
+    found = library.find(scenario)
+    links = len(found.world().links)
+    facts = {"name": found.name, "nodes": len(found.names), "links": links, "actions": len(found.actions)}
+    print(json.dumps(facts) if json_ else f"{facts['nodes']} nodes, {links} one-way links, {facts['actions']} actions")
