@@ -13,6 +13,8 @@ from meshnode.core.records import Record, RecordKey
 from meshnode.core.sealing.mesh import MeshKeys
 from meshnode.core.settings import LinkSettings, Settings
 
+NEVER_ASKED = float("-inf")
+
 
 class Context:
     """One per node. `now` and `out` are set anew by `Node.step`; parts append effects in the order they must happen."""
@@ -29,6 +31,12 @@ class Context:
         self.store_refusing = False
         self.out: list[Effect] = []
         self.counters: Counter[str] = Counter()
+        self.due_at: Instant = NEVER_ASKED  # nobody but gossip and the outbox has anything to do before
+
+    def sooner(self, at: Instant) -> None:
+        """A timer of the neighbours, of forwarding or chat was set; what moves back or ends is found out in time."""
+        if at < self.due_at:
+            self.due_at = at
 
     def emit(self, effect: Effect) -> None:
         """Ask the host for something."""

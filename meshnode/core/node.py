@@ -20,6 +20,7 @@ from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.effects import Effect, SendRecord
 from meshnode.core.forwarding.forwarder import Forwarding
+from meshnode.core.forwarding.timers import earliest
 from meshnode.core.gossip.export import Export
 from meshnode.core.gossip.flood import block_named
 from meshnode.core.gossip.gossip import Gossip
@@ -50,7 +51,7 @@ from meshnode.core.inputs import (
     StoreState,
     Tick,
 )
-from meshnode.core.neighbours.neighbour import Heard, Neighbour
+from meshnode.core.neighbours.neighbour import FOREVER, Heard, Neighbour
 from meshnode.core.neighbours.table import Neighbours
 from meshnode.core.notices import Waiting
 from meshnode.core.ports import Entropy, Sealer
@@ -154,9 +155,12 @@ class Node:
 
     def next_wakeup(self) -> Instant | None:
         """When something is due; None: nothing before the next input."""
-        times = [part.wakeup() for part in self._parts]
-        times.append(self.outbox.wakeup())
-        return min((at for at in times if at is not None), default=None)
+        first = earliest(self.gossip.wakeup(), self.outbox.wakeup())
+        if first is not None and first < self.ctx.due_at:
+            return first
+        rest = earliest(self.neighbours.wakeup(), self.forwarding.wakeup(), self.chat.wakeup())
+        self.ctx.due_at = FOREVER if rest is None else rest
+        return earliest(first, rest)
 
     # wiring
 
@@ -310,7 +314,8 @@ class Node:
 
     def _tick(self) -> None:
         for _ in range(_ROUNDS):
-            due = [part for part in self._parts if (at := part.wakeup()) is not None and at <= self.ctx.now]
+            asked = self._parts if self.ctx.due_at <= self.ctx.now else (self.gossip,)
+            due = [part for part in asked if (at := part.wakeup()) is not None and at <= self.ctx.now]
             if not due:
                 return
             for part in due:

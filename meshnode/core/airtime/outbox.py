@@ -138,19 +138,20 @@ class Outbox:
     def flush(self) -> None:
         """Emit every datagram that may leave now."""
         self._ripen()
-        for link in list(self._ready):
+        for link in [link for link, ready in self._ready.items() if ready]:
             settings = self._ctx.links.get(link)
             if settings is not None:
                 self._flush_link(link, settings)
 
     def wakeup(self) -> float | None:
         """When something may leave next."""
-        times = [at for link in self._ready if link in self._ctx.links and (at := self._departure(link)) is not None]
+        laden = [link for link, ready in self._ready.items() if ready and link in self._ctx.links]
+        times = [at for link in laden if (at := self._departure(link)) is not None]
         while self._waiting and id(self._waiting[0][2]) in self._gone:
             self._gone.discard(id(heapq.heappop(self._waiting)[2]))
         if self._waiting:
             times.append(self._waiting[0][0])
-        return min(times, default=None)
+        return min(times) if times else None
 
     def _next_at(self, link: str) -> float:
         """Just before the link is free; shortly after, where one with room follows one to the same: others may join."""

@@ -52,14 +52,14 @@ class Receipts:
         self._shelf = shelf
         self._custody = custody
         self._tombstones: dict[Tag, Receipt] = {}
-        self._until: Timers[Tag] = Timers()
+        self._until: Timers[Tag] = Timers(ctx.sooner)
         self._passing: dict[Tag, None] = {}  # tombstones of what was not for us, the oldest first
         self._loose: dict[bytes, dict[Tag, Receipt]] = {}
-        self._loose_until: Timers[tuple[bytes, Tag]] = Timers()
+        self._loose_until: Timers[tuple[bytes, Tag]] = Timers(ctx.sooner)
         self._batch: dict[Receipt, None] = {}
         self._batch_due: Instant | None = None
         self._twice: dict[NodeKey, dict[Receipt, None]] = {}
-        self._twice_due: Timers[NodeKey] = Timers()
+        self._twice_due: Timers[NodeKey] = Timers(ctx.sooner)
         self._told: dict[tuple[NodeKey, Tag], Instant] = {}
         self._untold: dict[NodeKey, dict[Tag, None]] = {}  # ways that were dark, or went dark just then
         self.on_receipt: Callable[[Tag, Receipt], bool] = _unknown  # true: it was for a message of ours
@@ -94,6 +94,7 @@ class Receipts:
         wait_s = 0.0 if prompt or len(self._batch) >= FULL else BURST_S if len(self._batch) >= BATCH else BATCH_S
         due = self._ctx.now + wait_s
         self._batch_due = due if self._batch_due is None else min(self._batch_due, due)
+        self._ctx.sooner(due)
 
     def arrived(self, receipts: Iterable[Receipt], heard: Heard) -> None:
         """Check each, purge, and pass on together what was new."""

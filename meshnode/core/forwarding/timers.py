@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from itertools import count
 from typing import Generic, TypeVar
 
@@ -14,9 +14,13 @@ _SPARE, _STALE = 64, 4  # what was moved stays in the heap until then: weeks, fo
 
 
 class Timers(Generic[K]):
-    """One due time for each name. Setting it again moves it; names due together come in the order they were set."""
+    """One due time for each name. Setting it again moves it; names due together come in the order they were set.
 
-    def __init__(self) -> None:
+    `sooner` is told every time that is set: whoever remembers when the first is due learns so that it may be earlier.
+    """
+
+    def __init__(self, sooner: Callable[[Instant], None] | None = None) -> None:
+        self._sooner = sooner
         self._due: dict[K, tuple[Instant, int]] = {}
         self._heap: list[tuple[Instant, int, K]] = []
         self._order = count()
@@ -25,6 +29,8 @@ class Timers(Generic[K]):
         """`name` is due then, and not before."""
         entry = (due, next(self._order))
         self._due[name] = entry
+        if self._sooner is not None:
+            self._sooner(due)
         if len(self._heap) > _SPARE + _STALE * len(self._due):
             self._heap = [(*kept, name) for name, kept in self._due.items()]
             heapq.heapify(self._heap)

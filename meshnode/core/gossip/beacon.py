@@ -28,6 +28,7 @@ from meshnode.core.gossip.trickle import Trickle
 from meshnode.core.ids import NeighbourId
 from meshnode.core.neighbours.buckets import Bucket
 from meshnode.core.neighbours.hello import FEW
+from meshnode.core.neighbours.neighbour import FOREVER
 from meshnode.core.neighbours.table import JITTER_S, Heard, Neighbour, Neighbours
 from meshnode.core.wire.frames import OLDEST_VERSION, VERSION, Beacon
 from meshnode.core.wire.limits import MAX_CHANGES
@@ -61,6 +62,7 @@ class Air:
     bound_at: Instant
     changed_at: Instant
     carried: bool = False
+    in_company: bool = False  # somebody is bound, as we looked last
     unanswered: int = 0
     alone_at: Instant = float("-inf")  # last beacon of solitude
     answers: float = ANSWER_BURST
@@ -127,9 +129,8 @@ class Beacons:
     def wakeup(self) -> Instant | None:
         """When a beacon may be due."""
         self._look_around()
-        due = [air.trickle.wakeup() for air in self._airs.values()]
-        alone = [self._alone_due(link, air) for link, air in self._airs.items()]
-        return min((at for at in (*due, *alone) if at is not None), default=None)
+        due = [min(air.trickle.wakeup(), self._alone_due(air)) for air in self._airs.values()]
+        return min(due) if due else None
 
     def tick(self) -> None:
         """Send what is due."""
@@ -137,8 +138,7 @@ class Beacons:
         self._look_around()
         self._forget_said()
         for link, air in self._airs.items():
-            due = self._alone_due(link, air)
-            if due is not None and due <= now:
+            if self._alone_due(air) <= now:
                 self._send_alone(link, air)
             elif air.trickle.fires(now):
                 self._send(link, 0)
@@ -147,7 +147,8 @@ class Beacons:
         """Is anybody bound, is anything carried?"""
         now, carrying = self._ctx.now, self.carrying()
         for link, air in self._airs.items():
-            if self._neighbours.bound(link):
+            air.in_company = self._neighbours.has_bound(link)
+            if air.in_company:
                 air.bound_at = now
             if carrying and not air.carried:
                 air.changed_at = now
@@ -244,28 +245,28 @@ class Beacons:
             if link in self._airs:
                 self._gone[neighbour.id] = (now, self._airs[link].changed_at)
                 self._airs[link].changed_at = now
-                if self._neighbours.bound(link):  # else solitude has us look around
+                if self._neighbours.has_bound(link):  # else solitude has us look around
                     self._airs[link].trickle.miss(neighbour.id, now)
                 if neighbour.presences[link].heard_at > now - MOMENT_S and link in self._ctx.links:
                     self._greet(link, neighbour.id)  # it is here, and has lost us: it need not wait for our next beacon
         while len(self._gone) > REMEMBERED:
             del self._gone[next(iter(self._gone))]
 
-    def _alone_due(self, link: str, air: Air) -> Instant | None:
-        """When solitude asks for a beacon; None in company."""
-        times = []
-        if not self._neighbours.bound(link):
-            times.append(max(air.bound_at + LONELY_AFTER_S, air.trickle.last_sent + LONELY_EVERY_S))
+    def _alone_due(self, air: Air) -> Instant:
+        """When solitude asks for a beacon; never in company, as we looked around last."""
+        due = FOREVER
+        if not air.in_company:
+            due = max(air.bound_at + LONELY_AFTER_S, air.trickle.last_sent + LONELY_EVERY_S)
         if air.carried:
             settled = (self._ctx.now - air.changed_at) / SETTLED_SHARE
             quiet = min(CARRYING_AFTER_MAX_S, max(CARRYING_AFTER_S, settled))
-            times.append(max(air.heard_at + quiet, air.alone_at + CARRYING_EVERY_S))
-        return min(times, default=None)
+            due = min(due, max(air.heard_at + quiet, air.alone_at + CARRYING_EVERY_S))
+        return due
 
     def _send_alone(self, link: str, air: Air) -> None:
         now = self._ctx.now
         air.unanswered += 1
-        if air.unanswered > UNANSWERED and self._neighbours.bound(link):
+        if air.unanswered > UNANSWERED and self._neighbours.has_bound(link):
             self._neighbours.lose_all(link)
         air.alone_at = air.trickle.last_sent = now
         self._send(link, LONELY)

@@ -73,8 +73,8 @@ class Bodies:
     def tick(self) -> None:
         """Ask the next holder for what is due."""
         due = [log for log, wanted in self._wanted.items() if wanted.at <= self._ctx.now]
-        holders = self._neighbours.reachable()
-        if not due or not holders:
+        holders = self._neighbours.reachable() if due else []
+        if not holders:
             return
         wishes: list[Wish] = []
         for log in due:

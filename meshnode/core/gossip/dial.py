@@ -101,7 +101,8 @@ class Dialler:
 
     def wakeup(self) -> Instant | None:
         """When to call next."""
-        return min((c.next_at for c in self._callees.values() if c.wanted), default=None)
+        times = [callee.next_at for callee in self._callees.values() if callee.wanted]
+        return min(times) if times else None
 
     def tick(self) -> None:
         """Call those who are due, and let go whom a link reaches."""

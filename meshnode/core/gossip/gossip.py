@@ -211,8 +211,12 @@ class Gossip:
 
     def wakeup(self) -> Instant | None:
         """When something here is due."""
-        times = [part.wakeup() for part in self._timed] + [*self._witness.values()]
-        return min((at for at in times if at is not None), default=None)
+        first: Instant | None = min(self._witness.values()) if self._witness else None
+        for part in self._timed:
+            at = part.wakeup()
+            if at is not None and (first is None or at < first):
+                first = at
+        return first
 
     def tick(self) -> None:
         """Do what is due."""

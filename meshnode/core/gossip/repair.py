@@ -282,7 +282,8 @@ class Repair:
 
     def wakeup(self) -> Instant | None:
         """When a difference is to be looked at again."""
-        return min((peer.check_at for peer in self.peers.values() if peer.check_at is not None), default=None)
+        times = [peer.check_at for peer in self.peers.values() if peer.check_at is not None]
+        return min(times) if times else None
 
     def tick(self) -> None:
         """Look at differences that lasted."""

@@ -185,7 +185,7 @@ class Sessions:
 
     def wakeup(self) -> Instant | None:
         """When something is due on any session."""
-        return min((self._due(sync) for sync in self._open.values()), default=None)
+        return min(map(self._due, self._open.values())) if self._open else None
 
     def tick(self) -> None:
         """Give up what stalled, compare again where a difference lasted, tell our digest now and then."""

@@ -11,7 +11,7 @@ neighbour's name, one false piece would spoil the true ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -63,7 +63,8 @@ class Assembly:
 class Reassembly:
     """Open items per previous hop and link."""
 
-    def __init__(self) -> None:
+    def __init__(self, sooner: Callable[[Instant], None] | None = None) -> None:
+        self._sooner = sooner
         self._open: dict[tuple[str, NeighbourId], dict[bytes, Assembly]] = {}
         self._done: dict[bytes, Instant] = {}  # items that are whole, and since when
         self._turns: dict[bytes, tuple[int, Instant]] = {}  # items: how often asked for in all, not again before
@@ -106,7 +107,7 @@ class Reassembly:
         items = self._open.setdefault((link, hop), {})
         items.pop(item, None)
         self._make_room(items)
-        items[item] = Assembly(0, now, now, again=True)
+        self._begin(items, item, Assembly(0, now, now, again=True))
 
     def asks(self, now: Instant) -> Iterator[tuple[str, NeighbourId, FragmentWant]]:
         """What is missing and due to be asked for; drops what grew too old."""
@@ -152,8 +153,13 @@ class Reassembly:
     def _assembly(self, items: dict[bytes, Assembly], fragment: Fragment, now: Instant) -> Assembly:
         if fragment.item not in items:
             self._make_room(items)
-            items[fragment.item] = Assembly(fragment.count, now, now + ASK_AFTER_S)
+            self._begin(items, fragment.item, Assembly(fragment.count, now, now + ASK_AFTER_S))
         return items[fragment.item]
+
+    def _begin(self, items: dict[bytes, Assembly], item: bytes, assembly: Assembly) -> None:
+        items[item] = assembly
+        if self._sooner is not None:
+            self._sooner(assembly.ask_at)
 
     def _make_room(self, items: dict[bytes, Assembly]) -> None:
         while len(items) >= MAX_OPEN:

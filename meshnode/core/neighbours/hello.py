@@ -7,6 +7,7 @@ six a minute. What was heard is stored, so nothing is repeated after a reboot.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from meshnode.core.clock import Instant
@@ -48,7 +49,8 @@ def _signed(mesh: MeshId, sender: NeighbourId, node: NodeKey, exchange: bytes, e
 class HelloPacing:
     """When the next HELLO of a link is due, and that there are not too many."""
 
-    def __init__(self) -> None:
+    def __init__(self, sooner: Callable[[Instant], None] | None = None) -> None:
+        self._sooner = sooner
         self._due: dict[str, Instant] = {}
         self._sent: dict[str, deque[Instant]] = {}
         self._few: dict[str, set[str] | None] = {}  # addresses of who should hear it; None: all
@@ -56,6 +58,8 @@ class HelloPacing:
     def ask(self, link: str, at: Instant, address: str | None = None) -> None:
         """Somebody should hear our HELLO from `at` on, at that address or wherever; later asks before that join it."""
         self._due.setdefault(link, at)
+        if self._sooner is not None:
+            self._sooner(at)
         few = self._few.setdefault(link, set())
         if few is not None and address is not None and len(few | {address}) <= FEW:
             few.add(address)

@@ -71,7 +71,7 @@ class Receiver:
         self._seal = seal
         self._hellos = hellos
         self.beacons: dict[str, OwnBeacons] = {}
-        self.reassembly = Reassembly()
+        self.reassembly = Reassembly(ctx.sooner)
         self.on_fragment_want: Callable[[Neighbour, str, FragmentWant], None] = _ignore
         self.on_spoken_for: Callable[[], None] = _nothing
         self.on_unechoed: Callable[[Neighbour, str], None] = _ignore_asked  # one we hear does not hear us

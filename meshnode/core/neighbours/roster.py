@@ -74,6 +74,15 @@ class Roster:
             found = [(n.presences[link].bound_since, n.id, n) for n in self.table.values() if n.bound_on(link, now)]
         return [neighbour for *_, neighbour in sorted(found, key=lambda entry: entry[:2])]
 
+    def has_bound(self, link: str) -> bool:
+        """True while anybody is bound on that link."""
+        now = self._ctx.now
+        for neighbour in self.table.values():
+            presence = neighbour.presences.get(link)
+            if presence is not None and now < presence.bound_until:
+                return True
+        return False
+
     def unbound(self, link: str, since: Instant) -> int:
         """How many on a link were heard since then and are not bound."""
         present = [n.presences[link] for n in self.table.values() if link in n.presences]
@@ -155,6 +164,7 @@ class Roster:
     def bind(self, neighbour: Neighbour, presence: Presence, link: str) -> None:
         now = self._ctx.now
         presence.bound_since, presence.bound_until = now, now + BOUND_FOR_S
+        self._ctx.sooner(_lost_at(presence))
         self.windows.prove(neighbour.id)
         self.write(neighbour)
         self._ctx.notify(NeighbourChanged(neighbour.short, link, presence.address, "bound"))

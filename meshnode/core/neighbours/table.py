@@ -47,7 +47,7 @@ class Neighbours(Roster):
     def __init__(self, ctx: Context, outbox: Outbox, epoch: int) -> None:
         super().__init__(ctx, outbox)
         self._seal = LinkSeal(ctx.sealer, ctx.mesh, self.me, epoch)
-        self._hellos = HelloPacing()
+        self._hellos = HelloPacing(ctx.sooner)
         self._receiver = Receiver(ctx, self, self._seal, self._hellos)
         self._receiver.on_fragment_want = self._mend
         self._receiver.on_spoken_for = self._spoken_for
@@ -207,7 +207,7 @@ class Neighbours(Roster):
             elif to.session is not None:
                 self._ctx.emit(SendRecord(to.session, encode_frame(frame)))
             return
-        for where in [link] if link else [name for name in self._beacons if self.bound(name)]:
+        for where in [link] if link else [name for name in self._beacons if self.has_bound(name)]:
             for name in self._everyone(where, isinstance(frame, Hello | Beacon)):
                 put(where, name)
 
@@ -405,6 +405,7 @@ class Neighbours(Roster):
         now, presence = self._ctx.now, neighbour.presences[link]
         if presence.doubt_until == FOREVER and now >= presence.sure_until:
             presence.doubt_until, presence.echoed_in_doubt = now + DOUBT_S, False
+            self._ctx.sooner(presence.doubt_until)
             self.send(neighbour, STILL_BOUND, 0, link=link, key=b"doubt", ring=0)
 
     def _raise_epoch(self, by: int = 1) -> None:

@@ -1,0 +1,53 @@
+"""What a node remembers of when its parts are due is never too late; `next_wakeup` says what asking all would say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from meshnode.core.clock import Instant
+from meshnode.core.effects import Effect
+from meshnode.core.inputs import Input
+from meshnode.core.node import Node
+from support.trial_fuzz import Fuzz
+from support.trial_world import TrialWorld
+
+
+@pytest.fixture
+def asked() -> Iterator[list[Instant | None]]:
+    """Every step of every node is checked; the list holds what `next_wakeup` said each time."""
+    said: list[Instant | None] = []
+    step, next_wakeup = Node.step, Node.next_wakeup
+
+    def checked(node: Node, given: Input, now: Instant) -> list[Effect]:
+        out = step(node, given, now)
+        parts = (node.neighbours, node.gossip, node.forwarding, node.chat, node.outbox)
+        due = [part.wakeup() for part in parts]
+        truth = min((at for at in due if at is not None), default=None)
+        resting = [at for at in (due[0], due[2], due[3]) if at is not None]
+        assert all(node.ctx.due_at <= at for at in resting), f"a timer was set and nobody was told: {given}"
+        assert next_wakeup(node) == truth
+        said.append(truth)
+        return out
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Node, "step", checked)
+        yield said
+
+
+def test_no_timer_is_set_in_silence(asked: list[Instant | None]) -> None:
+    world = TrialWorld(7)
+    a, b, c = world.line("abc")
+    world.run(30)
+    for number in range(4):
+        a.write(c, f"words {number}")
+        b.write(a, f"answer {number}")
+        world.run(20)
+    world.run(900)
+    assert len(asked) > 300
+
+
+def test_nor_by_bad_input(asked: list[Instant | None]) -> None:
+    Fuzz(4).run(400)
+    assert len(asked) > 400
