@@ -43,6 +43,7 @@ MOMENT_S: Final = (0.0, 0.003)
 TURN_S: Final = 0.05  # and the airtime of the block: who goes first was heard by then
 YIELDS_S: Final = 2.0  # on a busy channel who goes first comes late: a turn is counted in quiet, for so long
 REMEMBERED: Final = 512
+UNANSWERED: Final = 64 * 1024  # bytes to one neighbour since it was last heard: more may go to one that has left
 NEAR_CLASS: Final = 2  # the best an author near us may claim; emergencies apart
 PUBLIC_CLASS: Final = 3
 
@@ -78,6 +79,7 @@ class Flood:
         self._neighbours = neighbours
         self._outbox = outbox
         self._copies: dict[tuple[bytes, str], Copies] = {}
+        self._unanswered: dict[bytes, tuple[Instant, int]] = {}  # by node: heard last, bytes for it alone since
         self._emergencies = Emergencies(ctx)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -127,6 +129,9 @@ class Flood:
         return grouped
 
     def _put(self, block: Block, link: str, copies: Copies, put: Put, left: list[Neighbour]) -> None:
+        if len(left) == 1 and not self._answers(left[0], put):
+            self._ctx.count("block_left_to_repair")
+            return
         copies.put = replace(put, targets=tuple(n.node for n in left))
         self._neighbours.spread(
             put.frame,
@@ -141,6 +146,16 @@ class Flood:
             skip={n.node for n in self._neighbours.bound(link)}.difference(copies.put.targets),
             aloud=not self._alone(left, copies, link),
         )
+
+    def _answers(self, neighbour: Neighbour, put: Put) -> bool:
+        """It was heard not too many bytes ago: to one that has left each goes eight times, and holds the rest up."""
+        heard_at = self._neighbours.heard_at(neighbour)
+        before, spent = self._unanswered.pop(neighbour.node, (heard_at, 0))
+        spent = (spent if before == heard_at else 0) + len(encode_frame(put.frame))
+        self._unanswered[neighbour.node] = (heard_at, spent)
+        while len(self._unanswered) > REMEMBERED:
+            del self._unanswered[next(iter(self._unanswered))]
+        return spent <= UNANSWERED or put.cls == EMERGENCY
 
     def _count(self, block: Block, heard: Heard) -> None:
         if heard.bound and heard.neighbour is not None and heard.link:

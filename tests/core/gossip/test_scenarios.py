@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from meshnode.core.gossip.flood import UNANSWERED
 from meshnode.core.inputs import FrameReceived, PeerSeen
 from meshnode.core.neighbours.echoes import echo_hash
 from meshnode.core.sealing.link import LinkSeal
@@ -138,6 +139,38 @@ def test_catching_up_a_thousand_posts_costs_little_more_than_they_weigh() -> Non
     assert len(texts(world, "b")) == 1000
     assert sum(world.air_bytes.values()) - before < 1.6 * 200_000
     assert texts(world, "b") == [f"{index:04}" * 50 for index in range(1000)], "in the order they were written"
+
+
+def test_a_burst_to_one_that_has_left_ends_soon_and_arrives_when_it_returns() -> None:
+    world = village(11, "ab")
+    world.line("a", "b")
+    world.start()
+    world.run(60)
+    world.part("a", "b")
+    said = [f"post {n} " + "x" * 200 for n in range(500)]
+    before = world.air_bytes["a"]
+    for text in said:
+        post(world, "a", text)
+    world.run(10)
+    assert world.air_bytes["a"] - before < 10 * UNANSWERED, "each attempt counts: eight of what nobody hears"
+    world.join("a", "b")
+    world.run(60)
+    assert sorted(texts(world, "b")) == sorted(said)
+    assert node_of(world, "a").ctx.counters["block_left_to_repair"] > 250
+
+
+def test_a_neighbour_that_is_heard_in_between_is_told_at_once() -> None:
+    world = village(12, "ab")
+    world.line("a", "b")
+    world.start()
+    world.run(60)
+    for n in range(300):
+        post(world, "a", f"post {n} " + "x" * 200)
+        if n % 100 == 0:
+            world.run(10)  # and a beacon comes
+    world.run(3)
+    assert len(texts(world, "b")) == 300
+    assert not node_of(world, "a").ctx.counters["block_left_to_repair"]
 
 
 def test_a_transfer_that_breaks_off_goes_on_where_it_was() -> None:
