@@ -289,19 +289,21 @@ def test_a_second_copy_is_told_once_and_renewed() -> None:
     log = log_id(a.keys.device, a.keys.incarnation, SQUARE)
     a.post("ours")
     row = a.disk.get(BlockRecord, log, 1)
-    ahead = write_block(log, 2, row.id[:20], 1, b"not ours", time=0, secret=a.keys.device_secret, sealer=sealer)
-    b.disk.rows[BlockRecord, (log, 2)] = BlockRecord(
-        log, 2, ahead.id, ahead.content, ahead.signature, b"not ours", 0, 1, 0.0
-    )
-    for _ in range(3):
-        say(b, block_of(b, log, 2), a)
+    before = row.id[:20]
+    for seq in (2, 3, 3):
+        ahead = write_block(log, seq, before, 1, b"not ours", time=0, secret=a.keys.device_secret, sealer=sealer)
+        b.disk.rows[BlockRecord, (log, seq)] = BlockRecord(
+            log, seq, ahead.id, ahead.content, ahead.signature, b"not ours", 0, 1, 0.0
+        )
+        before = ahead.ref
+        say(b, block_of(b, log, seq), a)
         world.run(1)
     assert a.warnings() == ["second_copy"]
     assert a.disk.get(FactRecord, RENEW_FACT).value
-    before = a.keys.incarnation
+    incarnation = a.keys.incarnation
     a.off()
     a.boot()
-    assert a.keys.incarnation != before
+    assert a.keys.incarnation != incarnation
     assert a.disk.get(FactRecord, RENEW_FACT) is None
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from meshnode.core.chain.block import Block
 from meshnode.core.chain.fork import Adoption
-from meshnode.core.chain.kinds import ADOPTION, POST
+from meshnode.core.chain.kinds import ADOPTION, CERTIFICATE, POST
 from meshnode.core.chat import chains as chains_module
 from meshnode.core.chat import chat, outgoing, sessions, states
 from meshnode.core.chat.adoptions import Adoptions
@@ -344,6 +344,16 @@ def test_a_header_that_comes_while_its_page_is_read_leaves_the_post_to_the_page(
     b.step(lambda: b.chat.block_arrived(post._replace(body=None)))
     valley.run(1.0)
     assert [message.text for message in b.filed()] == ["here"]
+
+
+def test_a_header_of_a_person_log_says_nothing_of_the_person() -> None:
+    valley = Valley()
+    a, b = valley.box("a"), valley.box("b")
+    own = OwnLogs(b.ctx).write(PERSON_CHANNEL, CERTIFICATE, b.keys.certificate)
+    a.step(lambda: a.chat.block_arrived(own._replace(body=None)))
+    assert a.rings.persona_of(b.keys.device) is None
+    a.step(lambda: a.chat.block_arrived(own))
+    assert a.rings.persona_of(b.keys.device) == b.keys.persona
 
 
 def test_of_a_log_that_goes_while_its_page_is_read_nothing_stays_to_be_read() -> None:

@@ -156,6 +156,17 @@ def test_a_left_channel_goes_on_where_it_stopped_and_the_rest_is_read_since_the_
     assert [post.seq for post in filed] == [65, 66, 67, 68, 69, 70]
 
 
+def test_what_was_left_unread_from_the_first_block_on_is_asked_for_once() -> None:
+    node, blocks = Reader(), written("a", 4)
+    histories, log = Histories(node.ctx), blocks[0].log
+    histories.begin(VALLEY, {log: 3}, 0.0)
+    histories.leave(VALLEY)
+    asked(node)
+    histories.begin(VALLEY, {log: 4}, since=6.0)
+    (question,) = asked(node)
+    assert question.blocks == ((log, 1, 3), (log, 4, 1))
+
+
 def test_a_channel_left_right_after_a_start_is_not_taken_up() -> None:
     node, blocks = Reader(), written("a", 3)
     histories = Histories(node.ctx)

@@ -318,6 +318,29 @@ def test_answers_in_a_session_are_paid_for() -> None:
     assert said_to(node, peer, world.now, *(Elements(nonce, (handle,) * 2000),) * 5) < 2 * 2000 * 56
 
 
+def test_what_an_asker_gets_by_session_alone_is_paid_there() -> None:
+    world, node, peer = in_session(12)
+    node.ctx.now = world.now
+    assert peer.link(world.now) is None
+    assert node.neighbours.pays(peer, SESSION_BURST * 2)
+    assert not node.neighbours.pays(peer, 1)
+    node.ctx.now += node.neighbours.may_have_in_s(peer)
+    assert node.neighbours.pays(peer, 1)
+
+
+def test_what_an_asker_gets_on_its_link_is_paid_there() -> None:
+    world = village(13, "ab")
+    world.join("a", "b")
+    world.start()
+    world.run(10)
+    node, peer = node_of(world, "a"), far(world, "a", "b")
+    node.ctx.now = world.now
+    assert node.neighbours.pays(peer, 1)
+    node.neighbours.buckets.bound(peer.id, True, node.ctx.links[LINK], world.now).fine(10**9, world.now)
+    assert not node.neighbours.pays(peer, 1)
+    assert not node.neighbours.may_have_in_s(peer), "its sessions have a budget of their own"
+
+
 def test_logs_that_nobody_has_are_wanted_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "MAX_WANTED", 10)
     world, node, peer = in_session(11)

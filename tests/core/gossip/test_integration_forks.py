@@ -13,10 +13,12 @@ from meshnode.core.chain.kinds import ADOPTION, CERTIFICATE, POST, REVOCATION
 from meshnode.core.identity.adoption import adopt_branch
 from meshnode.core.identity.certificate import issue_certificate, revoke_device
 from meshnode.core.ids import PERSON_CHANNEL, BlockId, ChannelId, DeviceKey, LogId, log_id
-from meshnode.core.notices import ForkFound
+from meshnode.core.inputs import AdoptBranches
+from meshnode.core.notices import BranchAdopted, ForkFound
 from meshnode.core.records import ForkProofRecord, LogRecord
 from meshnode.core.wire.codec import encode_frame
 from meshnode.core.wire.frames import BlockFrame
+from meshnode.errors import UsageError
 from support.trial_world import SQUARE, Box, TrialWorld
 
 IDLE_BYTES = 300
@@ -237,3 +239,40 @@ def test_statements_about_unknown_people_wait_within_bounds() -> None:
     brings(a, [*speaker.blocks[-1:], *certificate.blocks])
     assert len(a.node.chat.adoptions._waiting) == 63
     assert split.log not in a.node.gossip.logs.book, "of a stranger, and not held"
+
+
+@pytest.mark.parametrize("root_here", [True, False])
+def test_a_person_adopts_what_their_device_holds_and_everybody_follows(root_here: bool) -> None:
+    """With the root key by its signature, which counts for every device; without it by the block of this device."""
+    world = TrialWorld(8)
+    owner, other = world.add("o"), world.add("x")
+    world.join("o", "x")
+    log, one, _ = a_split_known_to(owner, last=other)
+    brings(owner, person_log(owner, SPLIT).blocks)
+    world.run(60)
+    if not root_here:
+        owner.node.ctx.keys = replace(owner.keys, persona_secret=b"")
+    owner.feed(AdoptBranches(DeviceKey(log[:32])))
+    assert world.run(300, until=lambda: other.node.gossip.logs.book.logs[log].head == len(one))
+    assert agreed(owner, other)
+    for box in (owner, other):
+        (told,) = box.told(BranchAdopted)
+        assert (told.log, told.split, told.seq, told.block) == (log, 4, len(one), one[-1].id)
+        assert told.persona == owner.keys.persona
+        assert box.node.gossip.logs.book.logs[log].id_at(4) == one[3].id
+
+
+def test_a_branch_is_adopted_by_its_owner_alone_where_it_may_and_where_there_is_one() -> None:
+    world = TrialWorld(9)
+    owner, stranger = world.add("o"), world.add("s")
+    log, _, _ = a_split_known_to(owner)
+    brings(owner, person_log(owner, SPLIT).blocks)
+    with pytest.raises(UsageError, match="no device of your persona"):
+        owner.feed(AdoptBranches(DeviceKey(stranger.keys.device)))
+    with pytest.raises(UsageError, match="no history of this device split"):
+        owner.feed(AdoptBranches(DeviceKey(owner.keys.device)))
+    owner.node.ctx.keys = replace(owner.keys, persona_secret=b"")
+    with pytest.raises(UsageError, match="root key of your persona is not on this device"):
+        owner.feed(AdoptBranches(DeviceKey(owner.keys.device)))
+    assert frozen(owner, log) == (3, 4)
+    assert not owner.told(BranchAdopted)

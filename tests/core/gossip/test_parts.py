@@ -16,6 +16,7 @@ from meshnode.core.chain.ranges import build_run
 from meshnode.core.chain.reconcile import LISTED, Range
 from meshnode.core.effects import Dial, Effect, Hangup, Persist, ReadStored, Send, SendRecord
 from meshnode.core.gossip import admission as admission_module
+from meshnode.core.gossip import beacon as beacon_module
 from meshnode.core.gossip import bodies as bodies_module
 from meshnode.core.gossip import peer as peer_module
 from meshnode.core.gossip import repair as repair_module
@@ -123,6 +124,15 @@ def blocks_of(name: str, count: int, text: str = "post") -> list[Block]:
     return blocks
 
 
+def written_as(name: str, *, cls: int) -> Block:
+    """The first post of a new writer, in a class."""
+    node = GossipNode(name)
+    return write_block(
+        node.log(), 1, bytes(20), POST, b"words", time=0, cls=cls,
+        secret=node.keys.device_secret, sealer=node.ctx.sealer,
+    )  # fmt: skip
+
+
 def clone_of(blocks: list[Block], name: str, at: int) -> Block:
     """Another block at a seq where `blocks` has one already."""
     node = GossipNode(name)
@@ -188,8 +198,6 @@ def test_links_that_go_are_forgotten() -> None:
 
 
 def test_what_is_remembered_of_ids_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from meshnode.core.gossip import beacon as beacon_module
-
     monkeypatch.setattr(beacon_module, "REMEMBERED", 2)
     world = pair()
     beacons = node_of(world, "a").gossip.beacons
@@ -200,6 +208,23 @@ def test_what_is_remembered_of_ids_is_bounded(monkeypatch: pytest.MonkeyPatch) -
         beacons._unknown(LINK, name)
         beacons._lost(Neighbour(name, node_of(world, "b").node, presences=presences))
     assert len(beacons._new_ids) == len(beacons._gone) == 2
+
+
+def test_what_is_remembered_of_greetings_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beacon_module, "REMEMBERED", 2)
+    world = village(44, "abcd")
+    world.clique(*"abcd")
+    world.start()
+    world.run(20)
+    node = node_of(world, "a")
+    node.ctx.now = world.now
+    for name in "bcd":
+        neighbour = far(world, "a", name)
+        node.neighbours.lose(neighbour, LINK)
+        monkeypatch.setattr(node.neighbours, "unbound", lambda link, since: 0)
+        node.gossip.beacons._greeted.pop(neighbour.id, None)
+        assert node.gossip.beacons._greet(LINK, neighbour.id)
+    assert list(node.gossip.beacons._greeted) == [far(world, "a", name).id for name in "cd"]
 
 
 # flood
@@ -247,6 +272,19 @@ def test_copies_of_the_unbound_and_unicast_ones_silence_nobody() -> None:
     assert waits(world, "a", block)
     hear(world, "a", "c", frame_of(block), pairwise=False)
     assert not waits(world, "a", block)
+
+
+def test_an_emergency_is_left_to_others_once_two_have_told_it_to_all() -> None:
+    world = village(2, "abcde")
+    world.clique(*"abcde")
+    world.start()
+    world.run(20)
+    urgent = written_as("w", cls=1)
+    hear(world, "a", "b", frame_of(urgent), pairwise=False)
+    hear(world, "a", "c", frame_of(urgent))
+    assert waits(world, "a", urgent), "one copy to all and one to us are not enough"
+    hear(world, "a", "d", frame_of(urgent), pairwise=False)
+    assert not waits(world, "a", urgent)
 
 
 def test_an_uncovered_neighbour_keeps_us_from_being_silenced() -> None:
@@ -605,6 +643,9 @@ def test_memory_of_peers_and_refs_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     repair = node_of(world, "a").gossip.repair
     assert len(repair.peers) == 1
     logs = [LogId(bytes([index]) * 52) for index in range(2)]
+    for log in logs:
+        repair.new_items(Heard(NeighbourId(b"nobody"), None, False, LINK, "x", True, ()), log, 1)
+    assert list(repair._flowing) == logs[1:]
     repair._asked_refs = dict.fromkeys(map(log_handle, logs), 0.0)
     hear(world, "a", "b", Refs((*logs, LogId(b"x" * 52))))
     assert list(repair._refs.values()) == logs[1:], "what was not asked for is not kept, nor more than fits"
@@ -1177,6 +1218,18 @@ def test_a_difference_that_stands_already_is_looked_at_when_it_was_to_be() -> No
     world.run(1)
     record(world, "a", SessionBeacon(b"another?", bytes(4)))
     assert sync.differs_at == due is not None
+
+
+def test_a_difference_that_was_settled_vouches_for_nothing() -> None:
+    """Both said that they want nothing of each other; their heads differ all the same."""
+    world = session(45, posts=2)
+    world.run(5)
+    node, (sync,) = node_of(world, "a"), node_of(world, "a").gossip.sessions._open.values()
+    node.gossip.repair.peer(sync.neighbour).resolve(b"another!", node.gossip.logs.digest())
+    node.covered.clear()
+    record(world, "a", SessionBeacon(b"another!", bytes(4)))
+    assert sync.differs_at is None
+    assert not node.covered
 
 
 def test_bodies_that_nobody_missed_change_nothing() -> None:
