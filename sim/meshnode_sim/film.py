@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meshnode.air.channel import Delivery
+from meshnode_sim.meetings import Meetings
 from meshnode_sim.world import World
 
 MOMENTS: Final = 200  # as many as a slider on a screen can tell apart
@@ -30,11 +31,15 @@ class Film:
     def heard(self, deliveries: list[Delivery]) -> None:
         """Frames that arrived."""
         for delivery in deliveries:
-            link = self.octets.setdefault((delivery.src, delivery.node), {})
-            at = min(MOMENTS - 1, delivery.at_ns * MOMENTS // self.end_ns)
-            link[at] = link.get(at, 0) + len(delivery.frame)
+            self.carried(delivery.src, delivery.node, delivery.at_ns, len(delivery.frame))
 
-    def moment(self, world: World, places: Callable[[], Places] | None) -> None:
+    def carried(self, src: int, dst: int, at_ns: int, octets: int) -> None:
+        """Something that one link carried."""
+        link = self.octets.setdefault((src, dst), {})
+        moment = min(MOMENTS - 1, at_ns * MOMENTS // self.end_ns)
+        link[moment] = link.get(moment, 0) + octets
+
+    def moment(self, world: World | Meetings, places: Callable[[], Places] | None) -> None:
         """The end of a moment."""
         if places is not None:
             self.places.append(places())

@@ -39,7 +39,7 @@ class Ground:
 
 def graph(scenario: Scenario, folder: Path) -> Ground:
     """Links, through the model that lab and demo use."""
-    contacts = _contacts(scenario, folder)
+    contacts = contacts_of_trace(scenario, folder)
     topology = _with_contacts(scenario, contacts)
     radio = scenario.radio
     return Ground(
@@ -50,7 +50,8 @@ def graph(scenario: Scenario, folder: Path) -> Ground:
     )
 
 
-def _contacts(scenario: Scenario, folder: Path) -> list[Contact]:
+def contacts_of_trace(scenario: Scenario, folder: Path) -> list[Contact]:
+    """Who meets whom, where the topology is a trace."""
     if scenario.topology.shape != "trace":
         return []
     number = {name: index for index, name in enumerate(scenario.names)}

@@ -18,13 +18,14 @@ from meshnode.core.clock import EPOCH_2026, WallClock
 from meshnode.core.effects import Effect, Forget, Persist
 from meshnode.core.identity.keys import Keys, new_keys, with_new_incarnation
 from meshnode.core.inputs import ClockSet, Input, LinkChanged, Tick
-from meshnode.core.node import RENEW_FACT, Node
+from meshnode.core.node import RENEW_FACT
 from meshnode.core.records import ROLE_OWN, EnvelopeRecord, FactRecord, PrekeyRecord, RatchetRecord, RecordKey
 from meshnode.core.sealing.mesh import MeshKeys
 from meshnode.core.sealing.seeded import SeededEntropy
 from meshnode.core.settings import LinkSettings, Settings
 from meshnode.errors import UsageError
 from meshnode_sim.agenda import SECOND_NS, WAKE, WORK, Agenda
+from meshnode_sim.agents.contract import CORE, Agent, Maker
 from meshnode_sim.memory import Memory, Pool
 from meshnode_sim.sealing import ChargingSealer, Costs, Memo
 
@@ -67,6 +68,7 @@ class Host:
         pool: Pool,
         memo: Memo | None,
         costs: Costs,
+        make: Maker = CORE,
     ) -> None:
         self.index = index
         self.settings = settings
@@ -76,8 +78,9 @@ class Host:
         self.steps = 0
         self.busy_ns = 0  # what the processor worked in all
         self.skew_s = 0.0  # by how much its clock is ahead of the true date
-        self.node: Node
+        self.node: Agent
         self.memory = Memory(pool)
+        self._make = make
         self._mesh = mesh
         self._seed = seed
         self._agenda = agenda
@@ -104,7 +107,9 @@ class Host:
         self._renew_if_due(SeededEntropy(f"{seed}/renewal"))
         epoch = self.memory.raise_epoch()
         self._began_ns = self._agenda.now_ns - ceil(self.memory.now * SECOND_NS)
-        self.node = Node(self.keys, self._mesh, self.settings, self._sealer, entropy, self.memory.snapshot(), epoch)
+        self.node = self._make(
+            self.keys, self._mesh, self.settings, self._sealer, entropy, self.memory.snapshot(), epoch
+        )
         self.on = True
         self._free_ns, self._wake_ns = self._agenda.now_ns, None
         for given in (ClockSet(self.date()), *first, LinkChanged(LINK, self.link)):
@@ -190,7 +195,7 @@ class Host:
             node = self.node
             self._agenda.at(at_ns, WAKE, self.index, lambda: self._wake(node, at_ns))
 
-    def _wake(self, node: Node, at_ns: int) -> None:
+    def _wake(self, node: Agent, at_ns: int) -> None:
         if not self.on or self.node is not node or self._wake_ns != at_ns:
             return
         self._wake_ns = None

@@ -8,14 +8,17 @@ from typing import Any
 from meshnode.air.counters import Counters, Tally
 from meshnode_sim.agenda import SECOND_NS
 from meshnode_sim.figures import air
+from meshnode_sim.host import Host
+from meshnode_sim.meetings import Meetings, Station
 from meshnode_sim.probe import Written
 from meshnode_sim.world import World
 
 
-def report(world: World, wall_s: float, memory_peak_mb: float) -> dict[str, Any]:
+def report(world: World | Meetings, wall_s: float, memory_peak_mb: float) -> dict[str, Any]:
     """Everything about a run that ended. Only `wall_s`, `speed` and `memory_peak_mb` differ from machine to machine."""
     span_ns = max(world.agenda.now_ns, 1)
-    counters = [world.medium.counters(host.index) for host in world.hosts]
+    hosts: Sequence[Host | Station] = world.hosts
+    counters = [world.medium.counters(host.index) for host in hosts]
     written = list(world.probe.written.values())
     direct = [one for one in written if not one.post]
     posts = [one for one in written if one.post]
@@ -53,7 +56,7 @@ def report(world: World, wall_s: float, memory_peak_mb: float) -> dict[str, Any]
                 "rows": host.memory.count(),
                 "boots": host.boots,
             }
-            for host, one, share in zip(world.hosts, counters, utilisation, strict=True)
+            for host, one, share in zip(hosts, counters, utilisation, strict=True)
         ],
     }
 

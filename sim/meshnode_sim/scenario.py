@@ -18,6 +18,7 @@ from meshnode.air import topology as shapes
 from meshnode.air.airtime import PlainRate, Rate, S1gRate
 from meshnode.air.draws import chance
 from meshnode.air.topology import Link, Schedule, Topology
+from meshnode.core.settings import Settings
 from meshnode.errors import ConfigError, UsageError
 from meshnode_sim.tables import (
     ExpectTable,
@@ -70,9 +71,12 @@ class TopologyTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RadioTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """A rate in bit/s, or a mode of 802.11ah. At level `radio` the air follows from places, at `graph` from links."""
+    """A rate in bit/s, or a mode of 802.11ah. At level `radio` the air follows from places, at `graph` from links.
 
-    level: Literal["graph", "radio"] = "graph"
+    Level `contacts` has no air: messages take their size over `rate_bps` between who meets (for agents alone).
+    """
+
+    level: Literal["graph", "radio", "contacts"] = "graph"
     rate_control: Literal["best", "fixed"] = "best"  # level radio: by signal, or always `mcs`
     aggregate: bool = True  # level radio
     rate_bps: Annotated[int, Meta(gt=0)] | None = None
@@ -103,7 +107,11 @@ class NodeTable(Struct, frozen=True, forbid_unknown_fields=True):
     overlay: Overlay | None = None
     program: tuple[str, ...] | None = None  # instead of meshnode; {name}, {address}, {home} are filled in
     start_s: Seconds | None = None
+    agent: str | None = None  # virtual time: core, epidemic, direct, spray, or module:Class
     options: tuple[str, ...] | None = None  # more words for `meshnode run`
+    copies: Annotated[int, Meta(ge=1, le=64)] | None = None  # of each message that is spread by copies
+    lifetime_s: Annotated[int, Meta(ge=1)] | None = None  # of messages
+    buffer_octets: Annotated[int, Meta(ge=1)] | None = None  # agents: what they keep; the longest held goes first
 
 
 class ActionTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -183,7 +191,22 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
             overlay=own.overlay or common.overlay or "none",
             program=own.program if own.program is not None else common.program,
             start_s=own.start_s if own.start_s is not None else common.start_s,
+            agent=own.agent or common.agent,
+            copies=own.copies or common.copies,
+            lifetime_s=own.lifetime_s or common.lifetime_s,
+            buffer_octets=own.buffer_octets or common.buffer_octets,
             options=own.options if own.options is not None else common.options,
+        )
+
+    def settings_of(self, name: str, *, open_mesh: bool) -> Settings:
+        """What the core, or an agent, of one node is told."""
+        run, usual = self.run_of(name), Settings()
+        return Settings(
+            name=name,
+            open_mesh=open_mesh,
+            store_limit=run.buffer_octets or usual.store_limit,
+            copies=run.copies or usual.copies,
+            lifetime_s=run.lifetime_s or usual.lifetime_s,
         )
 
     def world(self) -> Topology:
@@ -264,11 +287,15 @@ def _check_radio(radio: RadioTable) -> None:
 def _check_level(scenario: Scenario) -> None:
     """Places belong to level `radio`, links to level `graph`."""
     shape, level = scenario.topology.shape, scenario.radio.level
-    if level == "graph" and shape in ("grid", "scatter", "places"):
+    if level == "contacts" and shape != "trace":
+        raise UsageError('level "contacts" needs who meets whom when: a topology of shape "trace"')
+    if level == "contacts" and any(scenario.run_of(name).agent in (None, "core") for name in scenario.names):
+        raise UsageError('level "contacts" has no radio for the core: give [nodes] an `agent`, such as "epidemic"')
+    if level != "radio" and shape in ("grid", "scatter", "places"):
         raise UsageError(f'shape "{shape}" says where nodes are: it needs `level = "radio"` under [radio]')
-    if level == "graph" and (scenario.routes or scenario.walks):
+    if level != "radio" and (scenario.routes or scenario.walks):
         raise UsageError('nodes that move need `level = "radio"` under [radio]')
-    if level == "graph":
+    if level != "radio":
         return
     if shape not in ("line", "grid", "scatter", "places") or scenario.topology.links:
         raise UsageError('level "radio" needs places: a topology of shape "line", "grid", "scatter" or "places"')

@@ -11,10 +11,12 @@ from typing import Any
 
 from meshnode.errors import UsageError
 from meshnode_sim.agenda import FAULT, SECOND_NS, nanoseconds
+from meshnode_sim.agents.contract import Maker, maker
 from meshnode_sim.expectations import Check, checks
 from meshnode_sim.faults import Faults
 from meshnode_sim.film import MOMENTS, Film
-from meshnode_sim.ground import Ground, graph
+from meshnode_sim.ground import Ground, contacts_of_trace, graph
+from meshnode_sim.meetings import Meetings
 from meshnode_sim.overheard import Overheard
 from meshnode_sim.report import report
 from meshnode_sim.scenario import ActionTable, Scenario
@@ -30,7 +32,7 @@ Progress = Callable[[float, float], None]  # share done, simulated seconds so fa
 class Outcome:
     """The world as it is at the end, its report, what was expected of it, and the film where one was wanted."""
 
-    world: World
+    world: World | Meetings
     report: dict[str, Any]
     checks: tuple[Check, ...]
     film: Film | None = None
@@ -53,12 +55,17 @@ def simulate(
     began = time.monotonic()
     end_ns = until(scenario, until_ns)
     film = Film(end_ns) if filmed else None
-    ground = _ground(scenario, folder)
-    world = build(scenario, end_ns, folder, ground, film)
+    world: World | Meetings
+    places = None
+    if scenario.radio.level == "contacts":
+        world = meetings(scenario, end_ns, folder, film)
+    else:
+        ground = _ground(scenario, folder)
+        world, places = build(scenario, end_ns, folder, ground, film), ground.places
     for moment in range(1, MOMENTS + 1):
         world.run(end_ns * moment // MOMENTS)
         if film is not None:
-            film.moment(world, ground.places)
+            film.moment(world, places)
         if progress is not None:
             progress(moment / MOMENTS, world.agenda.now_ns / SECOND_NS)
     found = report(world, time.monotonic() - began, _memory_peak_mb())
@@ -79,6 +86,7 @@ def build(
         contacts=contacts_of(scenario, words),
         costs=_costs(scenario.processor),
         memo=scenario.processor.crypto == "shared",
+        makers=_makers(scenario, folder),
     )
     if film is not None:
         world.probe.moves = []
@@ -89,6 +97,26 @@ def build(
     for action in scenario.actions:
         _plan_action(world, action)
     return world
+
+
+def meetings(scenario: Scenario, end_ns: int, folder: Path, film: Film | None = None) -> Meetings:
+    """The world of level `contacts` before its first moment."""
+    _check(scenario)
+    if scenario.faults or any(action.do not in ("send", "post") for action in scenario.actions):
+        raise UsageError('level "contacts" has neither faults nor actions but `send` and `post`')
+    count = range(len(scenario.names))
+    words = plan(scenario, end_ns, lambda node: [other for other in count if other != node], folder)
+    on_transfer = None if film is None else film.carried
+    world = Meetings(scenario, contacts_of_trace(scenario, folder), words, _makers(scenario, folder), on_transfer)
+    if film is not None:
+        world.probe.moves = []
+    return world
+
+
+def _makers(scenario: Scenario, folder: Path) -> dict[str, Maker]:
+    """What runs on each node that does not run the core."""
+    wanted = {name: agent for name in scenario.names if (agent := scenario.run_of(name).agent)}
+    return {name: maker(agent, folder) for name, agent in wanted.items()}
 
 
 def _ground(scenario: Scenario, folder: Path) -> Ground:

@@ -33,6 +33,7 @@ class Word:
     text: str
     cls: int = 2
     channel: str = "square"
+    octets: int = 0  # what it stands for at level `contacts`; 0: as long as its text
 
 
 def plan(scenario: Scenario, until_ns: int, nearest: Nearest, folder: Path) -> list[Word]:
@@ -102,7 +103,7 @@ def _replayed(table: TrafficTable, number: dict[str, int], path: Path) -> Iterat
         if not size.isdigit():
             raise ConfigError(f"{path}:{line}: {size} is no size in octets")
         text = f"{name} ".ljust(min(int(size), 4096), ".")
-        yield Word(nanoseconds(at_s), ends[0], ends[1], text, table.class_)
+        yield Word(nanoseconds(at_s), ends[0], ends[1], text, table.class_, octets=int(size))
 
 
 def _text(octets: int, writer: int, turn: int) -> str:

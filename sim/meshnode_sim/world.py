@@ -7,8 +7,9 @@ a fault added to a scenario moves no other draw. Nothing here knows trio or the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 from zlib import crc32
 
@@ -33,9 +34,10 @@ from meshnode.core.node import RENEW_FACT
 from meshnode.core.notices import Warned
 from meshnode.core.records import FactRecord, MessageRecord, Record
 from meshnode.core.sealing.mesh import MeshKeys, closed_mesh, open_mesh
-from meshnode.core.settings import LinkSettings, Settings
+from meshnode.core.settings import LinkSettings
 from meshnode.errors import UsageError
 from meshnode_sim.agenda import AIR, FAULT, PEOPLE, SECOND_NS, Agenda
+from meshnode_sim.agents.contract import CORE, Maker
 from meshnode_sim.host import LINK, NOBODY, Host
 from meshnode_sim.medium import Medium
 from meshnode_sim.memory import Pool
@@ -66,6 +68,7 @@ class World:
         contacts: Iterable[tuple[int, int]],
         costs: Costs | None = None,
         memo: bool = True,
+        makers: Mapping[str, Maker] = MappingProxyType({}),
     ) -> None:
         self.scenario = scenario
         self.medium = medium
@@ -78,6 +81,7 @@ class World:
         self._blocked: set[tuple[int, int]] = set()  # pairs with a wall between them
         self._pool, self._memo = Pool(), Memo() if memo else None
         self._costs = costs or Costs()
+        self._makers = makers  # by name of a node; the core for all others
         mesh = _mesh(scenario)
         self.hosts = [self._host(index, name, mesh, links[index]) for index, name in enumerate(scenario.names)]
         self.probe = Probe({host.keys.persona: host.index for host in self.hosts})
@@ -284,7 +288,7 @@ class World:
     def _host(self, index: int, name: str, mesh: MeshKeys, link: LinkSettings) -> Host:
         return Host(
             index,
-            Settings(name=name, open_mesh=mesh.open),
+            self.scenario.settings_of(name, open_mesh=mesh.open),
             mesh,
             link,
             f"{self.scenario.seed}/{name}",
@@ -293,6 +297,7 @@ class World:
             pool=self._pool,
             memo=self._memo,
             costs=self._costs,
+            make=self._makers.get(name, CORE),
         )
 
     def _first_boot(self, host: Host) -> None:

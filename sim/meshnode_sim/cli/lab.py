@@ -43,6 +43,8 @@ def _with_links(scenario: Scenario) -> Scenario:
     """The lab's radio knows links; what has none is refused."""
     if scenario.topology.shape == "trace":
         raise UsageError("a contact trace is played in virtual time: use `meshnode-sim run`")
+    if any(scenario.run_of(name).agent not in (None, "core") for name in scenario.names):
+        raise UsageError("an `agent` is played in virtual time: use `meshnode-sim run`")
     if scenario.radio.level == "radio":
         raise UsageError('level "radio" is played in virtual time: use `meshnode-sim run`')
     return scenario
