@@ -36,7 +36,7 @@ def inbox(
 def message_line(message: replies.MessageInfo | notices.MessageNotice) -> str:
     """One message on a line: when, who, where to, its state, the words, the beginning of its id."""
     target = f"#{message.channel}" if message.channel is not UNSET else str(message.to)
-    moment = say.when(message.received_at or message.sent_at)
+    moment = ("about " if message.about else "") + say.when(message.received_at or message.sent_at)
     text = say.plain(message.text, lines=True).replace("\n", "\n    ")
     state = message.state.replace("_", " ")
     return f"{moment}  {say.plain(message.sender)} -> {say.plain(target)}  [{state}]  {text}  ({message.id[:8]})"

@@ -10,6 +10,8 @@ from meshnode.cli.neighbours import table
 from meshnode.cli.options import COMMON, Common
 from meshnode.control import replies, requests
 
+WHOLE_S = 600.0  # a clock that may be off by more is not worth tenths of a second
+
 
 def status(*, common: Common = COMMON) -> None:
     """Show the state of the node on one screen.
@@ -90,7 +92,11 @@ def _counts(counts: replies.CountsInfo) -> str:
 def _clock(clock: replies.ClockInfo) -> str:
     if clock.uncertainty_s is None:
         return "date not known; messages go without one"
-    return f"{clock.source}, within {clock.uncertainty_s:.1f} s"
+    off = clock.uncertainty_s
+    within = f"{off:.1f} s" if off < WHOLE_S else say.ago(off)
+    ahead = clock.offset_s or 0.0
+    wrong = f"; the system's clock is {ahead:+.0f} s from it" if abs(ahead) > off + 1 else ""
+    return f"{clock.source}, within {within}{wrong}"
 
 
 def _airtime(airtime: dict[str, float]) -> Iterator[str]:

@@ -44,6 +44,7 @@ class MessageNotice(_Notice, frozen=True, tag="message"):
     received_at: str | None
     state: State
     hops: int | None
+    about: bool = False
     to: str | UnsetType = UNSET
     channel: str | UnsetType = UNSET
 

@@ -157,7 +157,10 @@ class StoreInfo(Reply, frozen=True):
 
 
 class ClockInfo(Reply, frozen=True):
-    """What is known about the date; both numbers are absent (null) while nothing is."""
+    """What is known about the date; both numbers are absent (null) while nothing is.
+
+    `offset_s`: how far the system's clock is ahead of it. `source`: "ntp", "gps", "system", "neighbours" or "unknown".
+    """
 
     offset_s: float | None
     uncertainty_s: float | None
@@ -259,7 +262,10 @@ class FileInfo(Reply, frozen=True):
 
 
 class MessageInfo(Reply, frozen=True):
-    """One message. Direct ones have `to`, posts have `channel`; `hops` is null where it is not known."""
+    """One message. Direct ones have `to`, posts have `channel`; `hops` is null where it is not known.
+
+    `about`: the dates are not sure to five minutes; say "about".
+    """
 
     id: str
     cursor: str
@@ -270,6 +276,7 @@ class MessageInfo(Reply, frozen=True):
     received_at: str | None
     state: State
     hops: int | None
+    about: bool = False
     to: str | UnsetType = UNSET
     channel: str | UnsetType = UNSET
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from meshnode.core.clock import UNKNOWN_CLOCK, Instant, WallClock
+from meshnode.core.clock import UNKNOWN_CLOCK, Instant, WallClock, better
 from meshnode.core.effects import Effect, Forget, Notify, Persist
 from meshnode.core.identity.keys import Keys
 from meshnode.core.notices import Notice, Warned
@@ -26,7 +26,8 @@ class Context:
         self.sealer = sealer
         self.entropy = entropy
         self.now: Instant = 0.0
-        self.clock: WallClock = UNKNOWN_CLOCK
+        self.clock: WallClock = UNKNOWN_CLOCK  # our own: all that keys, certificates and expiry go by
+        self.mesh_clock: WallClock = UNKNOWN_CLOCK  # what the neighbours agree on
         self.links: dict[str, LinkSettings] = {}
         self.store_refusing = False
         self.out: list[Effect] = []
@@ -37,6 +38,11 @@ class Context:
         """A timer of the neighbours, of forwarding or chat was set; what moves back or ends is found out in time."""
         if at < self.due_at:
             self.due_at = at
+
+    @property
+    def date(self) -> WallClock:
+        """The best there is, for what people read and write: nothing is kept, dropped or trusted by it."""
+        return better(self.clock, self.mesh_clock, self.now)
 
     def emit(self, effect: Effect) -> None:
         """Ask the host for something."""

@@ -51,6 +51,7 @@ from meshnode.core.inputs import (
     StoreState,
     Tick,
 )
+from meshnode.core.neighbours.meshtime import MeshTime
 from meshnode.core.neighbours.neighbour import FOREVER, Heard, Neighbour
 from meshnode.core.neighbours.table import Neighbours
 from meshnode.core.notices import Waiting
@@ -86,6 +87,7 @@ class Node:
         self.rings = Rings(keys)
         self.outbox = Outbox(self.ctx)
         self.neighbours = Neighbours(self.ctx, self.outbox, boot_epoch)
+        self.meshtime = MeshTime(self.ctx, self.neighbours)
         self.gossip = Gossip(self.ctx, self.neighbours, self.outbox, self.rings)
         self.forwarding = Forwarding(self.ctx, self.neighbours, self.outbox)
         self.chat = Chat(self.ctx, self.forwarding, self.rings, settings.name)
@@ -172,6 +174,7 @@ class Node:
             envelope_digest=self.forwarding.envelope_digest,
             carrying=self.forwarding.carrying,
         )
+        self.gossip.beacons.dateless = self.meshtime.dateless
         self.gossip.forks.on_own = self._second_copy
         self.gossip.logs.on_evicted = self.chat.log_gone
         self.chat.publish = self.gossip.publish
@@ -187,6 +190,7 @@ class Node:
         self.outbox.laws.restore(snapshot)
         self.rings.restore(snapshot)
         self.neighbours.restore(snapshot)
+        self.meshtime.restore(snapshot)
         self.gossip.restore(snapshot)
         self.forwarding.restore(snapshot)
         self.chat.restore(snapshot)
@@ -220,6 +224,7 @@ class Node:
                 self.gossip.bodies_dropped(given)
             case ClockSet(clock):
                 self.ctx.clock = clock
+                self.meshtime.clock_set()
                 self.forwarding.clock_changed()
             case BeginExport():
                 self._begin_export(given)
@@ -230,6 +235,7 @@ class Node:
         if heard is None:
             return
         self.gossip.heard(heard)
+        self.meshtime.heard(heard)
         for frame in heard.frames:
             self.forwarding.frame_arrived(frame, heard)
             if isinstance(frame, Beacon | SessionBeacon) and heard.bound and heard.neighbour is not None:

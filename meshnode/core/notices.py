@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from meshnode.core.clock import WallClock
 from meshnode.core.ids import BlockId, LogId, MessageId, NodeKey, PersonaKey
 from meshnode.core.records import MessageRecord
 
@@ -112,6 +113,13 @@ class SessionMet:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class DateTaken:
+    """The neighbours agree on a date; it counts where the host has none that is sure."""
+
+    clock: WallClock
+
+
 Notice = (
     MessageFiled
     | StateChanged
@@ -123,4 +131,5 @@ Notice = (
     | ContactChanged
     | ProbeHop
     | SessionMet
+    | DateTaken
 )

@@ -209,6 +209,7 @@ class MessageRecord(Keyed):
 
     `peer` is the other persona of a direct message, or the writer of a post; `channel` is empty for direct messages.
     `cursor` grows with arrival. `missing` counts messages of this writer known to be lost or late before this one.
+    `about`: the dates are not sure to five minutes.
     """
 
     KEY: ClassVar = ("id",)
@@ -227,6 +228,7 @@ class MessageRecord(Keyed):
     hops: int
     missing: int
     request: bytes
+    about: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from meshnode import config as options
 from meshnode.config import Config
-from meshnode.control.replies import CheckInfo, StatusReply
+from meshnode.control.replies import CheckInfo, ClockInfo, StatusReply
+from meshnode.core.clock import ABOUT_S
 from meshnode.daemon.checks_radio import check_neighbours, check_radio
 from meshnode.daemon.health import ADVICE, UNKNOWN
 from meshnode.daemon.home import CONFIG, STORE, open_home
@@ -27,6 +28,7 @@ CHECKED = ("other-mesh", "own_id_heard", "second_copy")  # warnings that have a 
 SYS = Path("/sys")
 WORN = 80  # per cent of an eMMC's life
 NOISE = 10  # datagrams that do not open, before they mean something
+SET_CLOCK = "a clock with a battery, a GPS receiver (clock.gpsd), or an NTP client"
 SCARCE = 100_000_000  # bytes free below which a disk is about to be the problem
 
 
@@ -43,7 +45,7 @@ def check_running(home: Path, config: Config, status: StatusReply) -> list[Check
         check_membership(status),
         check_identity(status),
         _overlay(overlay.backend, overlay.address, overlay.detail),
-        _clock(status.clock.source),
+        check_clock(status.clock),
         check_disk(home),
         *(
             CheckInfo(name=w.code, state="warn", detail=w.text, remedy=ADVICE.get(w.code, UNKNOWN).remedy)
@@ -98,7 +100,8 @@ def _resting(home: Path) -> Iterator[CheckInfo]:
     yield check_interface(config.link.interface, "")
     yield from check_radio(config.link.interface, config)
     yield _program(config)
-    yield _clock(believed(read_system(), 0.0).source)
+    own = believed(read_system(), 0.0)
+    yield check_clock(ClockInfo(0.0, own.uncertainty_s, own.source))
     yield check_disk(home)
     yield CheckInfo(name="node", state="warn", detail="no node is running at this home", remedy="meshnode run")
 
@@ -195,11 +198,19 @@ def _program(config: Config) -> CheckInfo:
                      remedy="install yggdrasil 0.5.12 or newer, or choose --overlay embedded")  # fmt: skip
 
 
-def _clock(source: str) -> CheckInfo:
-    if source == "unknown":
+def check_clock(clock: ClockInfo) -> CheckInfo:
+    """The date: whether there is one, how sure it is, and whether the system has another one."""
+    off = clock.uncertainty_s or 0.0
+    if clock.source == "unknown":
         return CheckInfo(name="clock", state="warn", detail="the date is not known; nothing is lost without one",
-                         remedy="set the clock, or run an NTP client")  # fmt: skip
-    return _ok("clock", f"known from {source}")
+                         remedy=SET_CLOCK)  # fmt: skip
+    if clock.source == "neighbours" and abs(clock.offset_s or 0.0) > off + ABOUT_S:
+        return CheckInfo(name="clock", state="warn", detail="the neighbours agree on another date than the system",
+                         remedy=SET_CLOCK)  # fmt: skip
+    if off > ABOUT_S:
+        return CheckInfo(name="clock", state="warn", detail=f"known from {clock.source}, not sure: it may be off by"
+                         f" {off / 3600:.0f} h; dates are shown as \"about\"", remedy=SET_CLOCK)  # fmt: skip
+    return _ok("clock", f"known from {clock.source}, within {off:.0f} s")
 
 
 def check_disk(home: Path, sys: Path = SYS) -> CheckInfo:

@@ -42,6 +42,10 @@ ADVICE: dict[str, Advice] = {
         " air, more than a portable node has in Europe.",
         "Give the radio a longer beacon interval (1000 TU), and say so in radio.beacon_interval_tu.",
     ),
+    "date_disputed": Advice(
+        "This node has no sure date of its own, and most neighbours now say another one than most said before.",
+        "A GPS receiver, NTP or a clock with a battery settles it: see the page on boards. Only dates are concerned.",
+    ),
     "history_split": Advice(
         "Two blocks of one device stand at the same place of its history: often a backup that was put back, or a card"
         " that was copied.",

@@ -178,9 +178,15 @@ class Host:
         }
 
     def _clock_status(self) -> dict[str, object]:
-        clock = self._wall.clock
-        offset, uncertainty = (0.0, clock.uncertainty_s) if clock.known else (None, None)
-        return {"offset_s": offset, "uncertainty_s": uncertainty, "source": clock.source}
+        clock, now = self._wall.best, self._clock.now()
+        if not clock.known:
+            return {"offset_s": None, "uncertainty_s": None, "source": clock.source}
+        ahead = self._wall.system() - clock.at(now)
+        return {
+            "offset_s": round(ahead, 3),
+            "uncertainty_s": round(clock.uncertainty_at(now), 3),
+            "source": clock.source,
+        }
 
     def warnings(self) -> tuple[HealthWarning, ...]:
         """What was found and still holds."""

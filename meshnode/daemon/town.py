@@ -10,7 +10,7 @@ from meshnode.control import notices as told
 from meshnode.control.feed import Feed
 from meshnode.control.replies import utc_text
 from meshnode.core.inputs import LinkChanged
-from meshnode.core.notices import BranchAdopted, ForkFound, MessageFiled, Notice, Warned
+from meshnode.core.notices import BranchAdopted, DateTaken, ForkFound, MessageFiled, Notice, Warned
 from meshnode.core.settings import Law
 from meshnode.daemon import wording
 from meshnode.daemon.book import Book
@@ -46,6 +46,8 @@ class Town:
 
     def tell(self, notice: Notice) -> None:
         """A notice of the core, or a warning of the daemon."""
+        if isinstance(notice, DateTaken):
+            self._wall.neighbours = notice.clock
         if isinstance(notice, BranchAdopted):
             self._mended(notice)
         warned = wording.warning(notice, self.book)

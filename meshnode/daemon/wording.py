@@ -54,6 +54,7 @@ def message(filed: Filed, book: Book, me: str) -> replies.MessageInfo:
         received_at=moment(record.received_at),
         state=state_of(filed),
         hops=record.hops if record.hops != HOPS_UNKNOWN else None,
+        about=record.about,
         to=UNSET if record.channel else reader,
         channel=book.channel_name(ChannelId(record.channel)) if record.channel else UNSET,
     )
@@ -147,7 +148,7 @@ def notice(given: notices.Notice, at: str, cursor: str, book: Book, me: str) -> 
             return told.ContactNotice(at=at, persona=persona.hex(), what=what, text=text)
         case notices.SessionMet():
             return told.WarningNotice(at=at, code="other-mesh", text=_met(given))
-        case notices.ProbeHop():
+        case notices.ProbeHop() | notices.DateTaken():
             return None
 
 
@@ -164,6 +165,7 @@ def message_notice(info: replies.MessageInfo, at: str, cursor: str) -> told.Mess
         received_at=info.received_at,
         state=info.state,
         hops=info.hops,
+        about=info.about,
         to=info.to,
         channel=info.channel,
     )

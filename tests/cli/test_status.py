@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from meshnode.cli.status import _radio
-from meshnode.control.replies import RadioInfo, RateInfo, S1gChannelInfo, StationInfo
+from meshnode.cli.inbox import message_line
+from meshnode.cli.status import _clock, _radio
+from meshnode.control.replies import ClockInfo, MessageInfo, RadioInfo, RateInfo, S1gChannelInfo, StationInfo
 
 
 def test_a_radio_that_is_understood() -> None:
@@ -22,3 +23,24 @@ def test_what_is_not_known_is_said_with_its_reason() -> None:
     radio = RadioInfo(interface="hg0", source="tool", family="taixin", missing=["rate: the driver has no key for it"])
     assert list(_radio(radio)) == [("radio", "taixin"), ("", "not known: rate: the driver has no key for it")]
     assert list(_radio(None)) == []
+
+
+def test_the_date_says_how_sure_it_is_and_whether_the_system_has_another() -> None:
+    assert _clock(ClockInfo(None, None, "unknown")) == "date not known; messages go without one"
+    assert _clock(ClockInfo(0.0, 0.04, "ntp")) == "ntp, within 0.0 s"
+    assert _clock(ClockInfo(0.0, 86_400.0, "system")) == "system, within 1 d"
+    assert (
+        _clock(ClockInfo(-7200.0, 9.0, "neighbours"))
+        == "neighbours, within 9.0 s; the system's clock is -7200 s from it"
+    )
+
+
+def test_a_message_whose_date_is_not_sure_says_about() -> None:
+    for about in (False, True):
+        shown = message_line(
+            MessageInfo(
+                id="ab" * 16, cursor="1", sender="Bo", text="soup", files=[], sent_at="2026-11-22T10:00:00Z",
+                received_at="2026-11-22T10:00:00Z", state="delivered", hops=None, about=about, to="Ada",
+            )
+        )  # fmt: skip
+        assert shown.startswith("about 2026-") is about

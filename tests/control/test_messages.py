@@ -27,7 +27,19 @@ def test_a_request_comes_back(contact, text, cls):
 def test_a_message_has_the_field_names_of_the_inbox():
     common = {"id": "00", "text": "hi", "files": [], "sent_at": None, "received_at": None, "state": "kept", "hops": 2}
     direct = msgspec.to_builtins(replies.MessageInfo(cursor="7", sender="bo", to="me", **common))
-    assert direct.keys() == {"id", "cursor", "from", "to", "text", "files", "sent_at", "received_at", "state", "hops"}
+    assert direct.keys() == {
+        "id",
+        "cursor",
+        "from",
+        "to",
+        "text",
+        "files",
+        "sent_at",
+        "received_at",
+        "state",
+        "hops",
+        "about",
+    }
     post = msgspec.to_builtins(notices.MessageNotice(at="", cursor="7", sender="bo", channel="square", **common))
     assert post.keys() == {*direct, "event", "at", "channel"} - {"to"}
     assert post["event"] == "message"

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import msgspec
+import pytest
 
-from meshnode.control.replies import StatusReply
-from meshnode.daemon.doctor import check_disk, check_identity, check_membership, worn_percent
+from meshnode.control.replies import ClockInfo, StatusReply
+from meshnode.daemon.doctor import check_clock, check_disk, check_identity, check_membership, worn_percent
 
 STATUS = {
     "version": "1", "persona": "", "uptime_s": 1.0,
@@ -41,6 +42,21 @@ def test_a_copy_of_this_home_is_a_fault() -> None:
         found = check_identity(status(0, 0, code))
         assert found.state == "fail"
         assert "one machine" in found.remedy
+
+
+@pytest.mark.parametrize(("clock", "state", "says"), [
+    (ClockInfo(None, None, "unknown"), "warn", "not known"),
+    (ClockInfo(0.0, 0.3, "ntp"), "ok", "within 0 s"),
+    (ClockInfo(0.0, 120.0, "system"), "ok", "within 120 s"),
+    (ClockInfo(0.0, 86_400.0, "system"), "warn", "may be off by 24 h"),
+    (ClockInfo(-40.0, 9.0, "neighbours"), "ok", "neighbours"),
+    (ClockInfo(-90_000.0, 9.0, "neighbours"), "warn", "another date than the system"),
+])  # fmt: skip
+def test_how_sure_the_date_is(clock: ClockInfo, state: str, says: str) -> None:
+    found = check_clock(clock)
+    assert (found.name, found.state) == ("clock", state)
+    assert says in found.detail
+    assert found.remedy == "" if state == "ok" else "GPS" in found.remedy
 
 
 def test_the_wear_of_the_card_by_its_own_account(tmp_path: Path) -> None:

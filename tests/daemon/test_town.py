@@ -7,9 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from meshnode.control import notices as told
+from meshnode.core.clock import WallClock
 from meshnode.core.ids import BlockId, LogId, NodeKey, PersonaKey
 from meshnode.core.inputs import LinkChanged
-from meshnode.core.notices import BranchAdopted, ForkFound, NeighbourChanged, SessionMet, Warned
+from meshnode.core.notices import BranchAdopted, DateTaken, ForkFound, NeighbourChanged, SessionMet, Warned
 from meshnode.core.records import ContactRecord
 from meshnode.core.settings import Law, LinkSettings
 from meshnode.daemon.clock import PoweredClock
@@ -47,6 +48,14 @@ async def test_a_split_is_a_notice_and_a_warning_that_stays() -> None:
         assert health.held()[0].text.startswith("Device 64646464: its history split at block 9")
     town.tell(ForkFound(LOG, 2, ME))
     assert health.held()[0].text.startswith("A device of Me: ")
+
+
+async def test_what_the_neighbours_say_is_the_date_dates_are_shown_by() -> None:
+    town, _, heard = await a_town()
+    clock = WallClock(1.8e9, 5.0, 2.0, "neighbours")
+    town.tell(DateTaken(clock))
+    assert town._wall.neighbours is clock
+    assert heard == []
 
 
 async def test_a_split_whose_owner_spoke_is_no_warning_any_more() -> None:

@@ -13,6 +13,7 @@ from meshnode.core.wire.frames import (
     Change,
     ChunkPiece,
     ChunkWant,
+    Date,
     Delta,
     Done,
     Echo,
@@ -102,7 +103,7 @@ def spans(draw: st.DrawFn) -> tuple[tuple[int, int], ...]:
     return tuple(zip(ends[::2], ends[1::2], strict=False))
 
 
-KNOWN_TYPES = {0x15, 0x16, *range(0x01, 0x0F), 0x10, 0x11, *range(0x18, 0x1C), *range(0x20, 0x26), *range(0x40, 0x46)}
+KNOWN_TYPES = {0x15, 0x16, *range(0x01, 0x10), 0x10, 0x11, *range(0x18, 0x1C), *range(0x20, 0x26), *range(0x40, 0x46)}
 
 SHAPES: dict[str, st.SearchStrategy[Frame]] = {
     "hello": st.builds(Hello, raw(32), raw(32), st.integers(0, 2**24 - 1), raw(64)),
@@ -132,6 +133,7 @@ SHAPES: dict[str, st.SearchStrategy[Frame]] = {
     "ref want": st.builds(RefWant, row(raw(4))),
     "refs": st.builds(Refs, row(raw(52))),
     "trace": st.builds(Trace, raw(8), byte, byte, raw(6)),
+    "date": st.builds(Date, raw(2), st.integers(0, 2**32 - 1), st.integers(0, 65_535)),
     "offer": st.builds(Offer, row(raw(6))),
     "need": st.builds(Need, row(raw(6))),
     "envelope": st.builds(

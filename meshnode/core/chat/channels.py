@@ -189,6 +189,7 @@ class Channels:
             hops=HOPS_UNKNOWN,
             missing=0,
             request=b"",
+            about=self._filing.about(written),
         )
 
     def _joined(self, channel: ChannelId) -> bool:

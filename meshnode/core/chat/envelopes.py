@@ -96,7 +96,7 @@ class Envelopes:
 
     def _terms(self, cls: int, life_s: float, hint: int) -> Terms:
         code = lifetime_code(max(LIFETIMES_S[0], life_s))
-        return Terms(cls, code, created_minutes(self._ctx.clock, self._ctx.now), hint)
+        return Terms(cls, code, created_minutes(self._ctx.date, self._ctx.now), hint)
 
     def _outbound(self, session: Session, sealed: Sealed, message: bytes) -> Outbound:
         header = read_envelope_untrusted(sealed.data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from meshnode.core.clock import ABOUT_S
 from meshnode.core.context import Context
 from meshnode.core.ids import MessageId
 from meshnode.core.notices import MessageFiled
@@ -56,7 +57,13 @@ class Filing:
 
     def date(self) -> float:
         """Unix seconds now, 0 while the date is unknown."""
-        return self._ctx.clock.at(self._ctx.now) if self._ctx.clock.known else 0.0
+        clock = self._ctx.date
+        return clock.at(self._ctx.now) if clock.known else 0.0
+
+    def about(self, written: float = 0.0) -> bool:
+        """Whether a date filed now is not sure to five minutes: ours, or one that lies so far ahead that it is cut."""
+        clock, now = self._ctx.date, self._ctx.now
+        return clock.known and (clock.uncertainty_at(now) > ABOUT_S or written > clock.at(now) + ABOUT_S)
 
     def tell(self, message: MessageRecord) -> None:
         """Say that a message was filed."""

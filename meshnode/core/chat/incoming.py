@@ -221,14 +221,13 @@ class Incoming:
             hops=HOPS_UNKNOWN,
             missing=got.missing,
             request=b"",
+            about=self._filing.about(_written_at(header)),
         )
         return message, (message, *got.rows, cursor_row)
 
     def _written_at(self, header: EnvelopeHeader) -> float:
         """When it was written by its own word; what lies ahead of us is "about now" (rule 10.3)."""
-        if not header.created:
-            return 0.0
-        written, now = EPOCH_2026 + header.created * 60.0, self._filing.date()
+        written, now = _written_at(header), self._filing.date()
         return now if now and written > now + _ABOUT_NOW_S else written
 
     def _has_room(self, persona: PersonaKey) -> bool:
@@ -244,6 +243,11 @@ class Incoming:
             return False
         self._paid_until = paid
         return True
+
+
+def _written_at(header: EnvelopeHeader) -> float:
+    """Unix seconds by the writer's own word, 0 if it had no date."""
+    return EPOCH_2026 + header.created * 60.0 if header.created else 0.0
 
 
 def _ignore_note(persona: PersonaKey, ids: bytes) -> None:

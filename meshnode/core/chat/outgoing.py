@@ -263,6 +263,7 @@ class Outgoing:
             hops=HOPS_UNKNOWN,
             missing=0,
             request=told.request,
+            about=self._filing.about(),
         )
         expires_at = self._ctx.now + self._ctx.settings.lifetime_s
         pending = self._pending[message] = Pending(message, to, inner, told.cls, expires_at)

@@ -56,11 +56,13 @@ class OwnLogs:
 
     def date(self) -> int:
         """Unix seconds for a block, never below those of the one before; 0 while the date is unknown."""
-        return max(self._newest, int(self._ctx.clock.at(self._ctx.now))) if self._ctx.clock.known else 0
+        clock = self._ctx.date
+        return max(self._newest, int(clock.at(self._ctx.now))) if clock.known else 0
 
     def _append(self, log: LogId, kind: int, body: bytes, cls: int) -> Block:
         seq, before = self.head(log)
-        if self.date() > self._newest:
+        ours = self._ctx.date is self._ctx.clock  # what neighbours say shall not bind us for ever
+        if ours and self.date() > self._newest:
             self._newest = self.date()
             self._ctx.persist(FactRecord(_DATE_FACT, self._newest.to_bytes(8, "big")))
         block = write_block(

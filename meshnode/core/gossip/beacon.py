@@ -28,6 +28,7 @@ from meshnode.core.gossip.trickle import Trickle
 from meshnode.core.ids import NeighbourId
 from meshnode.core.neighbours.buckets import Bucket
 from meshnode.core.neighbours.hello import FEW
+from meshnode.core.neighbours.meshtime import DATELESS
 from meshnode.core.neighbours.neighbour import FOREVER
 from meshnode.core.neighbours.table import JITTER_S, Heard, Neighbour, Neighbours
 from meshnode.core.wire.frames import OLDEST_VERSION, VERSION, Beacon
@@ -80,6 +81,7 @@ class Beacons:
         self._logs = logs
         self.envelope_digest: Callable[[], bytes] = lambda: bytes(4)
         self.carrying: Callable[[], bool] = lambda: False
+        self.dateless: Callable[[], bool] = lambda: False
         self._airs: dict[str, Air] = {}
         self._new: deque[Instant] = deque(maxlen=NEW_PER_MINUTE)
         self._new_ids: dict[NeighbourId, Instant] = {}
@@ -277,6 +279,7 @@ class Beacons:
     def _beacon(self, link: str, flags: int) -> Beacon:
         flags |= BUSY if self._outbox.backlog_s(link) > BUSY_S else 0
         flags |= REFUSING if self._ctx.store_refusing else 0
+        flags |= DATELESS if self.dateless() else 0
         changed = self._logs.history.changed_after(self._ctx.now - RECENT_S)[:MAX_CHANGES]
         return Beacon(
             OLDEST_VERSION,

@@ -44,6 +44,10 @@ class OwnBeacons:
         """True for the hash of a recent beacon of ours."""
         return any(known == nonce_hash for _, known in self._sent)
 
+    def sent_at(self, nonce_hash: bytes) -> Instant | None:
+        """When the beacon of that hash left; the first of several, None for one that is not recent or not ours."""
+        return next((at for at, known in self._sent if known == nonce_hash), None)
+
 
 def note_echoes(presence: Presence, echoes: Iterable[Echo], now: Instant) -> None:
     """Remember whom this neighbour says to hear, for as long as a binding lasts."""

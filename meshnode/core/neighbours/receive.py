@@ -28,6 +28,7 @@ from meshnode.core.wire.frames import (
     Beacon,
     ChunkPiece,
     ChunkWant,
+    Date,
     Delta,
     Done,
     Elements,
@@ -59,7 +60,7 @@ RETURNED_S: Final = 200.0  # three beacons of a dense place in a row: who was si
 
 _IN_SESSIONS_ONLY: Final = (Ranges, Elements, Heads, Done, Took, SessionBeacon)
 _FROM_BOUND_ONLY: Final = (Delta, Refs, Offer, FileSeek)
-_PAIRWISE_ONLY: Final = (Want, RefWant, FragmentWant, Proofs, Need, FileHave, ChunkWant, ChunkPiece)
+_PAIRWISE_ONLY: Final = (Want, RefWant, FragmentWant, Proofs, Need, FileHave, ChunkWant, ChunkPiece, Date)
 
 
 class Receiver:

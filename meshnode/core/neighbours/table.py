@@ -458,6 +458,10 @@ class Neighbours(Roster):
             self._beacons[link].sent(sealed[1:13], self._ctx.now)
         return sealed
 
+    def beacon_sent_at(self, link: str, nonce_hash: bytes) -> Instant | None:
+        """When our recent beacon of that echo hash left on a link; None if there is none."""
+        return self._beacons[link].sent_at(nonce_hash) if link in self._beacons else None
+
     def _draw(self, purpose: str, limits: tuple[float, float]) -> float:
         return self._ctx.entropy.between(purpose, *limits)
 

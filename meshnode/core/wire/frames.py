@@ -54,7 +54,8 @@ class Beacon:
     counts 1 (echoes << 4 | changes) | echoes 4 each, at most 8 | changes 7 each, at most 8 | further bytes ignored
     (room for later versions).
 
-    flags: 1 busy (queue above half a second), 2 storage refusing, 4 lonely or carrying (answer soon), 8 no hint given.
+    flags: 1 busy (queue above half a second), 2 storage refusing, 4 lonely or carrying (answer soon), 8 no hint given,
+    16 no sure date (tell me yours).
     """
 
     oldest: int
@@ -330,6 +331,15 @@ class Took:
 
 
 @dataclass(frozen=True, slots=True)
+class Date:
+    """0x0F. H("mn-echo", nonce of the beacon that asked)[:2] | seconds since 2026, 4 | may be off by, in seconds, 2."""
+
+    asked: bytes
+    seconds: int
+    error_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class SessionBeacon:
     """0x25. Kept-open sessions only: frontier digest 8 | envelope digest 4, when they changed and no item told so."""
 
@@ -360,6 +370,7 @@ Frame = (
     | RefWant
     | Refs
     | Trace
+    | Date
     | Offer
     | Need
     | EnvelopeFrame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meshnode.core.ids import NodeKey
 from meshnode.core.wire.fields import at_least, exactly, put_changes, take_changes
-from meshnode.core.wire.frames import Beacon, Echo, Fragment, FragmentWant, Hello
+from meshnode.core.wire.frames import Beacon, Date, Echo, Fragment, FragmentWant, Hello
 from meshnode.core.wire.limits import MAX_CHANGES, MAX_ECHOES, MAX_FRAGMENTS
 from meshnode.errors import WireError
 
@@ -57,3 +57,12 @@ def put_fragment_want(frame: FragmentWant) -> bytes:
 def take_fragment_want(body: bytes) -> FragmentWant:
     exactly(body, 10)
     return FragmentWant(body[:8], int.from_bytes(body[8:], "big"))
+
+
+def put_date(frame: Date) -> bytes:
+    return b"\x0f" + frame.asked + frame.seconds.to_bytes(4, "big") + frame.error_s.to_bytes(2, "big")
+
+
+def take_date(body: bytes) -> Date:
+    exactly(body, 8)
+    return Date(body[:2], int.from_bytes(body[2:6], "big"), int.from_bytes(body[6:], "big"))
