@@ -207,6 +207,27 @@ class ControlSection(Section, frozen=True):
     group: Annotated[str, _help("Group that may use the control socket beside the owner. Empty: the owner alone.")] = ""
 
 
+class WebSection(Section, frozen=True):
+    """The page for phones on the hotspot. It is served to this machine and the hotspot, never to the overlay."""
+
+    enabled: Annotated[bool, _help("Serve the page. Needs the extra `web`.")] = False
+    port: Annotated[
+        Annotated[int, Meta(ge=0, le=65_535)],
+        _help("TCP port of the page; below 1024 it takes a service with that right. 0: any that is free."),
+    ] = 8080
+    addresses: Annotated[
+        tuple[str, ...],
+        _help("Own IP addresses the page is served on: that of the hotspot, and this machine. Never one for all."),
+    ] = ("127.0.0.1", "10.43.0.1")
+    names: Annotated[
+        tuple[str, ...],
+        _help("Names under which phones may ask for the page, beside its addresses and `localhost`."),
+    ] = ("mesh.home.arpa",)
+    guests: Annotated[bool, _help("Let guests read and write in public channels, without a profile.")] = True
+    sign_up: Annotated[bool, _help("Let everybody on the hotspot make a profile on this box.")] = True
+    profiles: Annotated[Annotated[int, Meta(ge=0, le=64)], _help("How many profiles the box takes at most.")] = 32
+
+
 class JournalSection(Section, frozen=True):
     """A record of everything the node was told, to replay a fault. It holds people's words and stays on the device."""
 
@@ -239,6 +260,7 @@ class Config(Section, frozen=True):
     overlay: OverlaySection = OverlaySection()
     clock: ClockSection = ClockSection()
     control: ControlSection = ControlSection()
+    web: WebSection = WebSection()
     journal: JournalSection = JournalSection()
     log: LogSection = LogSection()
 

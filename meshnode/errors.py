@@ -9,6 +9,18 @@ class UsageError(MeshnodeError):
     """A caller broke a contract, or asked for something that cannot be."""
 
 
+class RefusedError(UsageError):
+    """Who asks may not do that: a passphrase that does not fit, too many tries, or something for others alone."""
+
+
+class NotSignedInError(RefusedError):
+    """Nobody is signed in, or not any more."""
+
+
+class MissingError(UsageError):
+    """What is asked for is not there."""
+
+
 class WireError(MeshnodeError):
     """A peer sent something that is refused: too long, malformed, not canonical, or wrongly sealed."""
 

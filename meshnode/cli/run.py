@@ -32,12 +32,16 @@ def run(
         Path | None, Parameter(help="Read this configuration instead of config.toml in the home.")
     ] = None,
     passphrase_file: Annotated[Path | None, Parameter(help="Open the keys with the passphrase in this file.")] = None,
+    web: Annotated[
+        bool, Parameter(negative="", help="Serve the page for phones. Default: web.enabled. Needs the extra `web`.")
+    ] = False,
     common: Common = COMMON,
 ) -> None:
     """Run the node until Ctrl-C or SIGTERM. One line says when it is ready; systemd is told, too.
 
     Example: meshnode run --interface wlan1
     Example: meshnode run --interface wlan1 --overlay none --json
+    Example: meshnode run --interface wlan1 --web
     """
     import trio
 
@@ -48,7 +52,7 @@ def run(
     from meshnode.daemon.main import serve
 
     with open_home(common.directory, config_file=config, passphrase_file=passphrase_file) as home:
-        home.config = _chosen(home.config, interface, overlay)
+        home.config = _chosen(home.config, interface, overlay, web)
         home.sealer = TappedSealer()
         logs.set_up(home.config.log)
         listener = _Listener(say.line if common.json else _ready_line)
@@ -56,12 +60,14 @@ def run(
             trio.run(partial(serve, home, real_carriers, listener=listener))
 
 
-def _chosen(config: Config, interface: str, overlay: Backend | None) -> Config:
+def _chosen(config: Config, interface: str, overlay: Backend | None, web: bool) -> Config:
     """The configuration with what the command line says."""
     from msgspec.structs import replace
 
     link = replace(config.link, interface=interface or config.link.interface)
-    return replace(config, link=link, overlay=replace(config.overlay, backend=overlay or config.overlay.backend))
+    backend = overlay or config.overlay.backend
+    page = replace(config.web, enabled=web or config.web.enabled)
+    return replace(config, link=link, overlay=replace(config.overlay, backend=backend), web=page)
 
 
 class _Listener:
@@ -86,4 +92,5 @@ class _Listener:
 def _ready_line(notice: Notice) -> None:
     if isinstance(notice, ReadyNotice):
         where = f"on {notice.interface}" if notice.interface else "without a link"
-        say.out(f"ready: {where}, overlay {notice.overlay_address or 'none'}, home {notice.home}")
+        pages = "".join(f", page {address}" for address in notice.web)
+        say.out(f"ready: {where}, overlay {notice.overlay_address or 'none'}, home {notice.home}{pages}")

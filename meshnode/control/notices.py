@@ -19,12 +19,13 @@ class _Notice(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
 
 class ReadyNotice(_Notice, frozen=True, tag="ready"):
-    """The node runs."""
+    """The node runs. `web`: where its page is."""
 
     pid: int
     overlay_address: str
     home: str = ""
     interface: str = ""
+    web: list[str] = []
 
 
 class StoppedNotice(_Notice, frozen=True, tag="stopped"):
@@ -47,6 +48,9 @@ class MessageNotice(_Notice, frozen=True, tag="message"):
     about: bool = False
     to: str | UnsetType = UNSET
     channel: str | UnsetType = UNSET
+    persona: str = ""
+    conversation: str = ""
+    outgoing: bool = False
 
 
 class StateNotice(_Notice, frozen=True, tag="state"):

@@ -265,6 +265,7 @@ class MessageInfo(Reply, frozen=True):
     """One message. Direct ones have `to`, posts have `channel`; `hops` is null where it is not known.
 
     `about`: the dates are not sure to five minutes; say "about".
+    `persona` is the other one of a direct message, the writer of a post; `outgoing`: written here.
     """
 
     id: str
@@ -279,6 +280,36 @@ class MessageInfo(Reply, frozen=True):
     about: bool = False
     to: str | UnsetType = UNSET
     channel: str | UnsetType = UNSET
+    persona: str = ""
+    conversation: str = ""
+    outgoing: bool = False
+
+
+class ConversationInfo(Reply, frozen=True):
+    """One conversation. `kind` is "direct" or "channel"; `contact` and what follows are of a person."""
+
+    id: str
+    kind: str
+    name: str
+    unread: int
+    last: MessageInfo | None = None
+    contact: bool = False
+    verified: bool = False
+    blocked: bool = False
+
+
+class ConversationsReply(Reply, frozen=True):
+    """`conversations`, the newest first."""
+
+    conversations: list[ConversationInfo]
+
+
+class HistoryReply(Reply, frozen=True):
+    """`history` (oldest first) and `search` (newest first); `more`: there are others before, or after, these."""
+
+    messages: list[MessageInfo]
+    more: bool
+    before: str = ""  # of a search: where to go on
 
 
 class InboxReply(Reply, frozen=True):
@@ -426,3 +457,39 @@ class ParcelReply(Reply, frozen=True):
     chunks: int
     refused: int
     text: str = ""
+
+
+class ProfileInfo(Reply, frozen=True):
+    """One profile of a box. `open`: its node runs; a locked one is kept for until its member signs in."""
+
+    name: str
+    persona: str
+    open: bool
+
+
+class HouseholdReply(Reply, frozen=True):
+    """`household`: the box, its page, and who has a profile on it. `keeper`: there is one."""
+
+    name: str
+    mesh: str
+    keeper: bool
+    guests: bool
+    sign_up: bool
+    clock: ClockInfo
+    members: list[ProfileInfo]
+
+
+class MemberReply(Reply, frozen=True):
+    """`keeper set`, `profile make`, `profile open`, `guest open`: who came in, and the control socket of that node."""
+
+    name: str
+    role: Literal["guest", "member", "keeper"]
+    persona: str
+    socket: str
+
+
+class CodeReply(Reply, frozen=True):
+    """`set-up code`; `addresses` are where the page is."""
+
+    code: str
+    addresses: list[str] = []

@@ -14,7 +14,11 @@ from msgspec import Meta
 Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]  # a year is for ever
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Class = Annotated[int, Meta(ge=1, le=4)]
+Page = Annotated[int, Meta(ge=1, le=200)]
+Conversation = Annotated[str, Meta(pattern="^(d-[0-9a-f]{64}|c-[0-9a-f]{32})$")]  # with a persona, or a channel
 Number = Annotated[int, Meta(ge=0, le=3)]  # of a mesh secret
+Passphrase = Annotated[str, Meta(max_length=256)]
+NewPassphrase = Annotated[str, Meta(min_length=8, max_length=256)]
 Wait = Literal["", "kept", "on_air", "carried", "delivered", "read"]
 
 
@@ -80,6 +84,34 @@ class InboxRequest(_Request, frozen=True, tag="inbox"):
     since: str = ""
     limit: Count = 1000
     mark_read: bool = False
+
+
+class ConversationsRequest(_Request, frozen=True, tag="conversations"):
+    """With whom, and in which channels, there are messages; the newest first."""
+
+
+class HistoryRequest(_Request, frozen=True, tag="history"):
+    """A page of one conversation: the newest before the cursor `before` (empty: of all), or the first after `after`."""
+
+    conversation: Conversation
+    before: str = ""
+    after: str = ""
+    limit: Page = 50
+
+
+class MarkReadRequest(_Request, frozen=True, tag="mark read"):
+    """A person has read a conversation up to this cursor."""
+
+    conversation: Conversation
+    until: str
+
+
+class SearchRequest(_Request, frozen=True, tag="search"):
+    """Messages that hold these words, newest first, in any case; goes on before the cursor `before`."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=200)]
+    before: str = ""
+    limit: Page = 50
 
 
 class WatchRequest(_Request, frozen=True, tag="watch"):
@@ -259,6 +291,52 @@ class CaptureRequest(_Request, frozen=True, tag="capture"):
     path: str
 
 
+class HouseholdRequest(_Request, frozen=True, tag="household"):
+    """Who has a profile on this box, and whether it has a keeper."""
+
+
+class SetUpCodeRequest(_Request, frozen=True, tag="set-up code"):
+    """The code with which the first visitor of the page becomes its keeper; empty when there is one."""
+
+
+class KeeperSetRequest(_Request, frozen=True, tag="keeper set"):
+    """Become the keeper of the box, whose own persona the page then writes under."""
+
+    code: str
+    passphrase: NewPassphrase
+
+
+class ProfileMakeRequest(_Request, frozen=True, tag="profile make"):
+    """Make a profile on this box, and open it. `by_keeper`: also where nobody may sign up alone."""
+
+    name: str
+    passphrase: NewPassphrase
+    by_keeper: bool = False
+
+
+class ProfileOpenRequest(_Request, frozen=True, tag="profile open"):
+    """Open a profile, or check that it is open and whose it is; the keeper's is called as the box is."""
+
+    name: str
+    passphrase: Passphrase
+
+
+class ProfileLockRequest(_Request, frozen=True, tag="profile lock"):
+    """Close a profile until its member opens it again; the box keeps what comes for it."""
+
+    name: str
+
+
+class ProfileRemoveRequest(_Request, frozen=True, tag="profile remove"):
+    """Remove a profile from this box, with everything in it."""
+
+    name: str
+
+
+class GuestOpenRequest(_Request, frozen=True, tag="guest open"):
+    """The node that guests write from."""
+
+
 Request = (
     StatusRequest
     | DoctorRequest
@@ -269,6 +347,10 @@ Request = (
     | SendLinesRequest
     | PostLinesRequest
     | InboxRequest
+    | ConversationsRequest
+    | HistoryRequest
+    | MarkReadRequest
+    | SearchRequest
     | WatchRequest
     | WhyRequest
     | NeighboursRequest
@@ -301,4 +383,12 @@ Request = (
     | ExportRequest
     | ImportRequest
     | CaptureRequest
+    | HouseholdRequest
+    | SetUpCodeRequest
+    | KeeperSetRequest
+    | ProfileMakeRequest
+    | ProfileOpenRequest
+    | ProfileLockRequest
+    | ProfileRemoveRequest
+    | GuestOpenRequest
 )

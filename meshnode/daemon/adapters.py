@@ -9,7 +9,7 @@ raise: what cannot be sent is lost like any frame, and counted by the part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -20,8 +20,10 @@ from meshnode.core.inputs import Input
 from meshnode.core.notices import Notice, Waiting
 from meshnode.core.records import ChannelRecord, ContactRecord, MessageRecord, Record, StateRecord
 from meshnode.errors import MeshnodeError
+from meshnode.store.reads import Reads
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 Inputs = trio.MemorySendChannel[Input]
 Started = trio.TaskStatus[None]
@@ -142,6 +144,10 @@ class ControlHandlers(Protocol):
         self, since: int = 0, contact: PersonaKey | None = None, channel: ChannelId | None = None, limit: int = 100
     ) -> list[Filed]:
         """Messages with a cursor above `since`, oldest first."""
+        ...
+
+    async def read(self, question: Callable[[Reads], T]) -> T:
+        """Anything else of the store, a page at a time."""
         ...
 
     async def message(self, prefix: bytes) -> Filed | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +20,9 @@ from meshnode.daemon.book import Book
 from meshnode.daemon.membership import Membership
 from meshnode.daemon.progress import Progress
 from meshnode.errors import UsageError
+
+if TYPE_CHECKING:
+    from meshnode.daemon.household import Household  # which runs nodes; a home at rest is asked without
 
 _CURSOR = re.compile(r"(?P<number>[0-9]{0,18})(@(?P<moment>[0-9]{1,15}(\.[0-9]{1,9})?))?")
 
@@ -36,13 +41,15 @@ class Me:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """`host` is a running daemon, or a home whose node does not run."""
+    """`host` is a running daemon, or a home whose node does not run. `pages`: where its page is served."""
 
     host: ControlHandlers
     me: Me
     book: Book
     progress: Progress
     feed: Feed
+    household: Household | None = None
+    pages: Callable[[], Sequence[str]] = tuple
 
     async def load(self) -> None:
         """Read the address book again."""

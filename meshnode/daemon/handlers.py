@@ -17,10 +17,12 @@ from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
 from meshnode.control.server import Streams
 from meshnode.daemon.capture import Capturing
+from meshnode.daemon.conversations import Conversations
 from meshnode.daemon.desk import Desk
 from meshnode.daemon.doctor import check_running
 from meshnode.daemon.home import CONFIG
 from meshnode.daemon.invites import Invites
+from meshnode.daemon.members import Members
 from meshnode.daemon.messages import Messages
 from meshnode.daemon.parcel_files import ParcelFiles
 from meshnode.daemon.people import Channels, Contacts, Devices
@@ -38,7 +40,9 @@ def answers(desk: Desk) -> Answers:
         Channels(desk),
         Devices(desk),
         Messages(desk),
+        Conversations(desk),
         ParcelFiles(desk),
+        Members(desk),
     )
     return {request: answer for part in parts for request, answer in part.answers.items()}
 

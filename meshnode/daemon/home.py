@@ -152,16 +152,26 @@ def is_home(path: Path) -> bool:
 
 
 def create_home(
-    path: Path, name: str, mesh: MeshKeys, *, passphrase_file: Path | None = None, config: Config | None = None
+    path: Path,
+    name: str,
+    mesh: MeshKeys,
+    *,
+    passphrase_file: Path | None = None,
+    config: Config | None = None,
+    opener: Opener | None = None,
 ) -> Home:
-    """Make a home, locked and ready to run; refuses to overwrite one. The file `keys` comes last: it makes a home."""
+    """Make a home, locked and ready to run; refuses to overwrite one. The file `keys` comes last: it makes a home.
+
+    `opener` is what its keys open with, where neither file, credential nor a key in the home shall say so.
+    """
     check_name(name)
     _make_folder(path)
     _refuse_home(path)  # here, too: a node that runs there holds the lock, and is not what is wrong
     lock = Lock(path / "lock")
     try:
         _refuse_home(path)
-        return _furnish(path, name, mesh, passphrase_file, config or Config(), lock)
+        opener = opener or keyring.new_opener(path, SystemEntropy(), passphrase_file)
+        return _furnish(path, name, mesh, opener, config or Config(), lock)
     except OSError as error:
         lock.release()
         raise HomeError(f"The home {path} cannot be made ({error.strerror}); look at the disk.") from error
@@ -175,9 +185,8 @@ def _refuse_home(path: Path) -> None:
         raise HomeError(f"{path} is a home already; choose another place, or remove it first.")
 
 
-def _furnish(path: Path, name: str, mesh: MeshKeys, passphrase_file: Path | None, config: Config, lock: Lock) -> Home:
+def _furnish(path: Path, name: str, mesh: MeshKeys, opener: Opener, config: Config, lock: Lock) -> Home:
     sealer, entropy = RealSealer(), SystemEntropy()
-    opener = keyring.new_opener(path, entropy, passphrase_file)
     held = Keyring(name, new_keys(sealer, entropy), entropy.take("store", 32)).with_mesh(mesh)
     home = Home(path, config, held, opener, lock)
     home.configure(_in_mesh(config, mesh.name))
@@ -203,7 +212,12 @@ def _lay_store(home: Home) -> None:
 
 
 def open_home(
-    path: Path, *, lock: bool = True, config_file: Path | None = None, passphrase_file: Path | None = None
+    path: Path,
+    *,
+    lock: bool = True,
+    config_file: Path | None = None,
+    passphrase_file: Path | None = None,
+    opener: Opener | None = None,
 ) -> Home:
     """Open a home. HomeError if there is none, if another meshnode holds it, or if its keys do not open."""
     sealed = _sealed(path)
@@ -212,7 +226,7 @@ def open_home(
     config = options.load(config_file or path / CONFIG)
     held = Lock(path / "lock") if lock else None
     try:
-        opener = keyring.find_opener(path, sealed, passphrase_file)
+        opener = opener or keyring.find_opener(path, sealed, passphrase_file)
         return Home(path, config, keyring.unseal(sealed, opener, RealSealer()), opener, held, config_file)
     except BaseException:
         if held is not None:

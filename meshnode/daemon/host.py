@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -25,8 +25,10 @@ from meshnode.daemon.wording import moment
 from meshnode.errors import MeshnodeError, UsageError
 from meshnode.halow.radio import RadioWatch
 from meshnode.halow.state import RadioState
+from meshnode.store.reads import Reads
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 EXPORT_PATIENCE_S = 60.0
 REFUSALS = ("_refused", "_no_room", "_over_hop_quota", "_full")  # how counters of what was not taken end
@@ -87,6 +89,10 @@ class Host:
         """Messages with a cursor above `since`, oldest first."""
         found = await self._disk.read(lambda reads: reads.inbox(since, contact, channel, limit))
         return [Filed(*one) for one in found]
+
+    async def read(self, question: Callable[[Reads], T]) -> T:
+        """Anything else of the store."""
+        return await self._disk.read(question)
 
     async def message(self, prefix: bytes) -> Filed | None:
         """The one message whose id begins so."""

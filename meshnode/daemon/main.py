@@ -33,10 +33,12 @@ from meshnode.daemon.handlers import answers, streams
 from meshnode.daemon.health import Health
 from meshnode.daemon.home import Home
 from meshnode.daemon.host import Host
+from meshnode.daemon.household import Household
 from meshnode.daemon.journal import Journal
 from meshnode.daemon.logs import set_up
 from meshnode.daemon.loop import Loop, NodeLike
 from meshnode.daemon.membership import Membership
+from meshnode.daemon.page import page_of
 from meshnode.daemon.perform import Performer
 from meshnode.daemon.renewal import renew, renewal_is_due, store_is_lost
 from meshnode.daemon.supervise import Once, Part, describe, supervised
@@ -46,6 +48,8 @@ from meshnode.daemon.walltime import WallTime
 from meshnode.daemon.watching import ready
 from meshnode.errors import MeshnodeError, StoreFullError
 from meshnode.halow.radio import RadioWatch
+from meshnode.peering.indoors import IndoorSessions, Ring, TheBox
+from meshnode.peering.sessions import Sessions as TrueSessions
 from meshnode.store.store import Store
 
 LAST_NOTICE_S = 0.1  # for those who watch to be told before their connections end
@@ -100,11 +104,13 @@ async def run_daemon(
     listener: Listener | None = None,
     stop: trio.Event | None = None,
     make_node: NodeMaker = real_node,
+    silent: bool = False,
     task_status: Started = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run the node of a locked home until `stop` is set, a command says so, or it is cancelled.
 
     A home that has to go on with new keys (renewal.py) does so at once; `carriers` as a function are then made anew.
+    `silent`: it is a part of another node, and systemd does not hear of it.
     """
     ending = trio.Event() if stop is None else stop
     started = Once(task_status)
@@ -117,7 +123,7 @@ async def run_daemon(
                 if await trio.to_thread.run_sync(renewal_is_due, store):
                     await trio.to_thread.run_sync(renew, home, store)
                 made = carriers(home) if callable(carriers) else carriers
-                daemon = _Daemon(home, made, store, clock, make_node, ending)
+                daemon = _Daemon(home, made, store, clock, make_node, ending, Systemd(silent=silent))
                 if listener is not None:
                     daemon.town.listen(listener)
                 if lost:
@@ -126,6 +132,21 @@ async def run_daemon(
             finally:
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(_put_away, store, clock.now())
+
+
+def _household(home: Home, carriers: Carriers) -> Household | None:
+    """The profiles of a box, where a page is served for them."""
+    if not home.config.web.enabled or not isinstance(carriers.sessions, TrueSessions):
+        return None
+    return Household(home, carriers.sessions, _run_profile)
+
+
+async def _run_profile(home: Home, ring: Ring, *, task_status: Started) -> None:
+    """The node of a profile: it has no radio, and the box is its only neighbour."""
+    sessions = IndoorSessions(
+        home.keys, home.mesh, home.sealer, home.entropy, address=f"profile {home.path.name}", ring=ring
+    )
+    await run_daemon(home, Carriers((), sessions, TheBox()), silent=True, task_status=task_status)
 
 
 class _Daemon:
@@ -139,6 +160,7 @@ class _Daemon:
         clock: PoweredClock,
         make_node: NodeMaker,
         stop: trio.Event,
+        systemd: Systemd,
     ) -> None:
         self._home = home
         self._carriers = carriers
@@ -147,7 +169,7 @@ class _Daemon:
         self._stop = stop
         self._ending = trio.Event()
         self._disk = Disk(store)
-        self._systemd = Systemd()
+        self._systemd = systemd
         self._journal = _journal(home)
         place = home.config.clock.gpsd
         self._gps = Gps(place, clock.now) if place else None
@@ -179,7 +201,10 @@ class _Daemon:
             carriers.radio,
         )
         me = Me(home.path, home.name, home.keys, home.mesh, home.sealer, Membership(home))
-        self._desk = Desk(host, me, self.town.book, self.town.progress, self.town.feed)
+        self._household = _household(home, carriers)
+        self._page = page_of(home, self._wall.unix_now) if self._household else None
+        pages = self._page.addresses if self._page else tuple
+        self._desk = Desk(host, me, self.town.book, self.town.progress, self.town.feed, self._household, pages)
 
     async def run(self, task_status: Started) -> None:
         """Start everything, wait for the end, stop everything."""
@@ -228,6 +253,9 @@ class _Daemon:
         yield "overlay", partial(self._carriers.overlay.run, inputs)
         control = ControlServer(self._home.control_socket, self._home.control_group, describe)
         yield "control socket", partial(control.run, answers(self._desk), streams(self._desk))
+        if self._household is not None and self._page is not None:
+            yield "household", partial(self._household.run, inputs)
+            yield "page", self._page.run
 
     def _say_ready(self) -> None:
         notice = ready(self._desk)

@@ -9,13 +9,13 @@ from sdnotify import SystemdNotifier
 
 
 class Systemd:
-    """The notify socket of the service, if there is one."""
+    """The notify socket of the service, if there is one. `silent`: for a node that is a part of another."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool = False) -> None:
         self._notifier: Any = None
-        if os.environ.get("NOTIFY_SOCKET"):
+        if os.environ.get("NOTIFY_SOCKET") and not silent:
             self._notifier = SystemdNotifier()  # type: ignore[no-untyped-call]
-        self.watchdog_s = _watchdog_s()
+        self.watchdog_s = None if silent else _watchdog_s()
 
     def ready(self, status: str) -> None:
         """The node runs."""

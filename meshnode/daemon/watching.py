@@ -57,4 +57,5 @@ def ready(desk: Desk) -> told.ReadyNotice:
         overlay_address=status.overlay.address,
         home=str(desk.me.home),
         interface=status.interface.name,
+        web=list(desk.pages()),
     )

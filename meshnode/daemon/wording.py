@@ -57,7 +57,15 @@ def message(filed: Filed, book: Book, me: str) -> replies.MessageInfo:
         about=record.about,
         to=UNSET if record.channel else reader,
         channel=book.channel_name(ChannelId(record.channel)) if record.channel else UNSET,
+        persona=record.peer.hex(),
+        conversation=conversation_id(record.peer, record.channel),
+        outgoing=record.outgoing,
     )
+
+
+def conversation_id(peer: bytes, channel: bytes) -> str:
+    """How the control socket calls the conversation with a persona, or in a channel."""
+    return f"c-{channel.hex()}" if channel else f"d-{peer.hex()}"
 
 
 def contact(record: ContactRecord, words: str = "") -> replies.ContactInfo:
@@ -168,4 +176,7 @@ def message_notice(info: replies.MessageInfo, at: str, cursor: str) -> told.Mess
         about=info.about,
         to=info.to,
         channel=info.channel,
+        persona=info.persona,
+        conversation=info.conversation,
+        outgoing=info.outgoing,
     )

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from meshnode.core.ids import ChannelId, EnvelopeId, LogId, PersonaKey
+from meshnode.core.ids import ChannelId, EnvelopeId, LogId, MessageId, PersonaKey
 from meshnode.core.records import (
     BlockRecord,
     ChannelRecord,
@@ -69,6 +69,42 @@ class Reads:
         found = {state.message: state for state in states}
         return [(message, found.get(message.id)) for message in self._all(MessageRecord, page, bound)]
 
+    def conversations(self) -> list[tuple[Filed, int]]:
+        """The newest message of each conversation, newest first, with how many of it wait unread."""
+        query = (
+            "SELECT max(cursor), sum(NOT outgoing AND coalesce(state, '') <> 'read')"
+            " FROM message LEFT JOIN state ON state.message = message.id"
+            " GROUP BY channel, CASE channel WHEN x'' THEN peer END ORDER BY max(cursor) DESC"
+        )
+        unread: dict[int, int] = dict(self._rows(query))
+        return [(self._at(cursor), count) for cursor, count in unread.items()]
+
+    def history(self, peer: bytes, channel: bytes, below: int, above: int, limit: int) -> list[Filed]:
+        """Messages of one conversation between two cursors, both outside: the first above `above` if that is
+        given, else the last below `below`; oldest first."""
+        whose, who = _conversation(peer, channel)
+        order = "ASC" if above else "DESC"
+        where = f"WHERE {whose} AND cursor > ? AND cursor < ? ORDER BY cursor {order} LIMIT ?"
+        found = list(self._all(MessageRecord, where, (who, above, below, limit)))
+        return [self._with_state(one) for one in sorted(found, key=lambda one: one.cursor)]
+
+    def unread(self, peer: bytes, channel: bytes, until: int) -> tuple[MessageId, ...]:
+        """What came into one conversation up to a cursor and was not read yet."""
+        whose, who = _conversation(peer, channel)
+        query = (
+            "SELECT id FROM message LEFT JOIN state ON state.message = message.id"
+            f" WHERE {whose} AND cursor <= ? AND NOT outgoing AND coalesce(state, '') <> 'read' ORDER BY cursor"
+        )
+        return tuple(MessageId(row[0]) for row in self._rows(query, (who, until)))
+
+    def backwards(self, below: int, limit: int) -> list[Filed]:
+        """Messages of all conversations below a cursor, newest first."""
+        where = "WHERE cursor < ? ORDER BY cursor DESC LIMIT ?"
+        return [self._with_state(one) for one in self._all(MessageRecord, where, (below, limit))]
+
+    def _at(self, cursor: int) -> Filed:
+        return self._with_state(next(self._all(MessageRecord, "WHERE cursor = ?", (cursor,))))
+
     def message(self, prefix: bytes) -> Filed | None:
         """The message whose id begins with these bytes."""
         last = prefix + b"\xff" * (MESSAGE_ID - len(prefix))
@@ -117,6 +153,11 @@ class Reads:
         with translated("store"):
             yield from TABLES[kind].read(self._database, self._key, where, bound)
 
-    def _rows(self, query: str) -> Iterator[Any]:
+    def _rows(self, query: str, bound: Row = ()) -> Iterator[Any]:
         with translated("store"):
-            yield from self._database.execute(query)
+            yield from self._database.execute(query, bound)
+
+
+def _conversation(peer: bytes, channel: bytes) -> tuple[str, bytes]:
+    """The condition that picks the messages of a channel, or of the direct conversation with a persona."""
+    return ("channel = ? AND channel <> x''", channel) if channel else ("peer = ? AND channel = x''", peer)

@@ -1,0 +1,122 @@
+"""One request of the interface: who asks is found, what is sent is read within bounds, what comes is worded as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+import trio
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from meshnode.errors import (
+    MeshnodeError,
+    MissingError,
+    NotRunningError,
+    NotSignedInError,
+    RefusedError,
+    UsageError,
+    WireError,
+)
+from meshnode.web.logins import IDLE_S, Login, Logins
+from meshnode.web.routes import Asked, Query, Route, Signed
+from meshnode.web.shapes import Problem
+
+BODY_MOST: Final = 256 * 1024
+BODY_WITHIN_S: Final = 20.0
+STATUS: Final = (
+    (MissingError, 404),
+    (NotSignedInError, 401),
+    (RefusedError, 403),
+    (UsageError, 400),
+    (WireError, 400),
+    (NotRunningError, 503),
+    (MeshnodeError, 500),
+)
+
+
+def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], Awaitable[Response]]:
+    """The function Starlette calls for a route."""
+    decoder = msgspec.json.Decoder(route.body) if route.body else None
+
+    async def answer(request: Request) -> Response:
+        try:
+            token = request.cookies.get(cookie, "")
+            login = _admitted(route, logins.find(token))
+            body = decoder.decode(await _body_untrusted(request)) if decoder else None
+            asked = Asked(
+                login=login,
+                token=token,
+                place=request.path_params,
+                query={one.name: _value(one, request) for one in route.query},
+                body=body,
+                source=request.client.host if request.client else "",
+                headers=request.headers,
+                chunks=request.stream() if route.takes else None,
+            )
+            return _worded(await route.handler(asked), cookie)
+        except msgspec.DecodeError as error:
+            return problem(UsageError(f"This is not what is asked here: {error}."))
+        except UnicodeDecodeError:
+            return problem(UsageError("This is not UTF-8 text."))
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except MeshnodeError as error:
+            return problem(error)
+
+    return answer
+
+
+def problem(error: MeshnodeError) -> Response:
+    """What went wrong, for a person."""
+    status = next(status for kind, status in STATUS if isinstance(error, kind))
+    body = msgspec.json.encode(Problem(kind=type(error).__name__, text=str(error)))
+    return Response(body, status, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _admitted(route: Route, login: Login | None) -> Login | None:
+    if route.role == "anyone":
+        return login
+    if login is None:
+        raise NotSignedInError("Sign in first.")
+    if not login.may(route.role):
+        raise RefusedError(f"This is for a {route.role} of the household.")
+    return login
+
+
+async def _body_untrusted(request: Request) -> bytes:
+    """The whole body; UsageError for another media type, one too long, or one that takes too long to come."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise UsageError("Send JSON, with the header Content-Type: application/json.")
+    parts, size = list[bytes](), 0
+    with trio.move_on_after(BODY_WITHIN_S) as patience:
+        async for part in request.stream():
+            size += len(part)
+            if size > BODY_MOST:
+                raise UsageError(f"This is longer than {BODY_MOST:,} bytes.")
+            parts.append(part)
+    if patience.cancelled_caught:
+        raise UsageError("The rest of this did not come in time.")
+    return b"".join(parts)
+
+
+def _value(one: Query, request: Request) -> Any:
+    given = request.query_params.get(one.name)
+    if given is None:
+        return one.default
+    try:
+        return msgspec.convert(given, one.kind, strict=False)
+    except msgspec.ValidationError:
+        raise UsageError(f"{one.name} is not what is asked here.") from None
+
+
+def _worded(answer: Any, cookie: str) -> Response:
+    if isinstance(answer, Signed):
+        response = _worded(answer.answer, cookie)
+        age = int(IDLE_S) if answer.token else 0
+        response.set_cookie(cookie, answer.token, max_age=age, path="/", httponly=True, samesite="strict")
+        return response
+    if isinstance(answer, Response):
+        return answer
+    return Response(msgspec.json.encode(answer), media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,70 @@
+"""The application: all routes, the document that describes them, the page's files, and the guard before everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.routing import Route as Row
+
+from meshnode.errors import MissingError
+from meshnode.web import openapi
+from meshnode.web.answering import endpoint, problem
+from meshnode.web.box import Box
+from meshnode.web.entrance import Entrance
+from meshnode.web.files import PAGE, PageFiles
+from meshnode.web.guard import App, Guard
+from meshnode.web.live import Live
+from meshnode.web.people import Channels, People
+from meshnode.web.portal import Portal
+from meshnode.web.routes import BASE, Route
+from meshnode.web.talk import Talk
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """How the page is called. `names`: of the box in its hotspot's DNS; `home`: the address a person opens."""
+
+    name: str
+    home: str
+    names: tuple[str, ...]
+    cookie: str
+
+
+def routes(box: Box) -> list[Route]:
+    """All rows of the interface."""
+    parts = (Entrance(box), Talk(box), People(box), Channels(box), Live(box))
+    return [row for part in parts for row in part.routes()]
+
+
+def application(box: Box, site: Site, page: Path = PAGE) -> App:
+    """Everything that answers."""
+    portal = Portal(site.name, site.home)
+    served = [
+        *_interface(routes(box), box, site.cookie),
+        Row("/welcome", portal.page, methods=["GET", "POST"]),
+        Mount("/", PageFiles(page)),
+    ]
+    inner = Starlette(routes=served, exception_handlers={404: _nothing, 405: _nothing})
+    return Guard(inner, (*site.names, "localhost"), portal.elsewhere, portal.welcomed)
+
+
+def _interface(rows: Iterable[Route], box: Box, cookie: str) -> list[BaseRoute]:
+    rows = list(rows)
+    described = msgspec.json.encode(openapi.document(rows))
+
+    async def description(request: Request) -> Response:
+        return Response(described, media_type="application/json")
+
+    served: list[BaseRoute] = [Row(f"{BASE}/openapi.json", description)]
+    return served + [Row(BASE + row.path, endpoint(row, box.logins, cookie), methods=[row.method]) for row in rows]
+
+
+async def _nothing(request: Request, error: Exception) -> Response:
+    return problem(MissingError(f"There is nothing here; {BASE}/openapi.json says what there is."))

@@ -1,0 +1,43 @@
+"""What all handlers of the page share: the box, who is signed in, and questions to the nodes of a household."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from meshnode.control.client import connect
+from meshnode.control.replies import MemberReply, Reply
+from meshnode.control.requests import Request
+from meshnode.web.hub import Hubs
+from meshnode.web.logins import Login, Logins, Patience
+from meshnode.web.routes import Asked
+
+R = TypeVar("R", bound=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """`socket` is the control socket of the box itself."""
+
+    socket: Path
+    logins: Logins
+    patience: Patience
+    hubs: Hubs
+    clock: Callable[[], float]
+
+    async def ask(self, request: Request, reply: type[R]) -> R:
+        """A question to the box."""
+        async with connect(self.socket) as client:
+            return await client.ask(request, reply)
+
+    async def ask_mine(self, asked: Asked, request: Request, reply: type[R]) -> R:
+        """A question to the node of who asks."""
+        async with connect(asked.who.socket) as client:
+            return await client.ask(request, reply)
+
+
+def login_of(member: MemberReply) -> Login:
+    """A sign-in as this member."""
+    return Login(member.name, member.role, member.persona, Path(member.socket))

@@ -1,0 +1,57 @@
+"""Live events as a stream of `text/event-stream`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+
+import trio
+from starlette.responses import Response, StreamingResponse
+
+from meshnode.web.box import Box
+from meshnode.web.hub import Event, Hub
+from meshnode.web.logins import Login
+from meshnode.web.routes import Asked, Query, Route
+
+BEAT_S = 20.0  # a comment so often: phones and routers drop a line that is still for longer
+GUESTS_HEAR = ("ready", "gap", "message", "state", "stopped")
+
+
+class Live:
+    """What happens."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    def routes(self) -> Iterator[Route]:
+        """Its row."""
+        since = Query("since", str, "The id of the last event that was seen; the header Last-Event-ID does the same.")
+        yield Route(
+            "GET", "/events", "guest", "Events as they happen: the notices of `meshnode watch`, and `ready` first.",
+            self.events, None, query=(since,), media="text/event-stream",
+        )  # fmt: skip
+
+    async def events(self, asked: Asked) -> Response:
+        """The stream."""
+        last_id = asked.query["since"] or asked.headers.get("last-event-id", "")
+        hub = self._box.hubs.of(asked.who.socket)
+        frames = self._frames(hub, last_id, asked.who, asked.token)
+        return StreamingResponse(frames, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    async def _frames(self, hub: Hub, last_id: str, login: Login, token: str) -> AsyncGenerator[bytes, None]:
+        async with hub.following(last_id) as (missed, follow):
+            for event in missed:
+                yield event.frame
+            while (frame := await self._next(follow, login)) and self._box.logins.find(token):
+                yield frame
+
+    async def _next(self, follow: trio.MemoryReceiveChannel[Event], login: Login) -> bytes:
+        """The next frame for this one, a beat when nothing happens for long, nothing at the end."""
+        with trio.move_on_after(BEAT_S):
+            try:
+                while True:
+                    event = await follow.receive()
+                    if login.may("member") or event.name in GUESTS_HEAR:
+                        return event.frame
+            except trio.EndOfChannel:
+                return b""
+        return b": still here\n\n"

@@ -1,0 +1,82 @@
+"""The page as a part of the daemon: its sockets, its application, and what lives as long as they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv6Network, ip_address
+from pathlib import Path
+from typing import Final
+
+import structlog
+import trio
+
+from meshnode.config import WebSection
+from meshnode.errors import ConfigError
+from meshnode.web.app import Site, application
+from meshnode.web.box import Box
+from meshnode.web.hub import Hubs
+from meshnode.web.logins import Logins, Patience
+from meshnode.web.server import Server, listening
+
+HTTP: Final = 80
+OVERLAY: Final = IPv6Network("200::/7")
+
+_log = structlog.get_logger("web")
+
+
+class WebPage:
+    """`socket`: where the box is asked; `mark`: tells its cookie from that of another box on the same machine."""
+
+    def __init__(self, socket: Path, name: str, mark: str, config: WebSection, unix_now: Callable[[], float]) -> None:
+        check_addresses(config.addresses)
+        self._socket = socket
+        self._name = name
+        self._mark = mark
+        self._config = config
+        self._unix_now = unix_now
+        self._port = config.port
+
+    def addresses(self) -> tuple[str, ...]:
+        """What a person may open, once it runs."""
+        if not self._port:
+            return ()
+        return tuple(_home(address, self._port) for address in self._config.addresses)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled. Who was signed in is not, after a restart."""
+        listeners = listening(self._config.addresses, self._port)
+        self._port = int(listeners[0].socket.getsockname()[1])
+        hubs = Hubs()
+        logins, patience = Logins(trio.current_time), Patience(trio.current_time)
+        box = Box(self._socket, logins, patience, hubs, self._unix_now)
+        site = Site(self._name, self._home(), self._config.names, f"meshnode-{self._mark}")
+        async with hubs.running():
+            _log.info("page", addresses=self.addresses())
+            task_status.started()
+            await Server(application(box, site)).run(listeners)
+
+    def _home(self) -> str:
+        """The address to tell phones: the name where that leads here, else the address of the hotspot."""
+        if self._port == HTTP and self._config.names:
+            return f"http://{self._config.names[0]}/"
+        return self.addresses()[-1]
+
+
+def check_addresses(addresses: tuple[str, ...]) -> None:
+    """ConfigError for what is no address of one interface, and for the overlay: all the world may be there."""
+    if not addresses:
+        raise ConfigError("web.addresses: name one address, for example 127.0.0.1")
+    for text in addresses:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            raise ConfigError(f"web.addresses: {text} is no IP address") from None
+        if address.is_unspecified or address.is_multicast:
+            raise ConfigError(f"web.addresses: {text} is not the address of one interface; name that of the hotspot")
+        if address.version == OVERLAY.version and address in OVERLAY:
+            raise ConfigError(f"web.addresses: {text} is on the overlay, where the page is never served")
+
+
+def _home(address: str, port: int) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}/" if port == HTTP else f"http://{host}:{port}/"

@@ -1,0 +1,155 @@
+"""What the page sends, and the answers that are not already those of the control socket (control/replies.py).
+
+JSON both ways. An unknown field in what is sent is refused; a reader ignores fields it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from meshnode.control.replies import ClockInfo, MessageInfo, Reply
+
+Role = Literal["anyone", "guest", "member", "keeper"]  # each may do what those before it may
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Passphrase = Annotated[str, Meta(min_length=8, max_length=256)]
+Text = Annotated[str, Meta(min_length=1, max_length=64_000)]
+RequestId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="The same id is the same message.")]
+Cursor = Annotated[str, Meta(pattern=r"^[0-9@.]{0,40}$")]
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something the page sends."""
+
+
+class SetUp(Sent, frozen=True):
+    """The first keeper: the code that `meshnode web` shows on the box, and a passphrase of one's own."""
+
+    code: Annotated[str, Meta(max_length=64)]
+    passphrase: Passphrase
+
+
+class SignUp(Sent, frozen=True):
+    """A new profile on this box."""
+
+    name: Name
+    passphrase: Passphrase
+
+
+class SignIn(Sent, frozen=True):
+    """A profile of this box; the keeper's is called as the box is."""
+
+    name: Name
+    passphrase: Annotated[str, Meta(max_length=256)]
+
+
+class GuestName(Sent, frozen=True):
+    """What a guest wants to be called."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=32)]
+
+
+class NewMessage(Sent, frozen=True):
+    """A message; `client_id` makes a repeated call the same message."""
+
+    text: Text
+    client_id: RequestId
+    urgent: bool = False
+
+
+class ReadUntil(Sent, frozen=True):
+    """Everything up to this cursor was read."""
+
+    cursor: Cursor
+
+
+class ChannelName(Sent, frozen=True):
+    """A public channel."""
+
+    name: Name
+
+
+class NewContact(Sent, frozen=True):
+    """An invite: its `mesh:` URI, or its words; `name` is the petname, else the name in the invite."""
+
+    invite: Annotated[str, Meta(min_length=1, max_length=1024)]
+    name: Annotated[str, Meta(max_length=64)] = ""
+
+
+class ContactChange(Sent, frozen=True):
+    """What is to change of a contact; what is left out stays."""
+
+    name: Annotated[str, Meta(max_length=64)] = ""
+    verified: Literal[True] | None = None
+    blocked: bool | None = None
+
+
+class Me(Reply, frozen=True):
+    """Who is signed in. `persona` is the key messages are written under; guests share that of the box's guests."""
+
+    name: str
+    role: Role
+    persona: str
+
+
+class Limits(Reply, frozen=True):
+    """What the box takes at most."""
+
+    text: int
+    page: int
+    streams: int
+
+
+class Welcome(Reply, frozen=True):
+    """The box as anyone on the hotspot sees it. `set_up`: it has a keeper."""
+
+    version: str
+    name: str
+    mesh: str
+    set_up: bool
+    guests: bool
+    sign_up: bool
+    now: str | None
+    clock: ClockInfo
+    limits: Limits
+    me: Me | None = None
+
+
+class Invite(Reply, frozen=True):
+    """My contact, to hand out: as URI, as words to read aloud; `qr` is where its picture is."""
+
+    uri: str
+    words: str
+    qr: str
+
+
+class Nearby(Reply, frozen=True):
+    """Somebody who has a profile on this box."""
+
+    name: str
+    persona: str
+    invite: str
+    contact: bool
+
+
+class NearbyList(Reply, frozen=True):
+    """Who may be added with one tap."""
+
+    people: list[Nearby]
+
+
+class Found(Reply, frozen=True):
+    """Messages that were found, newest first; `before` is where to go on, empty at the end."""
+
+    messages: list[MessageInfo]
+    before: str
+
+
+class Problem(Reply, frozen=True):
+    """It failed: `kind` names the error, `text` is a sentence for a person."""
+
+    kind: str
+    text: str

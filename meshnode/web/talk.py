@@ -1,0 +1,111 @@
+"""Conversations: which there are, their pages, writing, reading, why a message is where it is, finding words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshnode.control import replies, requests
+from meshnode.errors import MissingError, RefusedError, UsageError
+from meshnode.web.box import Box
+from meshnode.web.entrance import PAGE_MOST, TEXT_MOST
+from meshnode.web.routes import Asked, Query, Route
+from meshnode.web.shapes import NewMessage, ReadUntil
+
+LIMIT = Query("limit", int, f"How many, at most {PAGE_MOST}.", 50)
+URGENT, ORDINARY = 1, 2  # classes of a message
+
+
+class Talk:
+    """Everything that is said."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    def routes(self) -> Iterator[Route]:
+        """Its rows."""
+        before = Query("before", str, "A cursor: what came before it.")
+        after = Query("after", str, "A cursor: what came after it.")
+        words = Query("q", str, "The words.")
+        yield Route(
+            "GET", "/conversations", "guest", "All conversations, the newest first.", self.conversations,
+            replies.ConversationsReply,
+        )  # fmt: skip
+        yield Route(
+            "GET", "/conversations/{id}/messages", "guest", "A page of a conversation, oldest first.", self.messages,
+            replies.HistoryReply, query=(before, after, LIMIT),
+        )  # fmt: skip
+        yield Route(
+            "POST", "/conversations/{id}/messages", "guest", "Write; the answer comes when it is on the box's disk.",
+            self.write, replies.StateReply, NewMessage,
+        )  # fmt: skip
+        yield Route(
+            "POST", "/conversations/{id}/read", "member", "What a person has read.", self.read, replies.DoneReply,
+            ReadUntil,
+        )  # fmt: skip
+        yield Route(
+            "GET", "/messages/{id}/why", "guest", "Where a message is, who says so, and what it waits for.", self.why,
+            replies.StateReply,
+        )  # fmt: skip
+        yield Route(
+            "GET", "/search", "member", "Messages that hold these words, newest first.", self.search,
+            replies.HistoryReply, query=(words, before, LIMIT),
+        )  # fmt: skip
+
+    async def conversations(self, asked: Asked) -> replies.ConversationsReply:
+        """The inbox; of channels alone for a guest."""
+        found = await self._box.ask_mine(asked, requests.ConversationsRequest(), replies.ConversationsReply)
+        if asked.who.may("member"):
+            return found
+        return replies.ConversationsReply(conversations=[one for one in found.conversations if one.kind == "channel"])
+
+    async def messages(self, asked: Asked) -> replies.HistoryReply:
+        """A page."""
+        request = requests.HistoryRequest(
+            conversation=self._id(asked),
+            before=asked.query["before"],
+            after=asked.query["after"],
+            limit=max(1, min(asked.query["limit"], PAGE_MOST)),
+        )
+        return await self._box.ask_mine(asked, request, replies.HistoryReply)
+
+    async def write(self, asked: Asked) -> replies.StateReply:
+        """A message; a guest's begins with the name."""
+        sent, kind = asked.sent(NewMessage), self._id(asked)[0]
+        text = sent.text if asked.who.may("member") else f"{asked.who.name}: {sent.text}"
+        if len(text) > TEXT_MOST:
+            raise UsageError(f"A message has at most {TEXT_MOST:,} characters; send the rest in another.")
+        if kind == "c":
+            return await self._post(asked, text, sent.client_id)
+        request = requests.SendRequest(
+            contact=self._id(asked)[2:], text=text, cls=URGENT if sent.urgent else ORDINARY, request_id=sent.client_id
+        )
+        return await self._box.ask_mine(asked, request, replies.StateReply)
+
+    async def _post(self, asked: Asked, text: str, client_id: str) -> replies.StateReply:
+        listed = await self._box.ask_mine(asked, requests.ChannelListRequest(), replies.ChannelsReply)
+        names = [one.name for one in listed.channels if one.id == self._id(asked)[2:]]
+        if not names:
+            raise MissingError("You are not in this channel; join it first.")
+        request = requests.PostRequest(channel=names[0], text=text, request_id=client_id)
+        return await self._box.ask_mine(asked, request, replies.StateReply)
+
+    async def read(self, asked: Asked) -> replies.DoneReply:
+        """Up to a cursor."""
+        request = requests.MarkReadRequest(conversation=self._id(asked), until=asked.sent(ReadUntil).cursor)
+        return await self._box.ask_mine(asked, request, replies.DoneReply)
+
+    async def why(self, asked: Asked) -> replies.StateReply:
+        """Of one message."""
+        return await self._box.ask_mine(asked, requests.WhyRequest(id=asked.place["id"]), replies.StateReply)
+
+    async def search(self, asked: Asked) -> replies.HistoryReply:
+        """Words."""
+        limit = max(1, min(asked.query["limit"], PAGE_MOST))
+        request = requests.SearchRequest(text=asked.query["q"], before=asked.query["before"], limit=limit)
+        return await self._box.ask_mine(asked, request, replies.HistoryReply)
+
+    def _id(self, asked: Asked) -> str:
+        id = asked.place["id"]
+        if not asked.who.may("member") and not id.startswith("c-"):
+            raise RefusedError("A guest writes in public channels; make a profile to write to a person.")
+        return id
