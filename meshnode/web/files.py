@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from meshnode.web.guard import Scope
+from meshnode.web.guard import Message, Receive, Scope, Send
 
 PAGE = Path(__file__).parent / "page"
 
 
-class PageFiles(StaticFiles):
-    """A folder; its `index.html` is the page."""
+class PageFiles:
+    """A folder as an ASGI application; its `index.html` is the page."""
 
     def __init__(self, folder: Path = PAGE) -> None:
-        super().__init__(directory=folder, html=True, check_dir=False, follow_symlink=False)
+        self._files = StaticFiles(directory=folder, html=True, check_dir=False, follow_symlink=False)
 
-    async def get_response(self, path: str, scope: Scope) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One file. A browser keeps it and asks each time whether it is still that one."""
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"cache-control", b"no-cache")]
+            await send(message)
+
+        await self._files(scope, receive, dated)
