@@ -22,11 +22,11 @@ Times are integer nanoseconds given by the host; the only randomness is the seed
 from __future__ import annotations
 
 import heapq
+from bisect import insort
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial, reduce
-from operator import or_
+from functools import partial
 
 from meshnode.air.airtime import ACCESS_NS, Rate, ack_ns, ack_timeout_ns, fragments, frame_ns
 from meshnode.air.counters import Counters, Tally
@@ -87,23 +87,11 @@ class _Radio:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What one transmission, or several together, need of the medium. Sets of nodes are the bits of an integer."""
+    """What one transmission needs of the medium. Sets of nodes are the bits of an integer."""
 
-    talkers: int = 0
-    hearing: int = 0  # who hears a talker
-    receivers: int = 0
-
-    def disturbs(self, other: _Claim) -> bool:
-        """Whether both at once would break a rule of the medium."""
-        return bool(
-            self.talkers & other.hearing
-            or other.talkers & self.hearing
-            or self.receivers & (other.hearing | other.talkers)
-            or other.receivers & (self.hearing | self.talkers)
-        )
-
-    def __or__(self, other: _Claim) -> _Claim:
-        return _Claim(self.talkers | other.talkers, self.hearing | other.hearing, self.receivers | other.receivers)
+    talker: int
+    hearing: int  # who hears the talker
+    receivers: int
 
 
 class Channel:
@@ -124,6 +112,7 @@ class Channel:
         self._on_attempt = on_attempt
         self._draws = Draws(seed)
         self._radios = [_Radio() for _ in range(topology.nodes)]
+        self._claims: dict[int, _Claim] = {}  # of those, while no link and no power changes
         self._originals = {(link.src, link.dst): link for link in topology.links}
         self._links: list[dict[int, Link]] = [{} for _ in range(topology.nodes)]
         self._disturbed: dict[tuple[int, int], int] = {}
@@ -133,7 +122,7 @@ class Channel:
             self._links[link.src][link.dst] = link
             self._sort_link(link.src, link.dst)
         self._on = (1 << topology.nodes) - 1  # whose radio is on, as bits
-        self._wanting: set[int] = set()  # who has something to send and is not talking
+        self._wanting: list[tuple[int, int]] = []  # who has something to send and is not talking: since when, node
         self._active: dict[int, _Claim] = {}
         self._events: list[tuple[int, int, Callable[[int], list[Delivery]]]] = []
         self._order = 0
@@ -157,10 +146,10 @@ class Channel:
             return True
         if not radio.queue:
             radio.waiting_since = now_ns
+            if not radio.talking:
+                insort(self._wanting, (now_ns, node))
         radio.serial += 1
         radio.queue.append(_Queued(frame, dst, pieces, radio.serial, kind))
-        if not radio.talking:
-            self._wanting.add(node)
         self._start(now_ns)
         return True
 
@@ -208,27 +197,43 @@ class Channel:
         radio = self._radios[node]
         radio.on = on
         self._on = self._on | 1 << node if on else self._on & ~(1 << node)
+        self._claims.clear()
         if not on:
             radio.counters.dropped += len(radio.queue)
             radio.queue.clear()
-            self._wanting.discard(node)
+            self._wanting = [entry for entry in self._wanting if entry[1] != node]
 
     # ---------------------------------------------------------------- who may talk
 
     def _start(self, now_ns: int) -> None:
-        """Lets everybody talk who may, the longest waiting first."""
-        ahead = reduce(or_, self._active.values(), _Claim())
-        for node in sorted(self._wanting, key=lambda n: (self._radios[n].waiting_since, n)):
-            claim = self._claim(node, now_ns)
-            free = not claim.disturbs(ahead)
-            ahead |= claim
-            if free:
-                self._talk(node, claim, now_ns)
+        """Lets everybody talk who may, the longest waiting first: who waits longer is in the way as if it talked."""
+        if not self._wanting:
+            return
+        talkers = hearing = receivers = 0
+        for claim in self._active.values():
+            talkers, hearing, receivers = talkers | claim.talker, hearing | claim.hearing, receivers | claim.receivers
+        free: list[tuple[int, _Claim]] = []
+        for _, node in self._wanting:
+            claim = self._claims.get(node) or self._claim(node, now_ns)
+            disturbed = (
+                claim.talker & hearing
+                or talkers & claim.hearing
+                or claim.receivers & (hearing | talkers)
+                or receivers & (claim.hearing | claim.talker)
+            )
+            if not disturbed:
+                free.append((node, claim))
+            talkers, hearing, receivers = talkers | claim.talker, hearing | claim.hearing, receivers | claim.receivers
+        for node, claim in free:
+            self._talk(node, claim, now_ns)
 
     def _claim(self, node: int, now_ns: int) -> _Claim:
         hearing = self._hearing(node, now_ns)
         dst = self._radios[node].queue[0].dst
-        return _Claim(1 << node, hearing, hearing if dst is None else hearing & 1 << dst)
+        claim = _Claim(1 << node, hearing, hearing if dst is None else hearing & 1 << dst)
+        if not self._changing[node]:
+            self._claims[node] = claim
+        return claim
 
     def _hearing(self, node: int, now_ns: int) -> int:
         """Who hears the node now, as bits."""
@@ -243,7 +248,8 @@ class Channel:
     def _talk(self, talker: int, claim: _Claim, now_ns: int) -> None:
         radio = self._radios[talker]
         radio.talking = True
-        self._wanting.discard(talker)
+        self._wanting.remove((radio.waiting_since, talker))
+        self._claims.pop(talker, None)
         self._active[talker] = claim
         queued = radio.queue[0]
         receivers = _nodes(claim.receivers)
@@ -253,7 +259,7 @@ class Channel:
         answer = 0 if queued.dst is None else ack_ns(rate) if heard_by else ack_timeout_ns(rate)
         acknowledged = answer if heard_by else 0
         self._charge(radio, queued, ACCESS_NS + frame + answer, frame + acknowledged)
-        for node in _nodes(claim.hearing | claim.talkers):
+        for node in _nodes(claim.hearing | claim.talker):
             self._radios[node].counters.busy_ns += ACCESS_NS + frame + answer
         radio.counters.lost += len(receivers) - len(heard_by)
         arrival = now_ns + ACCESS_NS + frame
@@ -307,7 +313,7 @@ class Channel:
         if self._is_done(queued, heard, radio.counters) and radio.queue and radio.queue[0] is queued:
             radio.queue.popleft()
         if radio.queue:
-            self._wanting.add(src)
+            insort(self._wanting, (at_ns, src))
         self._start(at_ns)
         return []
 
@@ -332,6 +338,7 @@ class Channel:
 
     def _sort_link(self, src: int, dst: int) -> None:
         """Puts one link, as it is now, where `_hearing` looks for it."""
+        self._claims.clear()
         link = self._links[src].get(dst)
         self._changing[src] = [other for other in self._changing[src] if other.dst != dst]
         self._steady[src] &= ~(1 << dst)
