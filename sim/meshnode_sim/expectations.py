@@ -34,7 +34,12 @@ def _bounds(expect: ExpectTable, found: dict[str, Any]) -> list[tuple[str, float
         ("s until 95 % of what arrived had", messages["latency_s"]["p95"], expect.latency_p95_max_s, False),
         ("of the time the busiest air was taken", air["utilisation_max"], expect.utilisation_max, False),
         ("s of airtime were used", air["airtime_s"], expect.airtime_max_s, False),
+        ("s of airtime were used by any honest node", _honest(found), expect.node_airtime_max_s, False),
     ]
+
+
+def _honest(found: dict[str, Any]) -> float:
+    return max((row["airtime_s"] for row in found["per_node"] if not row.get("lies")), default=0.0)
 
 
 def _check(what: str, value: float | None, bound: float, least: bool) -> Check:

@@ -27,7 +27,8 @@ from meshnode_sim.world import World
 class Ground:
     """`nearest`: all other nodes, nearest first, as at the beginning. `arrange` plans what changes.
 
-    `places`: x and y of every node in metres at present, where they have places.
+    `places`: x and y of every node in metres at present, where they have places. `jammed`: whom a
+    transmitter at x, y (metres) of an EIRP (dBm) drowns, as pairs of who sends and who receives.
     """
 
     medium: Medium
@@ -35,6 +36,7 @@ class Ground:
     nearest: Callable[[int], Sequence[int]]
     arrange: Callable[[World], None]
     places: Callable[[], list[tuple[float, float]]] | None = None
+    jammed: Callable[[float, float, float], list[tuple[int, int]]] | None = None
 
 
 def graph(scenario: Scenario, folder: Path) -> Ground:

@@ -63,6 +63,7 @@ class Meetings:
         self.medium = self  # it counts, too
         self._on_transfer = on_transfer  # told src, dst, when, octets
         self.agenda = Agenda()
+        self.liars: frozenset[int] = frozenset()  # here everybody is taken to be honest
         self.refusals: list[str] = []
         self.warnings: Counter[str] = Counter()
         self._rate = scenario.radio.rate_bps or 1_000_000

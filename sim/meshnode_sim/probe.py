@@ -45,14 +45,15 @@ class Move:
 class Probe:
     """What happened to messages."""
 
-    def __init__(self, personas: dict[bytes, int]) -> None:
+    def __init__(self, personas: dict[bytes, int], liars: Set[int] = frozenset()) -> None:
         self.written: dict[MessageId, Written] = {}
         self.transfers = 0  # blocks and envelopes that a node took from another one for the first time
         self.violations: list[str] = []
         self.moves: list[Move] | None = None  # set to a list, it takes every hand-over
         self._shown: set[tuple[int, MessageId]] = set()
         self._personas = personas
-        self._everyone = tuple(sorted(personas.values()))
+        self._liars = liars
+        self._everyone = tuple(sorted(set(personas.values()) - liars))
         self._hops: dict[bytes, dict[int, int]] = {}  # block or envelope: hops by node
         self._carrying: dict[MessageId, list[bytes]] = {}
 
@@ -106,6 +107,8 @@ class Probe:
             self.moves.append(Move(now_ns, record.id[:NAME], source, node))
 
     def _filed(self, node: int, now_ns: int, message: MessageRecord, source: int) -> None:
+        if node in self._liars or self._personas.get(message.peer) in self._liars:
+            return
         if message.outgoing:
             self._wrote(node, now_ns, message)
             return

@@ -55,6 +55,7 @@ def report(world: World | Meetings, wall_s: float, memory_peak_mb: float) -> dic
                 "processor": round(host.busy_ns / span_ns, 6),
                 "rows": host.memory.count(),
                 "boots": host.boots,
+                **({"lies": True} if host.index in world.liars else {}),
             }
             for host, one, share in zip(hosts, counters, utilisation, strict=True)
         ],

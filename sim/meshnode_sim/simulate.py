@@ -13,10 +13,11 @@ from meshnode.errors import UsageError
 from meshnode_sim.agenda import FAULT, SECOND_NS, nanoseconds
 from meshnode_sim.agents.contract import Maker, maker
 from meshnode_sim.expectations import Check, checks
-from meshnode_sim.faults import Faults
+from meshnode_sim.faults import Faults, tricks
 from meshnode_sim.film import MOMENTS, Film
 from meshnode_sim.ground import Ground, contacts_of_trace, graph
 from meshnode_sim.meetings import Meetings
+from meshnode_sim.mishaps import Mishaps
 from meshnode_sim.overheard import Overheard
 from meshnode_sim.report import report
 from meshnode_sim.scenario import ActionTable, Scenario
@@ -79,9 +80,11 @@ def build(
     _check(scenario)
     ground = ground or _ground(scenario, folder)
     words = plan(scenario, end_ns, ground.nearest, folder)
+    played = tricks(scenario)
+    medium = Mishaps(ground.medium, played, scenario.seed) if played else ground.medium
     world = World(
         scenario,
-        ground.medium if film is None else Overheard(ground.medium, film),
+        medium if film is None else Overheard(medium, film),
         ground.links,
         contacts=contacts_of(scenario, words),
         costs=_costs(scenario.processor),
@@ -91,7 +94,7 @@ def build(
     if film is not None:
         world.probe.moves = []
     ground.arrange(world)
-    Faults(world, end_ns)
+    Faults(world, end_ns, ground.jammed)
     for word in words:
         _plan_word(world, word)
     for action in scenario.actions:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from meshnode.air.airtime import S1gRate
 from meshnode.air.draws import Draws
 from meshnode.core.settings import LinkSettings
@@ -24,6 +26,7 @@ from meshnode_sim.scenario import Scenario
 from meshnode_sim.world import World
 
 MOVE_S: Final = 5.0  # how often places are reckoned anew: at 20 m/s a hundred metres
+DROWNED: Final = 3_000  # mdB above a jammer below which nothing is decoded, nearly what MCS 0 needs over noise
 BELOW_NOISE: Final = 6_000  # mdB: weaker signals add less than a decibel to the noise
 
 
@@ -31,7 +34,7 @@ def sky(scenario: Scenario) -> Ground:
     """The ground of a scenario with places."""
     found = Sky(scenario)
     links = [found.link_settings(node) for node in range(len(scenario.names))]
-    return Ground(found.medium, links, found.nearest, found.arrange, found.places)
+    return Ground(found.medium, links, found.nearest, found.arrange, found.places, found.jammed)
 
 
 class Sky:
@@ -85,6 +88,19 @@ class Sky:
     def places(self) -> list[tuple[float, float]]:
         """x and y of every node in metres, as at the last move."""
         return [(x, y) for x, y in self._places.tolist()]
+
+    def jammed(self, x_m: float, y_m: float, eirp_dbm: float) -> list[tuple[int, int]]:
+        """Whom a transmitter drowns at present: pairs of who sends and who receives."""
+        apart = self._places - np.array([x_m, y_m])
+        metres = np.sqrt(apart[:, 0] * apart[:, 0] + apart[:, 1] * apart[:, 1])
+        power = round((eirp_dbm + self._budget.antenna_dbi) * 1000)
+        heard = (power - self._loss.mdb(metres)).tolist()
+        return [
+            (src, dst)
+            for src, row in enumerate(self._rows)
+            for dst, level in row.at.items()
+            if level - heard[dst] < DROWNED
+        ]
 
     def link_settings(self, node: int) -> LinkSettings:
         """What a node is told of its radio: the rate to the neighbour in the middle of those it reaches."""

@@ -51,6 +51,7 @@ class ExpectTable(Struct, frozen=True, forbid_unknown_fields=True):
     latency_p95_max_s: Positive | None = None
     utilisation_max: Share | None = None
     airtime_max_s: Positive | None = None
+    node_airtime_max_s: Positive | None = None  # of each node that runs the core
 
 
 class PlaceTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,11 +105,14 @@ class FaultTable(Struct, frozen=True, forbid_unknown_fields=True):
     """Something goes wrong at `at_s`, and is right again after `for_s` (never, when left out).
 
     `partition`: `nodes` and all others do not hear each other. `crash`: `nodes` go off. `churn`: each of them goes off
-    and on at random, with these means. `loss`: whatever `nodes` send or should hear is lost with that chance. `skew`:
-    their clocks are wrong by `skew_s`.
+    and on at random, with these means. `loss`: whatever `nodes` send or should hear is lost with that chance; `bursts`:
+    while it is bad, which comes and goes with the means of churn. `skew`: their clocks jump by `skew_s`, and drift by
+    `drift_ppm` from then on. `corrupt`, `duplicate`, `reorder`: a `share` of the frames that `nodes` send or receive
+    has a bit wrong, comes twice, or comes up to `delay_s` late. `jam`: level radio: a transmitter at a place that knows
+    no turns, a `share` of the time; whoever hears it better than 3 dB below the wanted signal decodes nothing then.
     """
 
-    kind: Literal["partition", "crash", "churn", "loss", "skew"]
+    kind: Literal["partition", "crash", "churn", "loss", "bursts", "skew", "corrupt", "duplicate", "reorder", "jam"]
     at_s: Seconds = 0.0
     for_s: Positive | None = None
     nodes: tuple[str, ...] = ()  # everybody when left out; a partition needs them
@@ -117,3 +121,9 @@ class FaultTable(Struct, frozen=True, forbid_unknown_fields=True):
     down_s: Positive = 600.0  # churn
     loss: Share = 0.5
     skew_s: float = 0.0
+    drift_ppm: float = 0.0
+    share: Share = 0.1  # corrupt, duplicate, reorder, jam
+    delay_s: Positive = 1.0  # reorder
+    x_m: float = 0.0  # jam
+    y_m: float = 0.0
+    eirp_dbm: Annotated[float, Meta(ge=-30, le=40)] = 20.0

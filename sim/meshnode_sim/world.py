@@ -84,7 +84,9 @@ class World:
         self._makers = makers  # by name of a node; the core for all others
         mesh = _mesh(scenario)
         self.hosts = [self._host(index, name, mesh, links[index]) for index, name in enumerate(scenario.names)]
-        self.probe = Probe({host.keys.persona: host.index for host in self.hosts})
+        lying = (index for index, name in enumerate(scenario.names) if getattr(makers.get(name), "LIES", False))
+        self.liars = frozenset(lying)  # what they write and read counts nowhere
+        self.probe = Probe({host.keys.persona: host.index for host in self.hosts}, self.liars)
         self._contacts: list[list[int]] = [[] for _ in self.hosts]
         for one, other in contacts:
             self._contacts[one].append(other)

@@ -56,6 +56,11 @@ KNOWN: Final = {
     "epidemic": "meshnode_sim.agents.reference:Epidemic",
     "direct": "meshnode_sim.agents.reference:Direct",
     "spray": "meshnode_sim.agents.reference:SprayAndWait",
+    "flooder": "meshnode_sim.agents.liars:Flooder",
+    "dropper": "meshnode_sim.agents.liars:Dropper",
+    "replayer": "meshnode_sim.agents.liars:Replayer",
+    "beacon-liar": "meshnode_sim.agents.liars:BeaconLiar",
+    "forker": "meshnode_sim.agents.liars:Forker",
 }
 
 
