@@ -80,7 +80,7 @@ class PeerNotice(_Notice, frozen=True, tag="peer"):
 
 
 class InterfaceNotice(_Notice, frozen=True, tag="interface"):
-    """The bound interface came, changed or went."""
+    """The bound interface came, changed or went ("up", "down"); or a radio did ("plugged", "unplugged")."""
 
     name: str
     state: str

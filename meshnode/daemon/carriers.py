@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +12,9 @@ from meshnode.daemon.files import write_private
 from meshnode.daemon.home import Home
 from meshnode.daemon.law import law_of
 from meshnode.daemon.main import Carriers
+from meshnode.daemon.radios import Radios
 from meshnode.errors import ConfigError, LinkError
-from meshnode.halow.finding import choose, radios
+from meshnode.halow.finding import Radio, choose, radios
 from meshnode.halow.modem.link import ModemLink
 from meshnode.halow.modem.newracom import Network, join_command
 from meshnode.halow.modem.port import SerialPort
@@ -22,7 +22,7 @@ from meshnode.halow.radio import watch
 from meshnode.halow.understanding import Setting
 from meshnode.overlay.child import ChildSettings
 from meshnode.overlay.choose import ChosenOverlay
-from meshnode.peering.interface import read_interface
+from meshnode.peering.interface import interface_names, read_interface
 from meshnode.peering.multicast import UdpLink
 from meshnode.peering.radio import radio_state_path
 from meshnode.peering.static import StaticLink
@@ -54,7 +54,8 @@ def real_carriers(home: Home) -> Carriers:
         overlay_port=config.overlay.port,
     )
     links = [one for one in (link, modem_link(config), static) if one is not None]
-    return Carriers(links, sessions, overlay, radio)
+    plugged = None if config.link.interface else Radios(interface, config.radio.board, radios)
+    return Carriers(links, sessions, overlay, radio, plugged)
 
 
 def modem_link(config: Config) -> ModemLink | None:
@@ -87,31 +88,32 @@ def radio_setting(config: Config) -> Setting:
 
 
 def chosen_interface(config: Config) -> str:
-    """The interface named, else the one HaLow interface there is; empty where overlay or named neighbours do."""
+    """The interface named, else the one HaLow interface there is; empty where the node can do without, or wait."""
     if config.link.interface:
         return config.link.interface
-    chosen = choose([radio for radio in radios() if radio.interface in _here()], config.radio.board)
+    chosen = choose(radios_here(), config.radio.board)
     if chosen is not None:
         return chosen.interface
     found = halow_interfaces()
     if len(found) == 1:
         return found[0]
-    elsewhere = config.neighbours.addresses or config.modem.device
+    elsewhere = config.neighbours.addresses or config.modem.device or config.radio.board  # it may yet be plugged in
     if not found and (config.overlay.backend in ("system", "embedded") or elsewhere):
         return ""
     seen = f"there are several HaLow interfaces ({', '.join(found)})" if found else "no HaLow interface is found"
     raise LinkError(f"{seen}; name the one to use: meshnode run --interface IF")
 
 
+def radios_here() -> list[Radio]:
+    """The HaLow radios of our own network namespace; /sys may show those of another, too."""
+    here = interface_names()
+    return [radio for radio in radios() if radio.interface in here]
+
+
 def halow_interfaces() -> list[str]:
     """Interfaces whose driver calls itself that of a HaLow radio; /sys may be that of another namespace."""
-    found = (read_interface(name) for name in _here())
+    found = (read_interface(name) for name in interface_names())
     return [one.name for one in found if one is not None and (known := family(one.driver)) and known.certain]
-
-
-def _here() -> set[str]:
-    """The interfaces of our own network namespace; /sys may show those of another."""
-    return {name for _, name in socket.if_nameindex()}
 
 
 def chosen_overlay(home: Home, interface: str) -> ChosenOverlay:

@@ -40,6 +40,7 @@ from meshnode.daemon.loop import Loop, NodeLike
 from meshnode.daemon.membership import Membership
 from meshnode.daemon.page import page_of
 from meshnode.daemon.perform import Performer
+from meshnode.daemon.radios import Radios
 from meshnode.daemon.renewal import renew, renewal_is_due, store_is_lost
 from meshnode.daemon.supervise import Once, Part, describe, supervised
 from meshnode.daemon.systemd import Systemd
@@ -72,6 +73,7 @@ class Carriers:
     sessions: Sessions
     overlay: Overlay
     radio: RadioWatch | None = None
+    radios: Radios | None = None  # where no interface is named: which one it should be
 
 
 def real_node(home: Home, snapshot: Snapshot, epoch: int) -> NodeLike:
@@ -109,7 +111,8 @@ async def run_daemon(
 ) -> None:
     """Run the node of a locked home until `stop` is set, a command says so, or it is cancelled.
 
-    A home that has to go on with new keys (renewal.py) does so at once; `carriers` as a function are then made anew.
+    A home that has to go on with new keys (renewal.py), or on another radio (radios.py), does so at once; `carriers` as
+    a function are then made anew.
     `silent`: it is a part of another node, and systemd does not hear of it.
     """
     ending = trio.Event() if stop is None else stop
@@ -216,7 +219,7 @@ class _Daemon:
                     await nursery.start(supervised, name, part, self.town.tell, self._part_runs)
                 self._say_ready()
                 task_status.started()
-                for end in (self._stop, self._loop.renewal):
+                for end in self._reasons():
                     nursery.start_soon(self._wait_for, end)
                 await self._ending.wait()
                 await self._say_goodbye()
@@ -230,8 +233,15 @@ class _Daemon:
         """A part runs (again); one that still fails will say so."""
         self._health.clear("part_failed")
 
+    def _reasons(self) -> Iterator[trio.Event]:
+        """What ends the parts: somebody said so, or the home has to go on with other keys, or on another radio."""
+        yield self._stop
+        yield self._loop.renewal
+        if self._carriers.radios is not None:
+            yield self._carriers.radios.other
+
     async def _wait_for(self, event: trio.Event) -> None:
-        """One of the reasons to end: somebody said so, or the home has to go on with other keys."""
+        """One of the reasons to end."""
         await event.wait()
         self._ending.set()
 
@@ -249,6 +259,9 @@ class _Daemon:
             yield f"link {link.name}", partial(link.run, inputs)
         if self._carriers.radio is not None:
             yield f"radio {self._carriers.radio.name}", self._carriers.radio.run
+        if self._carriers.radios is not None:
+            self._carriers.radios.on_change = self.town.radio_changed
+            yield "radios", self._carriers.radios.run
         yield "sessions", partial(self._carriers.sessions.run, inputs)
         yield "overlay", partial(self._carriers.overlay.run, inputs)
         control = ControlServer(self._home.control_socket, self._home.control_group, describe)
@@ -265,6 +278,8 @@ class _Daemon:
         for link in self._carriers.links:
             if (state := str(link.status().get("state"))) != "up":
                 self.town.link_missing(link.name, state)
+        if not self._carriers.links and self._carriers.radios is not None and self._home.config.radio.board:
+            self.town.link_missing(f"of the board {self._home.config.radio.board}", "missing")
 
     async def _say_goodbye(self) -> None:
         self._systemd.stopping()

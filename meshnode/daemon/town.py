@@ -90,6 +90,10 @@ class Town:
         else:
             self._health.clear("beacons_too_often")
 
+    def radio_changed(self, name: str, state: str) -> None:
+        """A radio that may not be the bound one was plugged in or pulled out."""
+        self.publish(told.InterfaceNotice(at=self.at, name=name, state=state))
+
     def link_missing(self, name: str, state: str) -> None:
         """Nothing can be sent or heard there."""
         self.tell(Warned("link_missing", f"The interface {name} is {state}: the node waits for it."))

@@ -98,6 +98,11 @@ def _driver(asking: socket.socket, name: str) -> str:
     return info.tobytes()[4:36].split(b"\0")[0].decode(errors="replace")
 
 
+def interface_names() -> set[str]:
+    """The interfaces of our own network namespace."""
+    return {name for _, name in socket.if_nameindex()}
+
+
 class News:
     """Says when something about interfaces may have changed."""
 

@@ -79,7 +79,7 @@ def test_a_radio_in_sys_is_chosen_and_a_profile_decides(monkeypatch: pytest.Monk
     plug(tmp_path, BOARDS["txw8301-usb"])
     here = {"wlh0"}
     monkeypatch.setattr("meshnode.daemon.carriers.radios", lambda: radios(tmp_path))
-    monkeypatch.setattr("meshnode.daemon.carriers._here", lambda: here)
+    monkeypatch.setattr("meshnode.daemon.carriers.interface_names", lambda: here)
     assert chosen_interface(Config()) == "wlh0", "hg0 is in another namespace"
     here.add("hg0")
     with pytest.raises(LinkError, match="several HaLow interfaces"):

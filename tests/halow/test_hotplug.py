@@ -1,74 +1,81 @@
-"""Radios that come and go, told by the kernel's own messages."""
+"""Radios that come and go: when the tree is looked at, and who is told."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import pytest
 import trio
-from hypothesis import given
-from hypothesis import strategies as st
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from meshnode.errors import WireError
-from meshnode.halow import hotplug
 from meshnode.halow.finding import Radio, radios
-from meshnode.halow.hotplug import LinkEvent, came_and_went, events_untrusted, watch_radios
+from meshnode.halow.hotplug import SETTLES_S, came_and_went, watch_radios
 from support.sysfs import BOARDS, plug, unplug
 
 
-def link_message(kind: int, name: str, index: int = 9) -> bytes:
-    message = ifinfmsg()
-    message["index"] = index
-    message["attrs"] = [["IFLA_IFNAME", name]]
-    message["header"]["type"] = kind
-    message.encode()
-    return bytes(message.data)
+class Machine:
+    """A tree, the interfaces of our namespace, and the kernel's news of them."""
+
+    def __init__(self, sys: Path) -> None:
+        self.sys = sys
+        self.names: set[str] = set()
+        self.looks = 0
+        self.seen: list[list[str]] = []
+        self._news = trio.Event()
+        self._waits = trio.Event()  # the watcher has looked, and waits for news
+
+    def look(self) -> Sequence[Radio]:
+        self.looks += 1
+        return radios(self.sys)
+
+    def changed(self, found: Sequence[Radio]) -> None:
+        self.seen.append([radio.interface for radio in found])
+
+    async def news(self) -> None:
+        self._waits.set()
+        await self._news.wait()
+        self._news = trio.Event()
+
+    async def tell(self, *names: str) -> None:
+        """The interfaces are these now."""
+        await self._waits.wait()
+        self.names, self._waits = set(names), trio.Event()
+        self._news.set()
+        await self._waits.wait()
+
+    async def watch(self, task_status: Any) -> None:
+        await watch_radios(self.changed, self.look, lambda: self.names, self.news, task_status=task_status)
 
 
-def test_messages_of_the_kernel_are_read() -> None:
-    both = link_message(16, "wlh0") + link_message(17, "hg0", 4)
-    assert events_untrusted(both) == [LinkEvent("there", "wlh0", 9), LinkEvent("gone", "hg0", 4)]
-    assert events_untrusted(struct.pack("=IHHII", 16, 3, 0, 0, 0)) == []
-
-
-@given(st.binary(max_size=64))
-def test_noise_is_a_wire_error_or_events(data: bytes) -> None:
-    try:
-        assert isinstance(events_untrusted(data), list)
-    except WireError:
-        pass
-
-
-async def test_a_radio_is_seen_to_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hotplug, "LOOK_AGAIN_S", 0.01)
-    seen: list[list[str]] = []
-    turned = trio.Event()
-
-    def changed(found: Sequence[Radio]) -> None:
-        nonlocal turned
-        seen.append([radio.interface for radio in found])
-        turned.set()
-
-    async def next_change() -> None:
-        nonlocal turned
-        with trio.fail_after(30):
-            await turned.wait()
-        turned = trio.Event()
-
+async def test_a_radio_is_seen_to_come_and_go(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
     async with trio.open_nursery() as nursery:
-        await nursery.start(
-            lambda task_status: watch_radios(changed, lambda: radios(tmp_path), task_status=task_status)
-        )
-        await next_change()
+        await nursery.start(machine.watch)
         plug(tmp_path, BOARDS["txw8301-usb"])
-        await next_change()
+        plug(tmp_path, BOARDS["openmanet-mm6108-spi"])
+        await machine.tell("hg0")
         unplug(tmp_path, "hg0")
-        await next_change()
+        await machine.tell()
         nursery.cancel_scope.cancel()
-    assert seen == [[], ["hg0"], []]
+    assert machine.seen == [[], ["hg0"], []], "wlh0 is in another namespace"
+
+
+async def test_a_driver_that_binds_late_is_seen_and_a_quiet_machine_is_left_alone(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    machine = Machine(tmp_path)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(machine.watch)
+        await machine.tell("hg0")
+        plug(tmp_path, BOARDS["txw8301-usb"])
+        mock_clock.jump(SETTLES_S - 1)
+        await machine.tell("hg0")
+        assert machine.seen == [[], ["hg0"]]
+        looks = machine.looks
+        mock_clock.jump(2)
+        await machine.tell("hg0")
+        assert machine.looks == looks
+        nursery.cancel_scope.cancel()
 
 
 def test_what_came_and_what_went(tmp_path: Path) -> None:

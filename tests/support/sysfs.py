@@ -5,6 +5,7 @@ The rows are not made from hardware/: a profile that forgets its driver or ids i
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,8 @@ def plug(sys: Path, shown: Shown) -> None:
 def unplug(sys: Path, interface: str) -> None:
     """Takes the interface out of the tree."""
     net = sys / "class" / "net" / interface
+    if (net / "device").exists():
+        shutil.rmtree((net / "device").resolve())
     for file in net.iterdir():
         file.unlink()
     net.rmdir()

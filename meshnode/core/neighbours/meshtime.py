@@ -40,6 +40,7 @@ LATEST: Final = EPOCH_2026 + 10 * 365 * 86400  # as for the system's clock: what
 DATE_FACT: Final = "sure_date"  # Unix ms 8 B | Instant in ms 8 B, big-endian
 
 _ERROR_END: Final = 0xFFFF
+_SECONDS_END: Final = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,7 @@ class MeshTime:
         error_s = date.uncertainty_at(now)
         if not date.known or error_s > WORTH_S or now < not_before:
             return
-        seconds = int(date.at(now)) - EPOCH_2026
-        if not 0 <= seconds < 1 << 32:
-            return
+        seconds = max(0, min(_SECONDS_END, int(date.at(now)) - EPOCH_2026))
         self._answered[neighbour.id] = (now + wait, min(2 * wait, ANSWER_AFTER_MAX_S))
         answer = Date(echo_hash(heard.nonce), seconds, min(_ERROR_END, int(error_s) + 1))
         self._neighbours.send(neighbour, answer, 0, link=heard.link, key=b"date", ring=0)
