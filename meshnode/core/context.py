@@ -32,7 +32,7 @@ class Context:
         self.store_refusing = False
         self.out: list[Effect] = []
         self.counters: Counter[str] = Counter()
-        self.due_at: Instant = NEVER_ASKED  # nobody but gossip and the outbox has anything to do before
+        self.due_at: Instant = NEVER_ASKED  # nobody but gossip, files and the outbox has anything to do before
 
     def sooner(self, at: Instant) -> None:
         """A timer of the neighbours, of forwarding or chat was set; what moves back or ends is found out in time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from meshnode.core.ids import EnvelopeId, LogId
+from meshnode.core.ids import EnvelopeId, FileId, LogId
 from meshnode.core.notices import Notice
 from meshnode.core.records import Record, RecordKey
 
@@ -61,7 +61,7 @@ class Hangup:
 
 @dataclass(frozen=True, slots=True)
 class ReadStored:
-    """Read blocks (log, first seq, count; bodies included) or envelopes and answer with `Stored(token, ...)`.
+    """Read blocks (log, first seq, count; bodies included), envelopes or chunks; answer with `Stored(token, ...)`.
 
     No more than the first `most` of those blocks; 0: all that are there.
     """
@@ -70,6 +70,7 @@ class ReadStored:
     blocks: tuple[tuple[LogId, int, int], ...] = ()
     envelopes: tuple[EnvelopeId, ...] = ()
     most: int = 0
+    chunks: tuple[tuple[FileId, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

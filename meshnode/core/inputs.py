@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from meshnode.core.clock import WallClock
-from meshnode.core.ids import ChannelId, DeviceKey, LogId, MessageId, NodeKey, PersonaKey
-from meshnode.core.records import BlockRecord, EnvelopeRecord
+from meshnode.core.ids import ChannelId, DeviceKey, FileId, LogId, MessageId, NodeKey, PersonaKey
+from meshnode.core.records import BlockRecord, ChunkRecord, EnvelopeRecord
 from meshnode.core.settings import LinkSettings
 
 
@@ -109,6 +109,7 @@ class Stored:
     token: int
     blocks: tuple[BlockRecord, ...] = ()
     envelopes: tuple[EnvelopeRecord, ...] = ()
+    chunks: tuple[ChunkRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,10 @@ class ClockSet:
 
 @dataclass(frozen=True, slots=True)
 class Compose:
-    """A person writes. To a contact's persona, or to a channel; `request` makes a repeated call the same message."""
+    """A person writes. To a contact's persona, or to a channel; `request` makes a repeated call the same message.
+
+    `file` is the manifest of a file that is whole here.
+    """
 
     text: str
     to: PersonaKey | None = None
@@ -145,6 +149,40 @@ class Compose:
     request: bytes = b""  # 16 random bytes from the caller, or empty
     prompt: bool = False  # somebody waits: the receipt shall not wait for company
     probe: bool = False  # an empty message whose way is traced
+    file: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepFile:
+    """A person attaches a file: its chunks follow, then a message that announces it."""
+
+    file: FileId
+    size: int
+    hashes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeepChunks:
+    """Chunks of a file begun by `KeepFile`, from number `first` on, as they travel. The host hashed them."""
+
+    file: FileId
+    first: int
+    bodies: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFile:
+    """A person wants a file whose manifest is here."""
+
+    file: FileId
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropFile:
+    """A person wants a file no longer: neither kept nor fetched."""
+
+    file: FileId
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +260,10 @@ Input = (
     | BodiesDropped
     | ClockSet
     | Compose
+    | KeepFile
+    | KeepChunks
+    | FetchFile
+    | DropFile
     | MarkRead
     | SetContact
     | RemoveContact

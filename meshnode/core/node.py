@@ -19,6 +19,7 @@ from meshnode.core.chat.chat import Chat, Why
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.effects import Effect, SendRecord
+from meshnode.core.files.files import Files
 from meshnode.core.forwarding.forwarder import Forwarding
 from meshnode.core.forwarding.timers import earliest
 from meshnode.core.gossip.export import Export
@@ -33,10 +34,14 @@ from meshnode.core.inputs import (
     ClockSet,
     Compose,
     DialFailed,
+    DropFile,
     EncounterBegan,
     EncounterEnded,
+    FetchFile,
     FrameReceived,
     Input,
+    KeepChunks,
+    KeepFile,
     LinkChanged,
     LinkUsed,
     MarkRead,
@@ -90,6 +95,7 @@ class Node:
         self.meshtime = MeshTime(self.ctx, self.neighbours)
         self.gossip = Gossip(self.ctx, self.neighbours, self.outbox, self.rings)
         self.forwarding = Forwarding(self.ctx, self.neighbours, self.outbox)
+        self.files = Files(self.ctx, self.neighbours, self.outbox)
         self.chat = Chat(self.ctx, self.forwarding, self.rings, settings.name)
         self._export = Export(self.ctx, self.gossip.logs)
         self._renewing = False
@@ -125,7 +131,7 @@ class Node:
                 "logs": len(logs),
                 "blocks": sum(log.last for log in logs.values()),
                 "envelopes": len(self.forwarding.shelf),
-                "chunks": 0,
+                "chunks": self.files.library.chunks,
             },
             "airtime": {
                 **{f"backlog_s_{link}": round(self.outbox.backlog_s(link), 3) for link in self.ctx.links},
@@ -157,7 +163,7 @@ class Node:
 
     def next_wakeup(self) -> Instant | None:
         """When something is due; None: nothing before the next input."""
-        first = earliest(self.gossip.wakeup(), self.outbox.wakeup())
+        first = earliest(self.gossip.wakeup(), self.files.wakeup(), self.outbox.wakeup())
         if first is not None and first < self.ctx.due_at:
             return first
         rest = earliest(self.neighbours.wakeup(), self.forwarding.wakeup(), self.chat.wakeup())
@@ -184,7 +190,10 @@ class Node:
         self.outbox.on_sent = self._sent
         self.neighbours.on_bound.append(self.forwarding.neighbour_bound)
         self.neighbours.on_lost.append(self.forwarding.neighbour_lost)
-        self._parts = (self.neighbours, self.gossip, self.forwarding, self.chat)
+        self.neighbours.on_bound.append(self.files.neighbour_came)
+        self.neighbours.on_lost.append(self.files.neighbour_lost)
+        self.chat.file_whole = self.files.whole
+        self._parts = (self.neighbours, self.gossip, self.forwarding, self.files, self.chat)
 
     def _restore(self, snapshot: Snapshot) -> None:
         self.outbox.laws.restore(snapshot)
@@ -193,6 +202,7 @@ class Node:
         self.meshtime.restore(snapshot)
         self.gossip.restore(snapshot)
         self.forwarding.restore(snapshot)
+        self.files.restore(snapshot)
         self.chat.restore(snapshot)
 
     # inputs
@@ -228,6 +238,8 @@ class Node:
                 self.forwarding.clock_changed()
             case BeginExport():
                 self._begin_export(given)
+            case KeepFile() | KeepChunks() | FetchFile() | DropFile():
+                self._file(given)
             case SetContact() | RemoveContact() | SetChannel() | RevokeDevice() | AdoptBranches():
                 self._person_decided(given)
 
@@ -238,11 +250,12 @@ class Node:
         self.meshtime.heard(heard)
         for frame in heard.frames:
             self.forwarding.frame_arrived(frame, heard)
+            self.files.frame_arrived(frame, heard)
             if isinstance(frame, Beacon | SessionBeacon) and heard.bound and heard.neighbour is not None:
                 self.forwarding.digest_heard(heard.neighbour, frame.envelopes)
 
     def _stored(self, stored: Stored) -> None:
-        if not (self.gossip.stored(stored) or self._export.stored(stored)):
+        if not (self.files.stored(stored) or self.gossip.stored(stored) or self._export.stored(stored)):
             self.chat.stored(stored)
 
     def _link_changed(self, change: LinkChanged) -> None:
@@ -263,8 +276,10 @@ class Node:
             case EncounterEnded():
                 self.neighbours.session_closed(given)
                 self.gossip.session_closed(given)
+                self.files.session_closed(given)
             case SessionWritable():
                 self.gossip.session_writable(given)
+                self.files.session_writable(given)
             case DialFailed():
                 self.gossip.dial_failed(given)
             case PeerSeen():
@@ -283,6 +298,17 @@ class Node:
             if hints is None or not isinstance(frame, EnvelopeFrame) or _hint(frame) in hints:
                 self.ctx.emit(SendRecord(given.session, encode_frame(frame)))
         self._export.begin(given.session, given.since, theirs)
+
+    def _file(self, given: KeepFile | KeepChunks | FetchFile | DropFile) -> None:
+        match given:
+            case KeepFile():
+                self.files.keep_file(given)
+            case KeepChunks():
+                self.files.keep_chunks(given)
+            case FetchFile():
+                self.files.fetch(given)
+            case DropFile():
+                self.files.drop(given)
 
     def _person_decided(self, given: SetContact | RemoveContact | SetChannel | RevokeDevice | AdoptBranches) -> None:
         match given:
@@ -320,7 +346,7 @@ class Node:
 
     def _tick(self) -> None:
         for _ in range(_ROUNDS):
-            asked = self._parts if self.ctx.due_at <= self.ctx.now else (self.gossip,)
+            asked = self._parts if self.ctx.due_at <= self.ctx.now else (self.gossip, self.files)
             due = [part for part in asked if (at := part.wakeup()) is not None and at <= self.ctx.now]
             if not due:
                 return

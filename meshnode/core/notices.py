@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from meshnode.core.clock import WallClock
-from meshnode.core.ids import BlockId, LogId, MessageId, NodeKey, PersonaKey
+from meshnode.core.ids import BlockId, FileId, LogId, MessageId, NodeKey, PersonaKey
 from meshnode.core.records import MessageRecord
 
 
@@ -94,6 +94,16 @@ class ProbeHop:
 
 
 @dataclass(frozen=True, slots=True)
+class FileMoved:
+    """A file came nearer. `state` is "here", "coming" or "gone"; `held` of `size` bytes are here, as they travel."""
+
+    file: FileId
+    state: str
+    held: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """One thing that waits, as `queue` shows it. `kind`: a frame, "envelope" or "message"; `to`: a node or a person."""
 
@@ -130,6 +140,7 @@ Notice = (
     | BranchAdopted
     | ContactChanged
     | ProbeHop
+    | FileMoved
     | SessionMet
     | DateTaken
 )

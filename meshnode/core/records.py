@@ -14,6 +14,7 @@ from meshnode.core.ids import (
     ChannelId,
     DeviceKey,
     EnvelopeId,
+    FileId,
     LogId,
     MessageId,
     NeighbourId,
@@ -26,6 +27,8 @@ from meshnode.core.ids import (
 BODY_HELD, BODY_MISSING, BODY_DROPPED, BODY_REMOVED = range(4)
 
 ROLE_OWN, ROLE_CUSTODY, ROLE_TRANSIT = range(3)  # written here; promised to keep; passing through within the island
+
+FILE_OWN, FILE_WANTED, FILE_CARRIED = range(3)  # attached here; fetched for a person here; kept for others
 
 STATES = ("written", "kept", "on_air", "carried", "delivered", "read")  # "expired" ends any but the last two
 
@@ -210,10 +213,11 @@ class MessageRecord(Keyed):
     `peer` is the other persona of a direct message, or the writer of a post; `channel` is empty for direct messages.
     `cursor` grows with arrival. `missing` counts messages of this writer known to be lost or late before this one.
     `about`: the dates are not sure to five minutes.
+    `file` is the manifest of what is attached (sealing/manifest.py), with its key.
     """
 
     KEY: ClassVar = ("id",)
-    SECRET: ClassVar = ("text",)
+    SECRET: ClassVar = ("text", "file")
     id: MessageId
     cursor: int
     outgoing: bool
@@ -229,6 +233,7 @@ class MessageRecord(Keyed):
     missing: int
     request: bytes
     about: bool = False
+    file: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +301,28 @@ class NeighbourRecord(Keyed):
 
 
 @dataclass(frozen=True, slots=True)
+class FileRecord(Keyed):
+    """A file that is here, or partly. `size` as it travels; `hashes` of its chunks, 32 B each, empty while unknown."""
+
+    KEY: ClassVar = ("file",)
+    file: FileId
+    size: int
+    role: int
+    used_at: float
+    hashes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRecord(Keyed):
+    """A chunk of a file, verified against its hash. A snapshot gives their numbers alone."""
+
+    KEY: ClassVar = ("file", "number")
+    file: FileId
+    number: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class FactRecord(Keyed):
     """A single fact under a name: boot epoch, incarnation, cursors, Trickle state."""
 
@@ -323,6 +350,8 @@ Record = (
     | ContactRecord
     | ChannelRecord
     | NeighbourRecord
+    | FileRecord
+    | ChunkRecord
     | FactRecord
 )
 
@@ -358,5 +387,6 @@ class Snapshot:
 
     now: float = 0.0
     blocks: tuple[BlockIndex, ...] = ()
-    records: tuple[Record, ...] = field(default=())  # every other table but messages, block bodies left out
+    records: tuple[Record, ...] = field(default=())  # every other table but messages and chunks
     pending: tuple[MessageRecord, ...] = ()
+    chunks: tuple[tuple[FileId, int], ...] = ()

@@ -31,10 +31,15 @@ class Disk:
         await self._call(lambda: self._store.commit(effects, now, promise))
 
     async def answer(self, asked: ReadStored) -> Stored:
-        """What is there of the blocks and envelopes asked for."""
+        """What is there of the blocks, envelopes and chunks asked for."""
         reads = self._store.reads
         return await self._call(
-            lambda: Stored(asked.token, reads.blocks(asked.blocks, asked.most), reads.envelopes(asked.envelopes))
+            lambda: Stored(
+                asked.token,
+                reads.blocks(asked.blocks, asked.most),
+                reads.envelopes(asked.envelopes),
+                reads.chunks(asked.chunks),
+            )
         )
 
     async def tend(self, now: float) -> StoreState:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar, get_origin, get_type_hints
 
@@ -48,6 +48,7 @@ class Table(Generic[R]):
         self.key_of: Callable[[R], Row] = _getter(record.KEY)
         self.select = f"SELECT {_listed(self.columns)} FROM {self.name}"
         self._values: Callable[[R], Row] = _getter(self.columns)
+        self._added = {field.name for field in fields(record) if field.default is not MISSING}
         self._secret = tuple(self.columns.index(name) for name in record.SECRET)
         self._key = tuple(self.columns.index(name) for name in record.KEY)
         self._codecs = {
@@ -96,6 +97,8 @@ class Table(Generic[R]):
         return self.record(*values)
 
     def _opened(self, index: int, row: Row, key: ColumnKey) -> bytes:
+        if not row[index] and self.columns[index] in self._added:
+            return b""  # a row from before the column
         try:
             return key.open_untrusted(row[index], self._bound_to(index, row))
         except SignatureError as error:

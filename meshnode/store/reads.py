@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import apsw
 
-from meshnode.core.ids import ChannelId, EnvelopeId, LogId, MessageId, PersonaKey
+from meshnode.core.ids import ChannelId, EnvelopeId, FileId, LogId, MessageId, PersonaKey
 from meshnode.core.records import (
     BlockRecord,
     ChannelRecord,
+    ChunkRecord,
     ContactRecord,
     EnvelopeRecord,
     MessageRecord,
@@ -53,6 +54,18 @@ class Reads:
     def envelopes(self, wanted: Iterable[EnvelopeId]) -> tuple[EnvelopeRecord, ...]:
         """The envelopes that are there, in the order asked."""
         return tuple(envelope for id in wanted for envelope in self._all(EnvelopeRecord, "WHERE id = ?", (id,)))
+
+    def chunks(self, wanted: Iterable[tuple[FileId, int]]) -> tuple[ChunkRecord, ...]:
+        """The chunks (file, number) that are there, in the order asked."""
+        return tuple(
+            chunk for pair in wanted for chunk in self._all(ChunkRecord, "WHERE file = ? AND number = ?", pair)
+        )
+
+    def chunk_numbers(self) -> Iterator[tuple[FileId, int]]:
+        """Which chunks are there, without their bodies; those of one file share its id."""
+        shared: dict[bytes, FileId] = {}
+        for file, number in self._rows("SELECT file, number FROM chunk ORDER BY file, number"):
+            yield shared.setdefault(file, FileId(file)), number
 
     def inbox(
         self, since: int = 0, contact: PersonaKey | None = None, channel: ChannelId | None = None, limit: int = 100

@@ -205,3 +205,22 @@ ALTER TABLE peer_prekey ADD COLUMN arrived_at REAL NOT NULL DEFAULT 0;
 VERSION_3 = """
 ALTER TABLE message ADD COLUMN about INTEGER NOT NULL DEFAULT 0;
 """
+
+VERSION_4 = """
+ALTER TABLE message ADD COLUMN file BLOB NOT NULL DEFAULT x'';
+
+CREATE TABLE file (
+    file BLOB NOT NULL PRIMARY KEY,
+    size INTEGER NOT NULL,
+    role INTEGER NOT NULL,
+    used_at REAL NOT NULL,
+    hashes BLOB NOT NULL DEFAULT x''
+) STRICT;
+
+CREATE TABLE chunk (
+    file BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (file, number)
+) STRICT;
+"""

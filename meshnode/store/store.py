@@ -15,7 +15,7 @@ from typing import get_args
 
 from meshnode.core.effects import Forget, Persist
 from meshnode.core.inputs import BodiesDropped, StoreState
-from meshnode.core.records import BlockRecord, Keyed, MessageRecord, Record, Snapshot
+from meshnode.core.records import BlockRecord, ChunkRecord, Keyed, MessageRecord, Record, Snapshot
 from meshnode.errors import SignatureError, StoreError, StoreFullError
 from meshnode.store import blocks, room
 from meshnode.store.ballast import RESERVE, Ballast
@@ -121,13 +121,14 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """All a node needs to go on."""
-        kinds = [kind for kind in get_args(Record) if kind not in (BlockRecord, MessageRecord)]
+        kinds = [kind for kind in get_args(Record) if kind not in (BlockRecord, MessageRecord, ChunkRecord)]
         with translated(self._path.name):
             return Snapshot(
                 now=self.now,
                 blocks=tuple(blocks.index(self._database)),
                 records=tuple(record for kind in kinds for record in self.reads.every(kind)),
                 pending=tuple(self.reads.every(MessageRecord, _PENDING)),
+                chunks=tuple(self.reads.chunk_numbers()),
             )
 
     def make_room(self, now: float) -> StoreState:

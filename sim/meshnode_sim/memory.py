@@ -19,6 +19,7 @@ from meshnode.core.inputs import Stored
 from meshnode.core.records import (
     BlockIndex,
     BlockRecord,
+    ChunkRecord,
     EnvelopeRecord,
     FactRecord,
     Keyed,
@@ -31,6 +32,7 @@ from meshnode.core.records import (
 EPOCH_FACT: Final = "boot_epoch"
 WRITEBACK_S: Final = 30.0
 KEEP_NOW_S: Final = 600.0  # where nothing is written for so long the host writes the time
+_APART: Final = (BlockRecord, MessageRecord, ChunkRecord)  # not among the records of a snapshot as they are
 _OVER: Final = ("delivered", "read", "expired")
 
 R = TypeVar("R", bound=Keyed)
@@ -57,6 +59,8 @@ class Pool:
             )
         if isinstance(record, EnvelopeRecord):
             return replace(record, data=once(record.data, record.data))
+        if isinstance(record, ChunkRecord):
+            return replace(record, body=once(record.body, record.body))
         return record
 
 
@@ -122,18 +126,24 @@ class Memory:
         return sum(len(rows) for rows in self._tables.values())
 
     def answer(self, asked: ReadStored) -> Stored:
-        """What is there of the blocks and envelopes asked for."""
+        """What is there of the blocks, envelopes and chunks asked for."""
         found = (row for log, first, number in asked.blocks for row in self._stretch(log, first, number))
         blocks = islice(found, asked.most or None)
         envelopes = (self.get(EnvelopeRecord, name) for name in asked.envelopes)
-        return Stored(asked.token, tuple(blocks), tuple(row for row in envelopes if row is not None))
+        chunks = (self.get(ChunkRecord, *pair) for pair in asked.chunks)
+        return Stored(
+            asked.token,
+            tuple(blocks),
+            tuple(row for row in envelopes if row is not None),
+            tuple(row for row in chunks if row is not None),
+        )
 
     def snapshot(self) -> Snapshot:
         """All a node needs to go on."""
         over = {state.message for state in self.every(StateRecord) if state.state in _OVER}
         mine = [m for m in self.every(MessageRecord) if m.outgoing and not m.channel and m.id not in over]
         blocks = sorted(self.every(BlockRecord), key=lambda row: (row.log, row.seq))
-        rest = [rows for table, rows in self._tables.items() if table not in (BlockRecord, MessageRecord)]
+        rest = [rows for table, rows in self._tables.items() if table not in _APART]
         return Snapshot(
             now=self.now,
             blocks=tuple(
@@ -141,6 +151,7 @@ class Memory:
             ),
             records=tuple(row for rows in rest for row in rows.values()),  # type: ignore[misc]
             pending=tuple(sorted(mine, key=lambda message: message.cursor)),
+            chunks=tuple((chunk.file, chunk.number) for chunk in self.every(ChunkRecord)),
         )
 
     # ---------------------------------------------------------------- details

@@ -22,7 +22,7 @@ def asked() -> Iterator[list[Instant | None]]:
 
     def checked(node: Node, given: Input, now: Instant) -> list[Effect]:
         out = step(node, given, now)
-        parts = (node.neighbours, node.gossip, node.forwarding, node.chat, node.outbox)
+        parts = (node.neighbours, node.gossip, node.forwarding, node.chat, node.files, node.outbox)
         due = [part.wakeup() for part in parts]
         truth = min((at for at in due if at is not None), default=None)
         resting = [at for at in (due[0], due[2], due[3]) if at is not None]

@@ -14,6 +14,7 @@ from meshnode.core.effects import Effect, Forget, Persist
 from meshnode.core.records import (
     BlockIndex,
     BlockRecord,
+    ChunkRecord,
     EnvelopeRecord,
     FactRecord,
     MessageRecord,
@@ -26,6 +27,7 @@ from meshnode.core.records import (
 EPOCH_FACT = "boot_epoch"
 KEEP_NOW_S = 600.0
 _OVER = ("delivered", "read", "expired")
+_APART = (BlockRecord, MessageRecord, ChunkRecord)
 Rows = dict[tuple[type, tuple[Any, ...]], Record]
 
 
@@ -104,8 +106,9 @@ class TrialDisk:
             blocks=tuple(
                 BlockIndex(b.log, b.seq, b.id, b.kind, b.body_state, len(b.body), b.content[64:84]) for b in blocks
             ),
-            records=tuple(r for (kind, _), r in self.rows.items() if kind not in (BlockRecord, MessageRecord)),
+            records=tuple(r for (kind, _), r in self.rows.items() if kind not in _APART),
             pending=tuple(sorted(mine, key=lambda message: message.cursor)),
+            chunks=tuple((chunk.file, chunk.number) for chunk in self.every(ChunkRecord)),
         )
 
     def blocks(self, wanted: Iterable[tuple[bytes, int, int]]) -> tuple[BlockRecord, ...]:
@@ -121,6 +124,10 @@ class TrialDisk:
 
     def envelopes(self, wanted: Iterable[bytes]) -> tuple[EnvelopeRecord, ...]:
         found = (self.get(EnvelopeRecord, name) for name in wanted)
+        return tuple(row for row in found if row is not None)
+
+    def chunks(self, wanted: Iterable[tuple[bytes, int]]) -> tuple[ChunkRecord, ...]:
+        found = (self.get(ChunkRecord, *pair) for pair in wanted)
         return tuple(row for row in found if row is not None)
 
 

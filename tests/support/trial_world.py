@@ -427,9 +427,8 @@ class TrialWorld:
     def _answer(self, box: Box, node: Node, asked: ReadStored) -> None:
         if box.node is node:
             disk = box.disk
-            box.feed(
-                Stored(asked.token, disk.blocks(asked.blocks)[: asked.most or None], disk.envelopes(asked.envelopes))
-            )
+            blocks = disk.blocks(asked.blocks)[: asked.most or None]
+            box.feed(Stored(asked.token, blocks, disk.envelopes(asked.envelopes), disk.chunks(asked.chunks)))
 
     # sessions
 

@@ -28,7 +28,7 @@ from meshnode.core.inputs import (
     Stored,
     Tick,
 )
-from meshnode.core.records import BlockIndex, BlockRecord, EnvelopeRecord, MessageRecord, Record, Snapshot
+from meshnode.core.records import BlockIndex, BlockRecord, ChunkRecord, EnvelopeRecord, MessageRecord, Record, Snapshot
 from meshnode.core.settings import LinkSettings
 
 FRAME = 86  # bytes around a UDP payload on the air
@@ -65,8 +65,10 @@ class Disk:
             )
             for row in sorted(self.of(BlockRecord), key=lambda row: (row.log, row.seq))
         )  # fmt: skip
-        others = tuple(record for (kind, _), record in self.rows.items() if kind not in (BlockRecord, MessageRecord))
-        return Snapshot(now, blocks, others)
+        apart = (BlockRecord, MessageRecord, ChunkRecord)
+        others = tuple(record for (kind, _), record in self.rows.items() if kind not in apart)
+        chunks = tuple((chunk.file, chunk.number) for chunk in self.of(ChunkRecord))
+        return Snapshot(now, blocks, others, chunks=chunks)
 
 
 @dataclass
@@ -297,5 +299,8 @@ class World:
             read.token,
             tuple(row for row in blocks if isinstance(row, BlockRecord)),
             tuple(row for row in envelopes if isinstance(row, EnvelopeRecord)),
+            tuple(
+                row for pair in read.chunks if isinstance(row := seat.disk.rows.get((ChunkRecord, pair)), ChunkRecord)
+            ),
         )
         self.at(self.now + 0.001, lambda: self.feed(seat.name, found))

@@ -18,14 +18,15 @@ ADOPTION: Final = 6  # one branch of a split log is the right one, up to a named
 FLOOR: Final = 7  # bodies below may go
 CHECKPOINT: Final = 8  # Merkle root over the blocks since the last one
 INCARNATION: Final = 9  # a device begins anew, naming what it knows of its old logs
-MANIFEST: Final = 16  # reserved: a file
+MANIFEST: Final = 16  # a post with a file: manifest and words
 VOUCH: Final = 17  # reserved: one person vouches for another
 GROUP: Final = 18  # reserved: membership of a private channel
 TOMBSTONE: Final = 19  # reserved: the author removes a body
 EDIT: Final = 20  # reserved: the author words it anew
 SENSOR: Final = 21  # reserved: position and telemetry
 
-KNOWN: Final = frozenset({POST, CERTIFICATE, PROFILE, PREKEY, REVOCATION, ADOPTION, FLOOR, CHECKPOINT, INCARNATION})
+POSTS: Final = frozenset({POST, MANIFEST})  # what people read in a channel
+KNOWN: Final = POSTS | {CERTIFICATE, PROFILE, PREKEY, REVOCATION, ADOPTION, FLOOR, CHECKPOINT, INCARNATION}
 
 DEFAULT_CLASS: Final = 3
 EXPIRY_NONE: Final = 0

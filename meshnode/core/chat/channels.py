@@ -1,6 +1,7 @@
 """Public channels: posts are blocks in the log of their writer, one log for each device and channel.
 
     body of a POST block = UTF-8 text        id of the message = first 16 B of the block's id
+    body of a MANIFEST block = the manifest of a file, and text
 
 Posts of joined channels are filed as they come; others are carried only, and filed when somebody joins. A post whose
 body is not here (dropped on the way, quota) is filed when the body comes.
@@ -15,7 +16,7 @@ from typing import Final
 
 from meshnode.core.chain.block import Block
 from meshnode.core.chain.compact import MAX_BODY
-from meshnode.core.chain.kinds import POST, acted_upon
+from meshnode.core.chain.kinds import MANIFEST, POST, POSTS, acted_upon
 from meshnode.core.chat.filing import Filing
 from meshnode.core.chat.histories import Histories
 from meshnode.core.chat.ownlogs import OwnLogs
@@ -32,8 +33,9 @@ from meshnode.core.records import (
     RecordKey,
     Snapshot,
 )
+from meshnode.core.sealing.manifest import attach, take_attached_untrusted
 from meshnode.core.trust.rings import Rings
-from meshnode.errors import UsageError
+from meshnode.errors import UsageError, WireError
 
 POST_CLASS: Final = 3
 _LEFT: Final = "left/"
@@ -67,7 +69,7 @@ class Channels:
                 case FactRecord(name, value) if name.startswith(_LEFT):
                     self._left_at[ChannelId(bytes.fromhex(name[len(_LEFT) :]))] = float(value.decode())
         for index in sorted(snapshot.blocks, key=lambda index: (index.log, index.seq)):
-            if index.kind == POST:
+            if index.kind in POSTS:
                 self._note(log_channel(index.log), index.log, index.seq)
                 if log_device(index.log) == self._ctx.keys.device:
                     self._watch(index.log, index.seq, index.id)
@@ -93,10 +95,12 @@ class Channels:
         if known is not None:
             self._states.tell(known)
             return known
-        body = told.text.encode()
+        body = attach(told.file, told.text) if told.file else told.text.encode()
         if len(body) > MAX_BODY:
             raise UsageError(f"a post holds at most {MAX_BODY} bytes of text; post it in parts")
-        block = self._logs.write(channel, POST, body, cls=told.cls if told.cls in (1, 4) else POST_CLASS)
+        block = self._logs.write(
+            channel, MANIFEST if told.file else POST, body, cls=told.cls if told.cls in (1, 4) else POST_CLASS
+        )
         self._watch(block.log, block.seq, block.id)
         message = self._record(block, outgoing=True, received_at=self._filing.date())
         cursor, cursor_row = self._filing.next()
@@ -109,7 +113,7 @@ class Channels:
 
     def block_arrived(self, block: Block, channel: ChannelId) -> None:
         """A verified block of a channel, new here or with a body that was missing."""
-        if block.kind != POST or not acted_upon(block.version, block.kind):
+        if block.kind not in POSTS or not acted_upon(block.version, block.kind):
             return
         self._note(channel, block.log, block.seq)
         if self._joined(channel) and log_device(block.log) != self._ctx.keys.device:
@@ -163,16 +167,25 @@ class Channels:
         if not self.may_post(log_device(block.log)):
             self._ctx.count("post_without_leave")
             return
+        try:
+            post = self._record(block, outgoing=False, received_at=self._filing.date())
+        except WireError:
+            self._ctx.count("file_announcement_refused")
+            return
         cursor, cursor_row = self._filing.next()
-        message = replace(self._record(block, outgoing=False, received_at=self._filing.date()), cursor=cursor)
+        message = replace(post, cursor=cursor)
         self._ctx.persist(message, cursor_row)
         self._filing.tell(message)
         if self._rings.persona_of(log_device(block.log)) is None:
             self._nameless.append(message)
 
     def _record(self, block: Block, *, outgoing: bool, received_at: float) -> MessageRecord:
-        """The message of a post. Until its certificate comes, the device stands for the person."""
-        device = log_device(block.log)
+        """The message of a post. Until its certificate comes, the device stands for the person.
+
+        WireError for the announcement of a file that cannot be.
+        """
+        device, body = log_device(block.log), block.body or b""
+        file, text = take_attached_untrusted(body) if block.kind == MANIFEST else (b"", body.decode(errors="replace"))
         written = float(block.time)
         return MessageRecord(
             id=MessageId(block.id[:16]),
@@ -182,7 +195,7 @@ class Channels:
             device=device,
             channel=log_channel(block.log),
             seq=block.seq,
-            text=(block.body or b"").decode(errors="replace"),
+            text=text,
             cls=block.cls,
             sent_at=min(written, received_at) if received_at else written,
             received_at=received_at,
@@ -190,6 +203,7 @@ class Channels:
             missing=0,
             request=b"",
             about=self._filing.about(written),
+            file=file,
         )
 
     def _joined(self, channel: ChannelId) -> bool:

@@ -24,13 +24,14 @@ from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.forwarder import Forwarding
 from meshnode.core.forwarding.timers import earliest
-from meshnode.core.ids import PERSON_CHANNEL, BlockId, DeviceKey, LogId, MessageId, PersonaKey, log_channel
+from meshnode.core.ids import PERSON_CHANNEL, BlockId, DeviceKey, FileId, LogId, MessageId, PersonaKey, log_channel
 from meshnode.core.inputs import Compose, MarkRead, SetChannel, SetContact, Stored
 from meshnode.core.neighbours.neighbour import Neighbour
 from meshnode.core.notices import Waiting
 from meshnode.core.records import ContactRecord, Snapshot
+from meshnode.core.sealing.manifest import decode_manifest_untrusted
 from meshnode.core.trust.rings import Rings
-from meshnode.errors import UsageError
+from meshnode.errors import UsageError, WireError
 
 _SWEEP_S = 3600.0
 
@@ -62,6 +63,7 @@ class Chat:
         self._out = Outgoing(ctx, self.people, self.sessions, self._chains, self.states, self._filing, forwarding)
         self._in = Incoming(ctx, self.people, self.sessions, self._chains, self._filing, forwarding)
         self._channels = Channels(ctx, self.logs, self.states, self._filing, rings)
+        self.file_whole: Callable[[FileId], bool] = _none_whole
         self._wire()
 
     @property
@@ -85,6 +87,8 @@ class Chat:
 
     def compose(self, told: Compose) -> MessageId:
         """Write to a person or to a channel; a notice names the message."""
+        if told.file:
+            self._check_file(told)
         if told.channel is not None and told.to is None:
             return self._channels.post(told, told.channel)
         if told.to is None or told.channel is not None:
@@ -199,6 +203,17 @@ class Chat:
         self._forwarding.on_carried = self._carried
         self._forwarding.on_air = self._out.on_air
 
+    def _check_file(self, told: Compose) -> None:
+        """A file is announced only when all of it is here, and only sealed to one person."""
+        try:
+            manifest = decode_manifest_untrusted(told.file)
+        except WireError as error:
+            raise UsageError(f"the file cannot be announced: {error}") from None
+        if bool(manifest.key) != (told.to is not None):
+            raise UsageError("a file for one person is sealed, a file in a channel is not")
+        if not self.file_whole(manifest.file):
+            raise UsageError("the file is not here, or not all of it")
+
     def _carried(self, message: MessageId, taker: Neighbour) -> None:
         self._out.carried(message, taker.short)
 
@@ -208,3 +223,7 @@ class Chat:
 
     def _revoked(self, device: DeviceKey) -> None:
         self.sessions.drop_device(device)
+
+
+def _none_whole(file: FileId) -> bool:
+    return False

@@ -18,7 +18,7 @@ from itertools import count, islice
 from typing import Final
 
 from meshnode.core.chain.block import Block, stored_block
-from meshnode.core.chain.kinds import POST, acted_upon
+from meshnode.core.chain.kinds import POSTS, acted_upon
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.effects import ReadStored
@@ -105,7 +105,7 @@ class Histories:
         return 0.0 if self._interrupted else None
 
     def _wanted(self, row: BlockRecord) -> bool:
-        if row.kind != POST or row.body_state != BODY_HELD:
+        if row.kind not in POSTS or row.body_state != BODY_HELD:
             return False
         stretch = _covering(self._unread.get(log_channel(row.log), {}).get(row.log, []), row.seq)
         return stretch is not None and row.received_at >= stretch.since

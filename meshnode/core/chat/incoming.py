@@ -29,7 +29,8 @@ from meshnode.core.neighbours.neighbour import Heard
 from meshnode.core.records import HOPS_UNKNOWN, MessageRecord, PrekeyRecord, Record, Snapshot
 from meshnode.core.sealing.envelope import KIND_FIRST, EnvelopeHeader, read_envelope_untrusted
 from meshnode.core.sealing.first import FirstMessage, Prekey, open_first_untrusted
-from meshnode.core.sealing.inner import PROMPT, READ, TEXT, Inner, message_id
+from meshnode.core.sealing.inner import FILE, PROMPT, READ, TEXT, Inner, message_id
+from meshnode.core.sealing.manifest import take_attached_untrusted
 from meshnode.core.sealing.ratchet import Ratchet
 from meshnode.errors import WireError
 
@@ -177,7 +178,7 @@ class Incoming:
     ) -> bool:
         """Chain step, message, dedupe mark and receipt in one Persist; only then is the receipt told (rule 11.4)."""
         stone = self._forwarding.tombstone(header, receipt)
-        message, more = self._place(session, header, inner) if inner.kind == TEXT else (None, ())
+        message, more = self._place(session, header, inner) if inner.kind in (TEXT, FILE) else (None, ())
         known = self._people.is_known(session.persona)
         if known:
             self._ctx.persist(*rows, *more, stone, promise=True)
@@ -206,6 +207,7 @@ class Incoming:
             self._ctx.count("message_repeated")
             return None, ()
         cursor, cursor_row = self._filing.next()
+        file, text = self._words_untrusted(inner)
         message = MessageRecord(
             id=message_id(session.device, session.incarnation, self._ctx.keys.persona, inner.seq),
             cursor=cursor,
@@ -214,7 +216,7 @@ class Incoming:
             device=session.device,
             channel=ChannelId(b""),
             seq=inner.seq,
-            text=inner.text.decode(errors="replace"),
+            text=text,
             cls=header.cls,
             sent_at=self._written_at(header),
             received_at=self._filing.date(),
@@ -222,8 +224,19 @@ class Incoming:
             missing=got.missing,
             request=b"",
             about=self._filing.about(_written_at(header)),
+            file=file,
         )
         return message, (message, *got.rows, cursor_row)
+
+    def _words_untrusted(self, inner: Inner) -> tuple[bytes, str]:
+        """The manifest of a file, if any, and the words; where the first cannot be read, the message stands empty."""
+        if inner.kind != FILE:
+            return b"", inner.text.decode(errors="replace")
+        try:
+            return take_attached_untrusted(inner.text)
+        except WireError:
+            self._ctx.count("file_announcement_refused")
+            return b"", ""
 
     def _written_at(self, header: EnvelopeHeader) -> float:
         """When it was written by its own word; what lies ahead of us is "about now" (rule 10.3)."""

@@ -40,7 +40,8 @@ from meshnode.core.records import (
     Snapshot,
 )
 from meshnode.core.sealing.envelope import MAX_TEXT
-from meshnode.core.sealing.inner import NO_PREVIOUS, PROMPT, TEXT, Inner, message_id
+from meshnode.core.sealing.inner import FILE, NO_PREVIOUS, PROMPT, TEXT, Inner, message_id
+from meshnode.core.sealing.manifest import attach
 from meshnode.errors import UsageError
 
 DAY_S: Final = 86400.0
@@ -118,8 +119,8 @@ class Outgoing:
         if known is not None:
             self._states.tell(known)
             return known
-        if len(told.text.encode()) > MAX_TEXT:
-            raise UsageError(f"a message holds at most {MAX_TEXT} bytes of text; send it in parts")
+        if len(_said(told.text, told.file)[1]) > MAX_TEXT:
+            raise UsageError(f"a message holds at most {MAX_TEXT} bytes of text and preview; send it in parts")
         if told.probe:
             return self._probes.send(told.request, to)
         pending, filed, rows = self._file(told, to)
@@ -244,7 +245,8 @@ class Outgoing:
     def _file(self, told: Compose, to: PersonaKey) -> tuple[Pending, MessageRecord, list[Record]]:
         keys = self._ctx.keys
         before = self._chains.sent(to)
-        inner = Inner(TEXT, before.sent_seq + 1, before.sent_hash, told.text.encode())
+        kind, text = _said(told.text, told.file)
+        inner = Inner(kind, before.sent_seq + 1, before.sent_hash, text)
         message = message_id(keys.device, keys.incarnation, to, inner.seq)
         cursor, cursor_row = self._filing.next()
         date = self._filing.date()
@@ -264,6 +266,7 @@ class Outgoing:
             missing=0,
             request=told.request,
             about=self._filing.about(),
+            file=told.file,
         )
         expires_at = self._ctx.now + self._ctx.settings.lifetime_s
         pending = self._pending[message] = Pending(message, to, inner, told.cls, expires_at)
@@ -357,8 +360,8 @@ class Outgoing:
         """The inner message again, and whether it was written in this incarnation."""
         incarnation, seq, previous = place[:4], place[4:8], place[8:]
         fits = incarnation == self._ctx.keys.incarnation
-        text = message.text.encode()
-        return Inner(TEXT, int.from_bytes(seq, "big") if fits else 0, previous or NO_PREVIOUS, text), fits
+        kind, text = _said(message.text, message.file)
+        return Inner(kind, int.from_bytes(seq, "big") if fits else 0, previous or NO_PREVIOUS, text), fits
 
     def _adopt_orphans(self) -> None:
         """Written before a restore and not receipted: they take a new place in the conversation (rule 11.6)."""
@@ -379,3 +382,8 @@ class Outgoing:
             pending.sealed_at = max(pending.sealed_at or 0.0, record.held_since)
             device = self._people.device_of(pending.persona)
             pending.device = device.device if device else None
+
+
+def _said(text: str, file: bytes) -> tuple[int, bytes]:
+    """What stands inside the seal: words, or words with the manifest of a file."""
+    return (FILE, attach(file, text)) if file else (TEXT, text.encode())

@@ -15,6 +15,7 @@ from meshnode.errors import WireError
 
 TEXT, READ, PROBE = 1, 2, 3  # a text; a read note (message ids of 16 B in a row); a probe whose way is traced
 GROUP_KEY, GROUP_TEXT = 4, 5  # reserved
+FILE = 6  # a text with a file: manifest and words as in manifest.py, "attached"
 PROMPT = 1  # flag: somebody waits, the receipt shall not wait for company
 
 PREVIOUS_SIZE = 8
