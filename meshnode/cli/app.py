@@ -52,6 +52,7 @@ GROUPS = {
     "device": ("The devices of my persona.", ("list", "revoke", "adopt")),
     "service": ("The node as a service of systemd.", ("install", "remove", "status")),
     "halow": ("The configuration files of a HaLow board.", ("setup", "hotspot")),
+    "files": ("Files that messages and posts announced.", ("list", "get", "drop")),
     "peer": ("Yggdrasil peerings, kept over restarts.", ("add", "remove", "list")),
 }
 # Commands whose names are words of Python.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from meshnode.cli import say
 from meshnode.cli.ask import ask
+from meshnode.cli.attached import file_given, words
 from meshnode.cli.options import COMMON, Common
-from meshnode.cli.text import given
 from meshnode.cli.why import describe
 from meshnode.control import replies, requests
 
@@ -23,6 +24,8 @@ def post(
         bool,
         Parameter(negative="", help="Each line of standard input is a post; one JSON object back for each."),
     ] = False,
+    file: Annotated[Path | None, Parameter(help="A file to post along, as public as the post.")] = None,
+    preview: Annotated[Path | None, Parameter(help="A small picture of it, at most 2,400 bytes.")] = None,
     common: Common = COMMON,
 ) -> None:  # fmt: skip
     """Post to a channel. Posts are public and signed for good: whoever has one can prove who wrote it.
@@ -34,5 +37,6 @@ def post(
 
         post_lines(common, channel)
         return
-    reply = ask(common, requests.PostRequest(channel=channel, text=given(text)), replies.StateReply)
+    asked = requests.PostRequest(channel=channel, text=words(text, file), file=file_given(file, preview))
+    reply = ask(common, asked, replies.StateReply)
     say.answer(common, reply, describe(reply))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
@@ -9,8 +10,8 @@ from cyclopts import Parameter, validators
 from meshnode.cli import say
 from meshnode.cli.app import DONE, NOT_YET
 from meshnode.cli.ask import ask
+from meshnode.cli.attached import file_given, words
 from meshnode.cli.options import COMMON, Common
-from meshnode.cli.text import given
 from meshnode.cli.why import describe
 from meshnode.control import replies, requests
 
@@ -41,6 +42,8 @@ def send(
         str,
         Parameter(help="32 hex digits of your choice: given again, it is the same message."),
     ] = "",
+    file: Annotated[Path | None, Parameter(help="A file to send along; only the two can read it.")] = None,
+    preview: Annotated[Path | None, Parameter(help="A small picture of it, at most 2,400 bytes.")] = None,
     common: Common = COMMON,
 ) -> int:  # fmt: skip
     """Send a message to a contact; only the two can read it.
@@ -50,13 +53,20 @@ def send(
 
     Example: meshnode send Bo "soup is ready" --wait delivered
     Example: echo "soup is ready" | meshnode send Bo
+    Example: meshnode send Bo "the bridge" --file bridge.jpg
     """
     if lines:
         from meshnode.cli.lines import send_lines
 
         return send_lines(common, contact, wait, timeout, cls)
     asked = requests.SendRequest(
-        contact=contact, text=given(text), wait=wait, timeout_s=timeout, cls=cls, request_id=request
+        contact=contact,
+        text=words(text, file),
+        wait=wait,
+        timeout_s=timeout,
+        cls=cls,
+        request_id=request,
+        file=file_given(file, preview),
     )
     reply = ask(common, asked, replies.StateReply)
     say.answer(common, reply, describe(reply))

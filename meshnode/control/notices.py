@@ -61,6 +61,15 @@ class StateNotice(_Notice, frozen=True, tag="state"):
     witnesses: list[str]
 
 
+class FileNotice(_Notice, frozen=True, tag="file"):
+    """A file came nearer: `state` "coming", "here" or "gone"; `held` of `size` bytes as they travel."""
+
+    id: str
+    state: str
+    held: int
+    size: int
+
+
 class NeighbourNotice(_Notice, frozen=True, tag="neighbour"):
     """A neighbour came, was bound, or went."""
 
@@ -129,6 +138,7 @@ Notice = (
     | StoppedNotice
     | MessageNotice
     | StateNotice
+    | FileNotice
     | NeighbourNotice
     | PeerNotice
     | InterfaceNotice

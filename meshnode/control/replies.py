@@ -254,11 +254,18 @@ class LinesReply(Reply, frozen=True):
 
 
 class FileInfo(Reply, frozen=True):
-    """A file that goes with a message, or is under way."""
+    """A file that a message announced. `state`: "offered", "coming" or "here"; `held` of `size` bytes are here.
+
+    `preview` is a small picture of it, or empty.
+    """
 
     name: str
     size: int
     state: str
+    id: str = ""
+    media: str = ""
+    held: int = 0
+    preview: bytes = b""
 
 
 class MessageInfo(Reply, frozen=True):
@@ -362,10 +369,34 @@ class QueueReply(Reply, frozen=True):
     backlog_s: float = 0.0
 
 
+class FileRow(Reply, frozen=True):
+    """A file and the message that announced it; a file without one was attached and never announced."""
+
+    file: FileInfo
+    message: str = ""
+    sender: str = msgspec.field(name="from", default="")
+
+
 class FilesReply(Reply, frozen=True):
     """`files`."""
 
-    files: list[FileInfo]
+    files: list[FileRow]
+
+
+class FileReply(Reply, frozen=True):
+    """`files get` and `files drop`; `reached` is False when it was not whole in time."""
+
+    file: FileInfo
+    reached: bool = True
+    path: str = ""
+
+
+class FilePartReply(Reply, frozen=True):
+    """`files read`: bytes from `offset` on, fewer than asked where the rest is not here, or not at all."""
+
+    file: FileInfo
+    offset: int
+    data: bytes
 
 
 class ChannelInfo(Reply, frozen=True):

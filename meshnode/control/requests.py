@@ -42,6 +42,15 @@ class InviteRequest(_Request, frozen=True, tag="invite"):
     """My contact as an URI."""
 
 
+class FileGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file to attach: the node reads it at `path` (absolute). `preview`: a small picture, at most 2,400 bytes."""
+
+    path: str
+    name: str = ""  # empty: as in the path
+    media: str = ""
+    preview: bytes = b""
+
+
 class SendRequest(_Request, frozen=True, tag="send"):
     """A direct message. `wait` holds the answer back until that state, `timeout_s` at the longest."""
 
@@ -51,6 +60,7 @@ class SendRequest(_Request, frozen=True, tag="send"):
     timeout_s: Seconds = 60.0
     cls: Class = 2
     request_id: str = ""  # 32 hex digits: the same id is the same message
+    file: FileGiven | None = None
 
 
 class PostRequest(_Request, frozen=True, tag="post"):
@@ -59,6 +69,7 @@ class PostRequest(_Request, frozen=True, tag="post"):
     channel: str
     text: str
     request_id: str = ""
+    file: FileGiven | None = None
 
 
 class SendLinesRequest(_Request, frozen=True, tag="send_lines"):
@@ -139,7 +150,32 @@ class QueueRequest(_Request, frozen=True, tag="queue"):
 
 
 class FilesRequest(_Request, frozen=True, tag="files"):
-    """Files under way."""
+    """The files that messages and posts announced, oldest first."""
+
+
+class FileGetRequest(_Request, frozen=True, tag="files get"):
+    """Fetch a file (the beginning of its id): answered when it is whole, or after `timeout_s`; fetching goes on.
+
+    With `path` (absolute) it is written there once it is whole.
+    """
+
+    id: str
+    path: str = ""
+    timeout_s: Seconds = 60.0
+
+
+class FileReadRequest(_Request, frozen=True, tag="files read"):
+    """Bytes of a file from `offset` on, as far as they are here."""
+
+    id: str
+    offset: Annotated[int, Meta(ge=0)] = 0
+    size: Annotated[int, Meta(ge=1, le=262_144)] = 65_536
+
+
+class FileDropRequest(_Request, frozen=True, tag="files drop"):
+    """Keep, and fetch, a file no longer."""
+
+    id: str
 
 
 class ChannelListRequest(_Request, frozen=True, tag="channel list"):
@@ -357,6 +393,9 @@ Request = (
     | PeersRequest
     | QueueRequest
     | FilesRequest
+    | FileGetRequest
+    | FileReadRequest
+    | FileDropRequest
     | ChannelListRequest
     | ChannelCreateRequest
     | ChannelJoinRequest

@@ -15,10 +15,18 @@ from typing import Protocol, TypeVar
 
 import trio
 
-from meshnode.core.ids import ChannelId, MessageId, PersonaKey
+from meshnode.core.ids import ChannelId, FileId, MessageId, PersonaKey
 from meshnode.core.inputs import Input
 from meshnode.core.notices import Notice, Waiting
-from meshnode.core.records import ChannelRecord, ContactRecord, MessageRecord, Record, StateRecord
+from meshnode.core.records import (
+    ChannelRecord,
+    ChunkRecord,
+    ContactRecord,
+    FileRecord,
+    MessageRecord,
+    Record,
+    StateRecord,
+)
 from meshnode.errors import MeshnodeError
 from meshnode.store.reads import Reads
 
@@ -111,11 +119,20 @@ class Overlay(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FileHere:
+    """What is here of a file: its row, and how many of its chunks."""
+
+    record: FileRecord
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Filed:
     """A message of the inbox and where it stands; a message that arrived and was not read has no state."""
 
     message: MessageRecord
     state: StateRecord | None
+    here: FileHere | None = None  # of the file that goes with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +169,18 @@ class ControlHandlers(Protocol):
 
     async def message(self, prefix: bytes) -> Filed | None:
         """The one message whose id begins so; UsageError if several do."""
+        ...
+
+    async def attached(self) -> list[Filed]:
+        """The messages that announce a file, oldest first."""
+        ...
+
+    async def files(self) -> list[FileHere]:
+        """The files that are here, or partly, those kept for others too."""
+        ...
+
+    async def chunks(self, wanted: Sequence[tuple[FileId, int]]) -> tuple[ChunkRecord, ...]:
+        """The chunks (file, number) that are here, in the order asked."""
         ...
 
     def waiting_for(self, message: MessageId) -> str:

@@ -16,6 +16,7 @@ from meshnode import config as options
 from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
 from meshnode.control.server import Streams
+from meshnode.daemon.attachments import Attachments
 from meshnode.daemon.capture import Capturing
 from meshnode.daemon.conversations import Conversations
 from meshnode.daemon.desk import Desk
@@ -40,6 +41,7 @@ def answers(desk: Desk) -> Answers:
         Channels(desk),
         Devices(desk),
         Messages(desk),
+        Attachments(desk),
         Conversations(desk),
         ParcelFiles(desk),
         Members(desk),

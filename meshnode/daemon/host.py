@@ -9,17 +9,18 @@ import msgspec
 import trio
 
 import meshnode
-from meshnode.core.ids import ChannelId, MessageId, NodeKey, PersonaKey, neighbour_id
+from meshnode.core.ids import ChannelId, FileId, MessageId, NodeKey, PersonaKey, neighbour_id
 from meshnode.core.inputs import BeginExport, Compose, EncounterBegan, EncounterEnded, Input, RecordReceived
 from meshnode.core.notices import MessageFiled, Notice, Waiting
-from meshnode.core.records import ChannelRecord, ContactRecord, Record
-from meshnode.daemon.adapters import Filed, HealthWarning, LinkAdapter, Overlay, Sessions
+from meshnode.core.records import ChannelRecord, ChunkRecord, ContactRecord, Record
+from meshnode.daemon.adapters import Filed, FileHere, HealthWarning, LinkAdapter, Overlay, Sessions
 from meshnode.daemon.clock import PoweredClock
 from meshnode.daemon.disk import Disk
 from meshnode.daemon.health import Health
 from meshnode.daemon.home import Home
 from meshnode.daemon.loop import Loop
 from meshnode.daemon.perform import Performer
+from meshnode.daemon.shown import with_files
 from meshnode.daemon.walltime import WallTime
 from meshnode.daemon.wording import moment
 from meshnode.errors import MeshnodeError, UsageError
@@ -87,8 +88,7 @@ class Host:
         self, since: int = 0, contact: PersonaKey | None = None, channel: ChannelId | None = None, limit: int = 100
     ) -> list[Filed]:
         """Messages with a cursor above `since`, oldest first."""
-        found = await self._disk.read(lambda reads: reads.inbox(since, contact, channel, limit))
-        return [Filed(*one) for one in found]
+        return await self._disk.read(lambda reads: with_files(reads, reads.inbox(since, contact, channel, limit)))
 
     async def read(self, question: Callable[[Reads], T]) -> T:
         """Anything else of the store."""
@@ -96,8 +96,20 @@ class Host:
 
     async def message(self, prefix: bytes) -> Filed | None:
         """The one message whose id begins so."""
-        found = await self._disk.read(lambda reads: reads.message(prefix))
-        return Filed(*found) if found else None
+        found = await self._disk.read(lambda reads: with_files(reads, filter(None, [reads.message(prefix)])))
+        return found[0] if found else None
+
+    async def attached(self) -> list[Filed]:
+        """The messages that announce a file, oldest first."""
+        return await self._disk.read(lambda reads: with_files(reads, [(one, None) for one in reads.attached()]))
+
+    async def files(self) -> list[FileHere]:
+        """The files that are here, or partly."""
+        return await self._disk.read(lambda reads: [FileHere(*one) for one in reads.files()])
+
+    async def chunks(self, wanted: Sequence[tuple[FileId, int]]) -> tuple[ChunkRecord, ...]:
+        """The chunks that are here, in the order asked."""
+        return await self._disk.read(lambda reads: reads.chunks(wanted))
 
     def waiting_for(self, message: MessageId) -> str:
         """What an own message still needs of the mesh; empty if nothing, or if it is not known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 import trio
@@ -11,12 +12,14 @@ from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
 from meshnode.core.identity.invite import check_name
 from meshnode.core.ids import ChannelId, MessageId, PersonaKey
-from meshnode.core.inputs import Compose, MarkRead, SetChannel
+from meshnode.core.inputs import Compose, DropFile, MarkRead, SetChannel
 from meshnode.core.notices import MessageFiled, Notice, ProbeHop, StateChanged
 from meshnode.core.records import STATES, ContactRecord, DeviceRecord, PeerPrekeyRecord
 from meshnode.daemon import mailbox, wording
 from meshnode.daemon.adapters import Filed
+from meshnode.daemon.attaching import attach
 from meshnode.daemon.desk import Desk
+from meshnode.daemon.entropy import SystemEntropy
 from meshnode.errors import MeshnodeError, UsageError
 
 PAGE = 500  # rows read at a time
@@ -50,13 +53,30 @@ class Messages:
         compose = Compose(
             request.text, to=to.persona, cls=request.cls, request=_request_id(request.request_id), prompt=prompt
         )
-        filed = _filed(await self._desk.host.submit(compose))
+        filed = await self._compose(compose, request.file)
         return await self._reach(filed, request.wait or "kept", request.timeout_s)
 
     async def _post(self, request: requests.PostRequest) -> replies.StateReply:
         channel = await self._joined(request.channel)
         compose = Compose(request.text, channel=channel, request=_request_id(request.request_id))
-        return await self._reach(_filed(await self._desk.host.submit(compose)), "kept", 0.0)
+        return await self._reach(await self._compose(compose, request.file), "kept", 0.0)
+
+    async def _compose(self, compose: Compose, given: requests.FileGiven | None) -> MessageId:
+        """Have the node take a message; with a file, once that is kept. Asked again, the first one's file stays."""
+        if given is None:
+            return _filed(await self._desk.host.submit(compose))
+        me = self._desk.me
+        manifest = await attach(self._desk.host, me.sealer, SystemEntropy(), given, sealed=compose.to is not None)
+        announced = False
+        try:
+            message = _filed(await self._desk.host.submit(replace(compose, file=manifest.encode())))
+            filed = await self._desk.host.message(message)
+            announced = filed is not None and filed.message.file == manifest.encode()
+        finally:
+            if not announced:
+                with trio.CancelScope(shield=True):
+                    await self._desk.host.submit(DropFile(manifest.file))
+        return message
 
     async def _send_lines(self, request: requests.SendLinesRequest) -> replies.LinesReply:
         to = self._recipient(request.contact)

@@ -56,14 +56,14 @@ def _read(
 def _inbox(request: requests.InboxRequest, home: Home, store: Store) -> replies.InboxReply | None:
     """What is there. If some of it is read now for the first time its writers shall be told, and that takes a node."""
     from meshnode.daemon import mailbox
-    from meshnode.daemon.adapters import Filed
     from meshnode.daemon.book import Book
+    from meshnode.daemon.shown import with_files
 
     book = Book(home.keys.persona, home.name)
     book.load(store.reads.contacts(), [channel for channel, _ in store.reads.channels()])
     wanted = mailbox.wanted(request, book)
     rows = store.reads.inbox(wanted.since, wanted.contact, wanted.channel, request.limit or _ALL)
-    found = [Filed(*one) for one in rows]
+    found = with_files(store.reads, rows)
     if request.mark_read and mailbox.unread(found):
         return None
     return mailbox.shown(found, wanted.since, book, home.name, store.now)

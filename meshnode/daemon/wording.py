@@ -11,8 +11,19 @@ from meshnode.control import replies
 from meshnode.control.replies import utc_text
 from meshnode.core import notices
 from meshnode.core.ids import ChannelId, LogId, log_channel, log_device
-from meshnode.core.records import HOPS_UNKNOWN, ChannelRecord, ContactRecord, DeviceRecord, LogRecord
-from meshnode.daemon.adapters import Filed
+from meshnode.core.records import (
+    FILE_OWN,
+    FILE_WANTED,
+    HOPS_UNKNOWN,
+    ChannelRecord,
+    ContactRecord,
+    DeviceRecord,
+    FileRecord,
+    LogRecord,
+    MessageRecord,
+)
+from meshnode.core.sealing.manifest import Manifest, chunk_count, content_step, decode_manifest_untrusted
+from meshnode.daemon.adapters import Filed, FileHere
 from meshnode.daemon.book import Book
 
 RING_CONTACT = 1
@@ -49,7 +60,7 @@ def message(filed: Filed, book: Book, me: str) -> replies.MessageInfo:
         cursor=str(record.cursor),
         sender=writer,
         text=record.text,
-        files=[],
+        files=files(filed),
         sent_at=moment(record.sent_at),
         received_at=moment(record.received_at),
         state=state_of(filed),
@@ -66,6 +77,29 @@ def message(filed: Filed, book: Book, me: str) -> replies.MessageInfo:
 def conversation_id(peer: bytes, channel: bytes) -> str:
     """How the control socket calls the conversation with a persona, or in a channel."""
     return f"c-{channel.hex()}" if channel else f"d-{peer.hex()}"
+
+
+def files(filed: Filed) -> list[replies.FileInfo]:
+    """The file of a message, and how far it is."""
+    if not filed.message.file:
+        return []
+    return [file(decode_manifest_untrusted(filed.message.file), filed.here)]  # it was checked when it came
+
+
+def file(manifest: Manifest, here: FileHere | None) -> replies.FileInfo:
+    """A file as `inbox` and `files` show it."""
+    whole = here is not None and here.chunks == chunk_count(manifest.size)
+    coming = here is not None and here.record.role == FILE_WANTED
+    held = min(manifest.content_size, here.chunks * content_step(manifest.key)) if here else 0
+    return replies.FileInfo(
+        name=manifest.name,
+        size=manifest.content_size,
+        state="here" if whole else "coming" if coming else "offered",
+        id=manifest.file.hex(),
+        media=manifest.media,
+        held=manifest.content_size if whole else held,
+        preview=manifest.preview,
+    )
 
 
 def contact(record: ContactRecord, words: str = "") -> replies.ContactInfo:
@@ -135,7 +169,9 @@ def notice(given: notices.Notice, at: str, cursor: str, book: Book, me: str) -> 
     """A notice for whoever watches; None for what only one caller waits for."""
     match given:
         case notices.MessageFiled(record):
-            return message_notice(message(Filed(record, None), book, me), at, cursor)
+            return message_notice(message(Filed(record, None, _just_attached(record)), book, me), at, cursor)
+        case notices.FileMoved(file, state, held, size):
+            return told.FileNotice(at=at, id=file.hex(), state=state, held=held, size=size)
         case notices.StateChanged(id, state, witnesses):
             return told.StateNotice(
                 at=at, cursor=cursor, id=id.hex(), state=known_state(state), witnesses=list(witnesses)
@@ -158,6 +194,15 @@ def notice(given: notices.Notice, at: str, cursor: str, book: Book, me: str) -> 
             return told.WarningNotice(at=at, code="other-mesh", text=_met(given))
         case notices.ProbeHop() | notices.DateTaken():
             return None
+
+
+def _just_attached(record: MessageRecord) -> FileHere | None:
+    """What is here of a message's file at the moment it was filed: all if it is ours, else nothing is looked up."""
+    if not record.outgoing or not record.file:
+        return None
+    manifest = decode_manifest_untrusted(record.file)
+    row = FileRecord(manifest.file, manifest.size, FILE_OWN, 0.0, b"")
+    return FileHere(row, chunk_count(manifest.size))
 
 
 def message_notice(info: replies.MessageInfo, at: str, cursor: str) -> told.MessageNotice:

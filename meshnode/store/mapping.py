@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar, get_origin, get_type_hints
 
@@ -48,8 +48,10 @@ class Table(Generic[R]):
         self.key_of: Callable[[R], Row] = _getter(record.KEY)
         self.select = f"SELECT {_listed(self.columns)} FROM {self.name}"
         self._values: Callable[[R], Row] = _getter(self.columns)
-        self._added = {field.name for field in fields(record) if field.default is not MISSING}
         self._secret = tuple(self.columns.index(name) for name in record.SECRET)
+        defaults = {field.name: field.default for field in fields(record)}
+        # A column that came later is empty in older rows, and stays so where it says nothing: that is not sealed.
+        self._optional = {index for index in self._secret if defaults[self.columns[index]] == b""}
         self._key = tuple(self.columns.index(name) for name in record.KEY)
         self._codecs = {
             index: (encode, decode)
@@ -82,7 +84,8 @@ class Table(Generic[R]):
         for index, (encode, _) in self._codecs.items():
             row[index] = encode(row[index])
         for index in self._secret:
-            row[index] = key.seal(row[index], self._bound_to(index, values))
+            if row[index] or index not in self._optional:
+                row[index] = key.seal(row[index], self._bound_to(index, values))
         return tuple(row)
 
     def from_row(self, row: Row, key: ColumnKey) -> R:
@@ -97,8 +100,8 @@ class Table(Generic[R]):
         return self.record(*values)
 
     def _opened(self, index: int, row: Row, key: ColumnKey) -> bytes:
-        if not row[index] and self.columns[index] in self._added:
-            return b""  # a row from before the column
+        if not row[index] and index in self._optional:
+            return b""
         try:
             return key.open_untrusted(row[index], self._bound_to(index, row))
         except SignatureError as error:

@@ -13,7 +13,7 @@ from meshnode.store import schema
 
 APPLICATION = 0x6D657368  # "mesh": tells our files from other people's databases
 
-STEPS = (schema.VERSION_1, schema.VERSION_2, schema.VERSION_3)  # append only
+STEPS = (schema.VERSION_1, schema.VERSION_2, schema.VERSION_3, schema.VERSION_4)  # append only
 
 
 def check(database: apsw.Connection, name: str) -> None:

@@ -17,6 +17,7 @@ from meshnode.core.records import (
     ChunkRecord,
     ContactRecord,
     EnvelopeRecord,
+    FileRecord,
     MessageRecord,
     Record,
     StateRecord,
@@ -60,6 +61,20 @@ class Reads:
         return tuple(
             chunk for pair in wanted for chunk in self._all(ChunkRecord, "WHERE file = ? AND number = ?", pair)
         )
+
+    def files(self) -> list[tuple[FileRecord, int]]:
+        """The files that are here, or partly, each with how many of its chunks are."""
+        counts: dict[bytes, int] = dict(self._rows("SELECT file, count(*) FROM chunk GROUP BY file"))
+        return [(file, counts.get(file.file, 0)) for file in self._all(FileRecord)]
+
+    def file(self, file: FileId) -> tuple[FileRecord, int] | None:
+        """One of them; None where nothing of it is here."""
+        found = next(self._all(FileRecord, "WHERE file = ?", (file,)), None)
+        return None if found is None else (found, self._count(f"chunk WHERE file = x'{file.hex()}'"))
+
+    def attached(self) -> list[MessageRecord]:
+        """The messages that announce a file, oldest first."""
+        return list(self._all(MessageRecord, "WHERE file <> x'' ORDER BY cursor"))
 
     def chunk_numbers(self) -> Iterator[tuple[FileId, int]]:
         """Which chunks are there, without their bodies; those of one file share its id."""

@@ -209,6 +209,8 @@ ALTER TABLE message ADD COLUMN about INTEGER NOT NULL DEFAULT 0;
 VERSION_4 = """
 ALTER TABLE message ADD COLUMN file BLOB NOT NULL DEFAULT x'';
 
+CREATE INDEX message_by_file ON message (cursor) WHERE file <> x'';
+
 CREATE TABLE file (
     file BLOB NOT NULL PRIMARY KEY,
     size INTEGER NOT NULL,
