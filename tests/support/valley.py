@@ -153,6 +153,7 @@ class PlayedNeighbours:
         key: bytes = b"",
         ring: int = 1,
         previous: bytes = b"",
+        asked: bool = False,
     ) -> None:
         box = self._box
         wait = box.ctx.entropy.between("jitter", 0.02, 0.2) if jitter else 0.0

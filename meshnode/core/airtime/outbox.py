@@ -4,7 +4,8 @@
 
 A datagram leaves when the link is expected to be free, so that the driver's queue stays short: what waits here can
 still be cancelled, overtaken by something urgent, or share a datagram with what comes after it. Where the law of the
-region leaves a class no airtime, its frames wait (laws.py).
+region leaves a class no airtime, its frames wait (laws.py). Where beacons and deltas took their share of the link, a
+beacon waits, and a delta is dropped like one that nobody heard (upkeep.py).
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import count
 
 from meshnode.core.airtime.estimate import airtime_s
 from meshnode.core.airtime.laws import HAND_OVER_S, Laws
 from meshnode.core.airtime.queue import FairQueue, Outgoing, Queued
+from meshnode.core.airtime.upkeep import Upkeep, is_upkeep
 from meshnode.core.chain.varint import varint
 from meshnode.core.context import Context
 from meshnode.core.effects import Send
@@ -25,7 +28,7 @@ from meshnode.core.ids import NeighbourId, hashed
 from meshnode.core.notices import Waiting
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.codec import encode_frame, join_frames
-from meshnode.core.wire.frames import EnvelopeFrame, Fragment
+from meshnode.core.wire.frames import Delta, EnvelopeFrame, Fragment
 
 __all__ = ["Outbox", "Outgoing"]
 
@@ -56,6 +59,7 @@ class Outbox:
         self._gone: set[int] = set()  # object ids of cancelled frames that still stand in the heap
         self._free_at: dict[str, float] = {}
         self._last_to: dict[str, NeighbourId | None] = {}
+        self._upkeep: dict[str, Upkeep] = {}
         self._previous: Counter[bytes] = Counter()
 
     def put(self, outgoing: Outgoing) -> None:
@@ -65,6 +69,9 @@ class Outbox:
             return
         if outgoing.previous and self._previous[outgoing.previous] >= _PREVIOUS_LIMIT:
             self._ctx.count("outbox_previous_hop_full")
+            return
+        if isinstance(outgoing.frame, Delta) and self._upkeep_of(outgoing.link).wait_s(self._ctx.now):
+            self._ctx.count("outbox_upkeep_dropped")
             return
         self._make_way(outgoing)
         for queued in self._pieces(outgoing):
@@ -94,6 +101,7 @@ class Outbox:
         self._drop(lambda out: out.link == link)
         self._free_at.pop(link, None)
         self._last_to.pop(link, None)
+        self._upkeep.pop(link, None)
 
     def refit(self, link: str) -> None:
         """The link's datagrams became smaller: what waits and no longer fits is cut anew, its other pieces with it."""
@@ -201,7 +209,8 @@ class Outbox:
         self._free_at[link] = max(self._ctx.now, self._free_at.get(link, 0.0)) + taken
         self._last_to[link] = to
         cls = min(queued.outgoing.cls for queued in party)
-        self._ready[link].charge(cls, lasts)
+        asker = next((queued.outgoing.previous for queued in party if queued.outgoing.asked), b"")
+        self._ready[link].charge(cls, lasts, asker)
         self.laws.sent(link, len(data), unicast=to is not None)
         self._ctx.emit(Send(link, address, data, cls))
         for queued in party:
@@ -244,7 +253,7 @@ class Outbox:
         if out.not_before > self._ctx.now:
             heapq.heappush(self._waiting, (out.not_before, next(self._order), queued))
         else:
-            self._ready.setdefault(out.link, FairQueue()).add(queued)
+            self._ripe(queued)
 
     def _ripen(self) -> None:
         while self._waiting and (self._waiting[0][0] <= self._ctx.now or id(self._waiting[0][2]) in self._gone):
@@ -252,7 +261,22 @@ class Outbox:
             if id(queued) in self._gone:
                 self._gone.discard(id(queued))
             else:
-                self._ready.setdefault(queued.outgoing.link, FairQueue()).add(queued)
+                self._ripe(queued)
+
+    def _ripe(self, queued: Queued) -> None:
+        """Its time has come: it stands ready, unless it is upkeep beyond its share."""
+        out, now = queued.outgoing, self._ctx.now
+        if is_upkeep(out.frame):
+            upkeep = self._upkeep_of(out.link)
+            if wait_s := upkeep.wait_s(now):
+                heapq.heappush(self._waiting, (now + wait_s, next(self._order), queued))
+                return
+            size = len(queued.encoded) + SEAL_OVERHEAD
+            upkeep.spend(airtime_s(size, out.to is not None, self._ctx.links[out.link]), now)
+        self._ready.setdefault(out.link, FairQueue()).add(queued)
+
+    def _upkeep_of(self, link: str) -> Upkeep:
+        return self._upkeep.setdefault(link, Upkeep(self._ctx.now))
 
     def _pop_rider(self, link: str, to: NeighbourId | None, room: int, allowed: Container[int]) -> Queued | None:
         for _, _, queued in self._waiting:
@@ -326,19 +350,7 @@ def _whole_of(queued: Queued) -> tuple[NeighbourId | None, bytes]:
 
 def _as_fragment(outgoing: Outgoing, frame: Fragment) -> Outgoing:
     key = outgoing.key + bytes([frame.index]) if outgoing.key else b""
-    return Outgoing(
-        frame,
-        outgoing.cls,
-        outgoing.link,
-        outgoing.to,
-        outgoing.not_before,
-        key,
-        outgoing.ring,
-        outgoing.author,
-        outgoing.previous,
-        outgoing.rides,
-        outgoing.yields,
-    )
+    return replace(outgoing, frame=frame, key=key)
 
 
 def _no_seal(link: str, to: NeighbourId | None, plaintext: bytes) -> tuple[str | None, bytes] | None:

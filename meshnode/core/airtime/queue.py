@@ -5,6 +5,9 @@ class nearer rings go first (own, contacts, everyone else), and the authors of a
 writes much delays oneself. An author without a name (a forwarded envelope) is represented by the previous hop, the
 one thing a hostile sender cannot forge.
 
+What a neighbour asked for takes its own turns, and while anything else waits no more airtime than all else together
+(rule 12.1): half of the air at most is spent on the requests of one, whatever class and ring it asks for.
+
 Fragments of one item leave in a row, and a turn lasts until the last: who hears pieces of many items in turn must drop
 some to bound what it keeps, and would ask for them again.
 """
@@ -22,6 +25,7 @@ CLASSES = 5
 _URGENT = 2  # classes below this go strictly first
 _WEIGHTS = {2: 8, 3: 3, 4: 1}
 _ALL = range(CLASSES)
+_AHEAD_MAX_S = 1.0  # of what an asker got while the law held up all else, no more is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,9 @@ class Outgoing:
     """One frame on its way out. `to` None: multicast. It leaves at `not_before`, or earlier in company if `rides`.
 
     `key` names it for `cancel`; the same key to the same destination replaces. `ring` and `author` place it in the
-    fair queue; `previous` is the node key of the previous hop that pays for it, empty for one's own. What others say
-    before its time puts it off, by `yields` seconds at most: it may become needless.
+    fair queue; `previous` is the node key of the previous hop that pays for it, empty for one's own: who gave it, or
+    who `asked` for it. What others say before its time puts it off, by `yields` seconds at most, as it may become
+    needless.
     """
 
     frame: Frame
@@ -44,6 +49,7 @@ class Outgoing:
     previous: bytes = b""
     rides: bool = False
     yields: float = 0.0
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Queued:
     whole: Outgoing | None
 
 
-Turn = tuple[int, bytes]  # ring, author
+Turn = tuple[int, bytes, bool]  # ring, author or asker, which of them
 
 
 class FairQueue:
@@ -64,35 +70,51 @@ class FairQueue:
     def __init__(self) -> None:
         self._turns: list[dict[Turn, deque[Queued]]] = [{} for _ in range(CLASSES)]
         self._spent = dict.fromkeys(_WEIGHTS, 0.0)
+        self._ahead: dict[bytes, float] = {}  # askers, and the seconds they got beyond all else since something waits
 
     def add(self, queued: Queued) -> None:
         """Put a frame behind the others of its author."""
+        if not self:
+            # Idle time earns no credit: who was silent for an hour must not silence the others afterwards.
+            self._spent = dict.fromkeys(_WEIGHTS, 0.0)
+            self._ahead = {}
         out = queued.outgoing
         turns = self._turns[out.cls]
-        turns.setdefault((out.ring, out.author or out.previous), deque()).append(queued)
+        turns.setdefault(_turn_of(out), deque()).append(queued)
 
     def pop(self, allowed: Container[int] = _ALL) -> Queued | None:
         """The frame of an allowed class whose turn it is, or None."""
-        cls = self._next_class(allowed)
-        if cls is None:
-            return None
-        turns = self._turns[cls]
-        turn = self._next_turn(turns)
-        return self._take(turns, turn, 0)
+        queued = self._pop(allowed, self._ahead)
+        return self._pop(allowed, ()) if queued is None and self._ahead else queued
+
+    def _pop(self, allowed: Container[int], ahead: Container[bytes]) -> Queued | None:
+        due = [_due(turns, ahead) if cls in allowed else None for cls, turns in enumerate(self._turns)]
+        cls = self._next_class([cls for cls, turn in enumerate(due) if turn is not None])
+        turn = None if cls is None else due[cls]
+        return None if cls is None or turn is None else self._take(self._turns[cls], turn, 0)
 
     def pop_company(self, to: NeighbourId | None, room: int, allowed: Container[int] = _ALL) -> Queued | None:
         """The next frame for the same destination that fits into `room` bytes, most urgent first, or None."""
         for turns in (self._turns[cls] for cls in _ALL if cls in allowed):
             for turn in sorted(turns, key=_ring):
+                if _waits(turn, self._ahead):
+                    continue
                 for place, queued in enumerate(turns[turn]):
                     if queued.outgoing.to == to and len(queued.encoded) <= room:
                         return self._take(turns, turn, place)
         return None
 
-    def charge(self, cls: int, airtime: float) -> None:
-        """Book what a frame of this class cost, in seconds; the least served class by weight goes next."""
+    def charge(self, cls: int, airtime: float, asker: bytes = b"") -> None:
+        """Book what a datagram of this class cost, in seconds, and who asked for it, if anybody did.
+
+        The least served class by weight goes next, and while others wait no asker that is ahead of all else.
+        """
         if cls in self._spent:
             self._spent[cls] += airtime / _WEIGHTS[cls]
+        left = {one: ahead - airtime for one, ahead in self._ahead.items() if one != asker and ahead > airtime}
+        if asker and any(not _waits(turn, (asker,)) for turns in self._turns for turn in turns):
+            left[asker] = min(_AHEAD_MAX_S, self._ahead.get(asker, 0.0) + airtime)
+        self._ahead = left
 
     def remove(self, doomed: set[int]) -> None:
         """Drop the frames with these object ids."""
@@ -116,21 +138,11 @@ class FairQueue:
     def __bool__(self) -> bool:
         return any(self._turns)
 
-    def _next_class(self, allowed: Container[int]) -> int | None:
-        for cls in range(_URGENT):
-            if self._turns[cls] and cls in allowed:
-                return cls
-        ready = [cls for cls in self._spent if self._turns[cls]]
-        if not ready:
-            # Idle time earns no credit: who was silent for an hour must not silence the others afterwards.
-            self._spent = dict.fromkeys(_WEIGHTS, 0.0)
-            return None
-        return min((cls for cls in ready if cls in allowed), key=lambda cls: self._spent[cls], default=None)
-
-    @staticmethod
-    def _next_turn(turns: dict[Turn, deque[Queued]]) -> Turn:
-        """The first of the nearest ring; `_take` moves it behind its peers, unless more of an item is to follow."""
-        return min(turns, key=_ring)
+    def _next_class(self, ready: list[int]) -> int | None:
+        """The first of the urgent ones, else the one that was served least by its weight."""
+        if ready and ready[0] < _URGENT:
+            return ready[0]
+        return min(ready, key=lambda cls: self._spent[cls], default=None)
 
     @staticmethod
     def _take(turns: dict[Turn, deque[Queued]], turn: Turn, place: int) -> Queued:
@@ -142,6 +154,20 @@ class FairQueue:
         if waiting and place == 0 and _goes_on(queued, waiting[0]):
             _to_front(turns, turn)
         return queued
+
+
+def _turn_of(out: Outgoing) -> Turn:
+    return (out.ring, out.previous if out.asked else out.author or out.previous, out.asked)
+
+
+def _waits(turn: Turn, ahead: Container[bytes]) -> bool:
+    """What was asked for by somebody who is ahead."""
+    return turn[2] and turn[1] in ahead
+
+
+def _due(turns: dict[Turn, deque[Queued]], ahead: Container[bytes]) -> Turn | None:
+    """The first of the nearest ring; `_take` moves it behind its peers, unless more of an item is to follow."""
+    return min((turn for turn in turns if not _waits(turn, ahead)), key=_ring, default=None)
 
 
 def _goes_on(queued: Queued, follower: Queued) -> bool:

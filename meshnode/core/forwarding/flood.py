@@ -60,14 +60,16 @@ class Flood:
                 proved |= self._to_several(carried, link, targets, jitter and not named, giver)
         return proved
 
-    def to_one(self, carried: Carried, to: Neighbour, *, jitter: bool = False, copies: int | None = None) -> None:
-        """Send to one neighbour, handing over what the strategy says, or so many copies."""
+    def to_one(
+        self, carried: Carried, to: Neighbour, *, jitter: bool = False, copies: int | None = None, asked: bool = False
+    ) -> None:
+        """Send to one neighbour, handing over what the strategy says, or so many copies. `asked`: it wants it."""
         if copies is None:
             copies = self._worth(carried, to)
         handover = self._custody.hand_over(carried, to, copies)
         carried.trail.given_to[to.node] = None
         self._before_unicast(to)
-        self._send(carried, to, self._frame(carried, (handover,)), jitter)
+        self._send(carried, to, self._frame(carried, (handover,)), jitter, asker=to.node if asked else b"")
         if to.link(self._ctx.now) is None:
             self._on_session_sent(carried)
 
@@ -125,7 +127,13 @@ class Flood:
         return EnvelopeFrame(carried.record.data, carried.age_at(self._ctx.now), 0, proof, handovers)
 
     def _send(
-        self, carried: Carried, to: Neighbour | None, frame: EnvelopeFrame, jitter: bool, link: str | None = None
+        self,
+        carried: Carried,
+        to: Neighbour | None,
+        frame: EnvelopeFrame,
+        jitter: bool,
+        link: str | None = None,
+        asker: bytes = b"",
     ) -> None:
         own = carried.record.role == ROLE_OWN
         hop = next(iter(carried.trail.came_from), NodeKey(b""))
@@ -137,7 +145,8 @@ class Flood:
             jitter=jitter,
             key=carried.id,
             ring=OWN_RING if own else NEAR_RING if hop else FAR_RING,
-            previous=b"" if own else hop,
+            previous=asker or (b"" if own else hop),
+            asked=bool(asker),
         )
 
     def _alone(self, targets: list[Neighbour], giver: Neighbour | None) -> bool:

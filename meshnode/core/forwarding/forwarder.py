@@ -264,7 +264,7 @@ class Forwarding:
             self.on_carried(MessageId(carried.trail.message), neighbour)
 
     def _needed(self, carried: Carried, neighbour: Neighbour) -> None:
-        self._flood.to_one(carried, neighbour)
+        self._flood.to_one(carried, neighbour, asked=True)
 
     def _has(self, carried: Carried, neighbour: Neighbour) -> None:
         carried.has[neighbour.node] = None

@@ -177,7 +177,8 @@ class Serve:
             if not [name for name in names if self._pays(name, link, size, size / len(names), room)]:
                 return
             cls = max(self._class(name, block) for name in names for block in batch)
-            self._neighbours.send(to, run, cls, link=link, previous=names[0], ring=self._ring(rows[0].log))
+            ring = self._ring(rows[0].log)
+            self._neighbours.send(to, run, cls, link=link, previous=names[0], ring=ring, asked=True)
 
     def _pays(self, name: bytes, link: str, size: int, share: float, room: Counter[bytes]) -> bool:
         """It asked for no more than it may, and has its share of the cost left."""

@@ -193,12 +193,18 @@ class Neighbours(Roster):
         previous: bytes = b"",
         delay: float = 0.0,
         rides: bool = False,
+        asked: bool = False,
     ) -> None:
-        """To one neighbour: on its link, else in its session. To None: to all on `link`, or where somebody is bound."""
+        """To one neighbour: on its link, else in its session. To None: to all on `link`, or where somebody is bound.
+
+        `asked`: the neighbour `previous` asked for it.
+        """
         not_before = self._ctx.now + delay + (self._draw("jitter", JITTER_S) if jitter else 0.0)
 
         def put(where: str, name: NeighbourId | None) -> None:
-            self._outbox.put(Outgoing(frame, cls, where, name, not_before, key, ring, author, previous, rides))
+            self._outbox.put(
+                Outgoing(frame, cls, where, name, not_before, key, ring, author, previous, rides, asked=asked)
+            )
 
         if to is not None:
             where = link or to.link(self._ctx.now)
@@ -353,7 +359,8 @@ class Neighbours(Roster):
             if not self.pay(neighbour, link, len(fragment.data)):
                 return
             name = want.item + bytes([fragment.index])
-            self.send(neighbour, fragment, cut.cls, link=link, key=name, ring=cut.ring)
+            asker = neighbour.node
+            self.send(neighbour, fragment, cut.cls, link=link, key=name, ring=cut.ring, previous=asker, asked=True)
 
     def _everyone(self, link: str, introducing: bool) -> list[NeighbourId | None]:
         """To whom a frame for all on a link goes. What introduces us goes to those not bound and not met, too."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from meshnode.core.airtime.estimate import airtime_s
 from meshnode.core.airtime.outbox import GATHER_S, SEAL_OVERHEAD, Outbox
@@ -343,6 +345,68 @@ def test_an_empty_fair_queue_has_nothing_to_give() -> None:
     assert queue.pop_company(BO, 5) is None
     assert queue.pop_company(CY, 50) is None
     assert queue.pop() is not None
+
+
+def test_idle_time_earns_no_credit() -> None:
+    """A class that was silent while another used the air alone does not silence it afterwards."""
+    rig = Rig()
+    for number in range(200):
+        rig.put(envelope(number, 1000), cls=2)
+        rig.flush(float(number))
+    for number in range(40):
+        rig.put(envelope(number, 1000), cls=2)
+        rig.put(envelope(number, 1000), cls=4)
+    rig.sent.clear()
+    rig.drain()
+    classes = [sent.cls for sent in rig.sent[:36]]
+    assert classes.count(4) == 4, "by weight eight to one, from the first datagram on"
+
+
+# what one neighbour asks for
+
+
+Asked = tuple[bool, int, int, int]  # asked for by the one, class, ring, size
+
+
+def shares(frames: list[Asked]) -> list[tuple[bool, float, bool]]:
+    """What leaves of all this, in order: whether the one asked for it, what it takes, and whether others still wait."""
+    rig = Rig()
+    for number, (asked, cls, ring, size) in enumerate(frames):
+        hop, to = (b"the one", BO) if asked else (b"", CY)
+        author = b"" if asked else b"author %d" % (number % 3)
+        frame = envelope(number % 250, size)
+        rig.outbox.put(Outgoing(frame, cls, LINK, to, 0.0, b"", ring, author, hop, asked=asked))
+    left, out = sum(not asked for asked, *_ in frames), []
+    for moment in range(10 * len(frames)):
+        for send in rig.flush(float(moment)):
+            asked = send.to == BO.decode()
+            left -= 0 if asked else len(decode_frames_untrusted(send.data))
+            out.append((asked, airtime_s(len(send.data), True, rig.ctx.links[LINK]), left > 0))
+    assert len(rig.sent) == len(frames), "everything leaves in the end"
+    return out
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3), st.integers(100, 1000)), min_size=1, max_size=60
+    )
+)
+def test_requests_of_one_take_no_more_than_half_of_the_air_while_others_wait(frames: list[Asked]) -> None:
+    """Rule 12.1, whatever class and ring it asks for; by one datagram at most it is ahead."""
+    asked = others = 0.0
+    longest = airtime_s(1171, True, LinkSettings())
+    for of_the_one, taken, others_wait in shares(frames):
+        if of_the_one and others_wait:
+            asked += taken
+        elif not of_the_one:
+            others += taken
+        assert asked <= others + longest
+
+
+def test_who_asks_alone_has_the_air_alone() -> None:
+    frames: list[Asked] = [(True, 3, 1, 800)] * 20
+    assert [of_the_one for of_the_one, _, _ in shares(frames)] == [True] * 20
 
 
 # the channel is not ours alone
