@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from meshnode.air.channel import Attempt, Channel, Delivery
+from meshnode_sim.macs import mac_of
 from meshnode_sim.namespace import Namespace
 from meshnode_sim.scenario import Scenario
 from meshnode_sim.timer import Timer
@@ -19,16 +20,6 @@ LARGEST = 1 << 16
 BATCH = 32  # frames read from one TAP before the others get their turn
 IPV6 = b"\x86\xdd"
 SOLICITED_NODE = b"\x33\x33\xff"
-
-
-def mac_of(index: int) -> bytes:
-    """The address of node `index`: local, and the same in every run."""
-    return b"\x02\x00\x00\x00" + (index + 1).to_bytes(2, "big")
-
-
-def link_local_of(index: int) -> str:
-    """What the kernel makes of that address on the interface."""
-    return f"fe80::ff:fe00:{index + 1:x}"
 
 
 def kind_of(frame: bytes) -> str:

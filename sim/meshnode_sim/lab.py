@@ -28,8 +28,9 @@ import trio
 from meshnode.air.counters import Counters
 from meshnode.air.draws import chance
 from meshnode.errors import MeshnodeError, UsageError
-from meshnode_sim.ether import Ether, link_local_of, mac_of
+from meshnode_sim.ether import Ether
 from meshnode_sim.figures import air, radio_state
+from meshnode_sim.macs import link_local_of, mac_of
 from meshnode_sim.namespace import open_namespace
 from meshnode_sim.node import Node
 from meshnode_sim.pcap import Capture

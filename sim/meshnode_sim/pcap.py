@@ -30,12 +30,14 @@ class Capture:
             options = _option(IF_NAME, name.encode()) + _option(IF_RESOLUTION, bytes([NANOSECONDS])) + _option(0, b"")
             self._file.write(_block(INTERFACE, struct.pack("<HHI", ETHERNET, 0, 0) + options))
 
-    def add(self, attempt: Attempt) -> None:
-        """One transmission, with who decoded it as a comment."""
+    def add(self, attempt: Attempt, holds: str = "") -> None:
+        """One transmission, with who decoded it, and what it `holds` where that is known, as a comment."""
         frame = attempt.frame
         time = self._epoch_ns + attempt.at_ns
         head = struct.pack("<5I", attempt.src, time >> 32, time & 0xFFFFFFFF, len(frame), len(frame))
-        comment = _option(COMMENT, self._comment(attempt).encode()) + _option(0, b"")
+        comment = _option(COMMENT, (self._comment(attempt) + (f": {holds}" if holds else "")).encode()) + _option(
+            0, b""
+        )
         self._file.write(_block(PACKET, head + _padded(frame) + comment))
 
     def close(self) -> None:

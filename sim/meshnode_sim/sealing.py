@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
+from meshnode.core.sealing.primitives import TAG_SIZE
 from meshnode.core.sealing.seeded import SeededSealer
 
 _MOST: Final = 1 << 20  # answers remembered; then it forgets all, which costs time and changes nothing
@@ -35,6 +36,7 @@ class Memo:
         self.verified: dict[bytes, bool] = {}
         self.agreed: dict[tuple[bytes, bytes], bytes | None] = {}
         self.opened: dict[tuple[bytes, bytes, bytes, bytes], bytes | None] = {}
+        self.plain: dict[bytes, bytes] | None = None  # set to a dict, it takes plaintexts by the tag of their datagram
 
 
 class ChargingSealer(SeededSealer):
@@ -87,6 +89,13 @@ class ChargingSealer(SeededSealer):
                 known.clear()
             known[asked] = super().aead_open(key, nonce, ciphertext, ad)
         return known[asked]
+
+    def aead_seal(self, key: bytes, nonce: bytes, plaintext: bytes, ad: bytes) -> bytes:
+        """AES-256-GCM-SIV; remembered for a capture where one is wanted."""
+        sealed = super().aead_seal(key, nonce, plaintext, ad)
+        if self._memo is not None and self._memo.plain is not None:
+            self._memo.plain[sealed[-TAG_SIZE:]] = plaintext
+        return sealed
 
     def sign(self, secret: bytes, message: bytes) -> bytes:
         """Ed25519, deterministic."""

@@ -21,7 +21,8 @@ from meshnode_sim.mishaps import Mishaps
 from meshnode_sim.overheard import Overheard
 from meshnode_sim.report import report
 from meshnode_sim.scenario import ActionTable, Scenario
-from meshnode_sim.sealing import Costs
+from meshnode_sim.sealing import Costs, Memo
+from meshnode_sim.sniffer import Sniffer
 from meshnode_sim.tables import ProcessorTable
 from meshnode_sim.traffic import Word, contacts_of, plan, until
 from meshnode_sim.world import World
@@ -51,24 +52,33 @@ def simulate(
     folder: Path = Path(),
     progress: Progress | None = None,
     filmed: bool = False,
+    pcap: Path | None = None,
 ) -> Outcome:
-    """One run; the same scenario gives the same report but for wall time and memory."""
+    """One run; the same scenario gives the same report but for wall time and memory.
+
+    `filmed`: keeps what a page or a trace tells. `pcap`: a file for every datagram that arrives.
+    """
     began = time.monotonic()
     end_ns = until(scenario, until_ns)
     film = Film(end_ns) if filmed else None
     world: World | Meetings
-    places = None
+    places = sniffer = None
     if scenario.radio.level == "contacts":
         world = meetings(scenario, end_ns, folder, film)
     else:
         ground = _ground(scenario, folder)
         world, places = build(scenario, end_ns, folder, ground, film), ground.places
+        if pcap is not None:
+            sniffer = Sniffer(pcap, scenario.names, world.plaintexts())
+            world.medium = Overheard(world.medium, sniffer)
     for moment in range(1, MOMENTS + 1):
         world.run(end_ns * moment // MOMENTS)
         if film is not None:
             film.moment(world, places)
         if progress is not None:
             progress(moment / MOMENTS, world.agenda.now_ns / SECOND_NS)
+    if sniffer is not None:
+        sniffer.close()
     found = report(world, time.monotonic() - began, _memory_peak_mb())
     return Outcome(world, found, tuple(checks(scenario.expect, found)), film)
 
@@ -88,7 +98,7 @@ def build(
         ground.links,
         contacts=contacts_of(scenario, words),
         costs=_costs(scenario.processor),
-        memo=scenario.processor.crypto == "shared",
+        memo=Memo() if scenario.processor.crypto == "shared" else None,
         makers=_makers(scenario, folder),
     )
     if film is not None:

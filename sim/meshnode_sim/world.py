@@ -67,7 +67,7 @@ class World:
         *,
         contacts: Iterable[tuple[int, int]],
         costs: Costs | None = None,
-        memo: bool = True,
+        memo: Memo | None = None,
         makers: Mapping[str, Maker] = MappingProxyType({}),
     ) -> None:
         self.scenario = scenario
@@ -79,7 +79,7 @@ class World:
         self._armed_ns: int | None = None
         self._apart: set[tuple[int, int]] = set()  # pairs that do not meet at present, or were cut by an action
         self._blocked: set[tuple[int, int]] = set()  # pairs with a wall between them
-        self._pool, self._memo = Pool(), Memo() if memo else None
+        self._pool, self._memo = Pool(), memo
         self._costs = costs or Costs()
         self._makers = makers  # by name of a node; the core for all others
         mesh = _mesh(scenario)
@@ -184,6 +184,13 @@ class World:
         for src, dst in (pair, pair[::-1]):
             if self.medium.knows(src, dst):
                 self.medium.set_link(src, dst, up=up)
+
+    def plaintexts(self) -> Mapping[bytes, bytes]:
+        """From now on, what is in each datagram, by the tag at its end; nothing where every node computes anew."""
+        if self._memo is None:
+            return {}
+        self._memo.plain = {}
+        return self._memo.plain
 
     # ---------------------------------------------------------------- what nodes ask
 

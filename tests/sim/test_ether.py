@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from meshnode_sim.ether import kind_of, link_local_of, mac_of
+from meshnode_sim.ether import kind_of
+from meshnode_sim.macs import link_local_of, mac_of
 
 UNICAST, GROUP = mac_of(1), b"\x33\x33\x00\x00\x00\x01"
 

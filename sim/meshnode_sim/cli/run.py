@@ -14,6 +14,7 @@ from meshnode_sim.cli.options import Changes, Until, duration_ns, progress, writ
 from meshnode_sim.page import page
 from meshnode_sim.report import screen
 from meshnode_sim.simulate import simulate
+from meshnode_sim.trace import trace as traced
 
 
 def run(
@@ -29,6 +30,10 @@ def run(
     report: Annotated[
         Path | None, Parameter(help="Write a page to this file that shows the run: map, journeys, figures; offline.")
     ] = None,
+    pcap: Annotated[Path | None, Parameter(help="Write every datagram that arrives to this pcapng file.")] = None,
+    trace: Annotated[
+        Path | None, Parameter(help="Write what happened to each message to this file, a line of JSON for each step.")
+    ] = None,
 ) -> None:
     """Run the shipped protocol code in virtual time, and report what came of it.
 
@@ -37,7 +42,7 @@ def run(
 
     Example: meshnode-sim run valley --report valley.html
     """
-    for file in filter(None, (json_, report)):
+    for file in filter(None, (json_, report, pcap, trace)):
         writable(file)
     changes = (*set_, *(() if seed is None else (f"seed={seed}",)))
     path = library.path_of(scenario)
@@ -46,7 +51,8 @@ def run(
         until_ns=None if until is None else duration_ns(until),
         folder=path.parent,
         progress=progress(),
-        filmed=report is not None,
+        filmed=bool(report or trace),
+        pcap=pcap,
     )
     text = json.dumps(outcome.report, indent=1)
     print(text if str(json_) == "-" else screen(outcome.report))
@@ -54,5 +60,7 @@ def run(
         write(json_, text)
     if report is not None:
         write(report, page(outcome))
+    if trace is not None:
+        write(trace, traced(outcome.world.probe, [row["name"] for row in outcome.report["per_node"]]))
     if outcome.unmet:
         raise SimulationError("; ".join(outcome.unmet))
