@@ -43,6 +43,7 @@ SINGLE = (
     "trace",
     "demo",
     "capture",
+    "web",
     "version",
 )
 GROUPS = {

@@ -21,7 +21,7 @@ def demo(
         Parameter(help="How many nodes stand in the line, 2 to 12.", show_default=True,
                   validator=validators.Number(gte=2, lte=12)),
     ] = 5,
-    serve: Annotated[bool, Parameter(negative="", help="Keep the nodes up afterwards and print their homes.")] = False,
+    serve: Annotated[bool, Parameter(negative="", help="Keep the nodes up, with a page at each end.")] = False,
     seed: Annotated[int, Parameter(help="Which frames are lost.", show_default=True)] = 1,
     common: Common = COMMON,
 ) -> int:  # fmt: skip

@@ -7,13 +7,14 @@ import signal
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import trio
 
 from meshnode.config import LogSection
-from meshnode.control.replies import InboxReply, StateReply, StatusReply
-from meshnode.control.requests import InboxRequest, SendRequest, StatusRequest, WhyRequest
+from meshnode.control.replies import CodeReply, InboxReply, StateReply, StatusReply
+from meshnode.control.requests import InboxRequest, SendRequest, SetUpCodeRequest, StatusRequest, WhyRequest
 from meshnode.core.ids import NodeKey, PersonaKey
 from meshnode.daemon import logs
 from meshnode.demo.sky import Sky
@@ -65,7 +66,8 @@ async def play(nodes: int, seed: int, tell: Tell, *, serve: bool = False, silent
     try:
         async with trio.open_nursery() as nursery:
             sky, witness = Sky(nodes, seed, LOSS), Witness(voice, names)
-            village = Village(root, nodes, sky, witness.see, nursery)
+            pages = (0, nodes - 1) if serve and has_pages() else ()
+            village = Village(root, nodes, sky, witness.see, nursery, pages)
             nursery.start_soon(_until_told, nursery.cancel_scope)
             nursery.start_soon(sky.run)
             tell(await _acts(Stage(village, sky, witness, voice, names)), village.homes)
@@ -164,4 +166,21 @@ async def _serve(village: Village, voice: Voice) -> None:
     voice.note("The nodes stay up until Ctrl-C. From a second terminal:")
     for name, home in zip(village.names, village.homes, strict=True):
         voice.note(f"  {name:<4} meshnode status --home {home}")
+    if not has_pages():
+        voice.note("With the extra meshnode[web] both ends would serve their pages, too.")
+    else:
+        await _show_pages(village, voice)
     await trio.sleep_forever()
+
+
+async def _show_pages(village: Village, voice: Voice) -> None:
+    voice.note()
+    voice.note("A page for phones at each end of the line; the first visitor with the code is its keeper:")
+    for node in (0, len(village.names) - 1):
+        page = await village.ask(node, SetUpCodeRequest(), CodeReply)
+        voice.note(f"  {village.names[node]:<4} {page.addresses[0]}  set-up code {page.code}")
+
+
+def has_pages() -> bool:
+    """True where the extra that serves pages is installed."""
+    return all(find_spec(name) is not None for name in ("starlette", "anycorn"))

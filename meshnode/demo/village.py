@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import trio
 
+from meshnode.config import Config, WebSection
 from meshnode.control import client
 from meshnode.control.replies import ContactsReply, Reply, UriReply
 from meshnode.control.requests import ContactAddRequest, InviteRequest, Request
@@ -25,6 +27,7 @@ from meshnode.peering.memory import MemorySessions, Switchboard
 
 NAMES = ("Ada", "Bo", "Cy", "Dee", "Eli", "Flo", "Gus", "Hal", "Ida", "Jo", "Kai", "Liv")
 MESH = "valley"
+PAGE = WebSection(enabled=True, port=0, addresses=("127.0.0.1",))
 
 R = TypeVar("R", bound=Reply)
 
@@ -32,20 +35,25 @@ R = TypeVar("R", bound=Reply)
 class Village:
     """Homes below one directory, on one sky."""
 
-    def __init__(self, root: Path, nodes: int, sky: Sky, see: See, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, root: Path, nodes: int, sky: Sky, see: See, nursery: trio.Nursery, pages: Collection[int] = ()
+    ) -> None:
+        """`pages`: the nodes that serve one, on this machine alone."""
         self.names = NAMES[:nodes]
         self.homes = [root / name.lower() for name in self.names]
         self._sky = sky
         self._see = see
         self._nursery = nursery
+        self._pages = pages
         self._board = Switchboard(sky.carry)
         self._lives: dict[int, trio.CancelScope] = {}
 
     async def settle(self) -> None:
         """Make all homes, members of one closed mesh."""
         mesh = closed_mesh(MESH, SystemEntropy().take("mesh", 32))
-        for path, name in zip(self.homes, self.names, strict=True):
-            home = await trio.to_thread.run_sync(create_home, path, name, mesh)
+        for node, (path, name) in enumerate(zip(self.homes, self.names, strict=True)):
+            config = Config(web=PAGE) if node in self._pages else Config()
+            home = await trio.to_thread.run_sync(partial(create_home, path, name, mesh, config=config))
             home.close()
 
     async def start(self, node: int) -> None:

@@ -21,11 +21,14 @@ from meshnode.web.box import Box
 from meshnode.web.entrance import Entrance
 from meshnode.web.files import PAGE, PageFiles
 from meshnode.web.guard import App, Guard
+from meshnode.web.keeper import Keeper
 from meshnode.web.live import Live
 from meshnode.web.people import Channels, People
 from meshnode.web.portal import Portal
 from meshnode.web.routes import BASE, Route
 from meshnode.web.talk import Talk
+
+METRICS = "/metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Site:
 
 def routes(box: Box) -> list[Route]:
     """All rows of the interface."""
-    parts = (Entrance(box), Talk(box), People(box), Channels(box), Live(box))
+    parts = (Entrance(box), Talk(box), People(box), Channels(box), Live(box), Keeper(box))
     return [row for part in parts for row in part.routes()]
 
 
@@ -62,7 +65,12 @@ def _interface(rows: Iterable[Route], box: Box, cookie: str) -> list[BaseRoute]:
 
     description: Any = Response(described, media_type="application/json")  # a response is an application, too
     served: list[BaseRoute] = [Row(f"{BASE}/openapi.json", description)]
-    return served + [Row(BASE + row.path, endpoint(row, box.logins, cookie), methods=[row.method]) for row in rows]
+    for row in rows:
+        answer = endpoint(row, box.logins, cookie)
+        served.append(Row(BASE + row.path, answer, methods=[row.method]))
+        if row.path == METRICS:
+            served.append(Row(METRICS, answer, methods=[row.method]))  # where Prometheus looks of itself
+    return served
 
 
 def _nothing(request: Request, error: Exception) -> Response:

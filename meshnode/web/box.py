@@ -27,6 +27,10 @@ class Box:
     hubs: Hubs
     clock: Callable[[], float]
 
+    def counts(self) -> dict[str, int]:
+        """What the page serves now."""
+        return {"signed_in": len(self.logins), "streams": self.hubs.followers}
+
     async def ask(self, request: Request, reply: type[R]) -> R:
         """A question to the box."""
         async with connect(self.socket) as client:

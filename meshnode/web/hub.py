@@ -142,6 +142,11 @@ class Hubs:
             self._nursery = None
             nursery.cancel_scope.cancel()
 
+    @property
+    def followers(self) -> int:
+        """How many browsers follow, in all."""
+        return sum(one.followers for one in self._hubs.values())
+
     def of(self, socket: Path) -> Hub:
         """The hub of a node; RefusedError when too many browsers follow."""
         if self._nursery is None:
@@ -150,7 +155,7 @@ class Hubs:
             self._hubs[socket] = Hub(socket)
             self._nursery.start_soon(self._run, socket)
         hub = self._hubs[socket]
-        if hub.followers >= STREAMS_EACH or sum(one.followers for one in self._hubs.values()) >= STREAMS:
+        if hub.followers >= STREAMS_EACH or self.followers >= STREAMS:
             raise RefusedError("Too many pages are open on this box; close one.")
         return hub
 

@@ -45,6 +45,9 @@ class Logins:
         self._clock = clock
         self._held: dict[bytes, Login] = {}
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     def begin(self, login: Login) -> str:
         """The token of a new sign-in."""
         self._make_room(login)
@@ -70,7 +73,8 @@ class Logins:
 
     def end_all(self, name: str) -> None:
         """Sign out all browsers of a member."""
-        self._held = {key: one for key, one in self._held.items() if one.name != name or one.role == "guest"}
+        gone = name.casefold()
+        self._held = {key: one for key, one in self._held.items() if one.role == "guest" or one.name.casefold() != gone}
 
     def _make_room(self, login: Login) -> None:
         same = [key for key, one in self._held.items() if one.socket == login.socket]

@@ -87,6 +87,13 @@ class ContactChange(Sent, frozen=True):
     blocked: bool | None = None
 
 
+class NewMember(Sent, frozen=True):
+    """A profile that the keeper makes for somebody."""
+
+    name: Name
+    passphrase: Passphrase
+
+
 class Me(Reply, frozen=True):
     """Who is signed in. `persona` is the key messages are written under; guests share that of the box's guests."""
 

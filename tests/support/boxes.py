@@ -70,7 +70,7 @@ class Boxes:
         self._nursery = nursery
         self._sky = Sky(len(names), 1, 0.0)
         self._board = Switchboard(self._sky.carry)
-        self._lives: dict[int, trio.CancelScope] = {}
+        self._lives: dict[int, tuple[trio.CancelScope, trio.Event]] = {}
         self._mesh = closed_mesh("valley", bytes(32))
         nursery.start_soon(self._sky.run)
 
@@ -78,11 +78,13 @@ class Boxes:
         await self._nursery.start(self._live, box)
 
     async def _live(self, box: int, *, task_status: trio.TaskStatus[None]) -> None:
+        over = trio.Event()
         with trio.CancelScope() as life:
-            self._lives[box] = life
+            self._lives[box] = life, over
             home = await trio.to_thread.run_sync(self._opened, box)
             with home:
                 await run_daemon(home, self._carriers(home, box), task_status=task_status)
+        over.set()
 
     def _opened(self, box: int) -> Home:
         path = self.homes[box]
@@ -98,8 +100,9 @@ class Boxes:
 
     async def stop(self, box: int) -> None:
         self._sky.switch_off(box)
-        self._lives.pop(box).cancel()
-        await until(lambda: _gone(self.homes[box] / "control.sock"))
+        life, over = self._lives.pop(box)
+        life.cancel()
+        await over.wait()
 
     async def code(self, box: int = 0) -> CodeReply:
         async with client.connect(self.homes[box] / "control.sock") as connection:
@@ -123,10 +126,6 @@ async def unread(phone: Phone) -> list[Any]:
 async def stands(phone: Phone, message: str, state: str) -> bool:
     """True when a message is so far."""
     return bool((await phone.get(f"/messages/{message}/why"))["state"] == state)
-
-
-async def _gone(path: Path) -> bool:
-    return not await trio.Path(path).exists()
 
 
 async def until(question: Callable[[], Awaitable[T]], patience_s: float = 60.0) -> T:
