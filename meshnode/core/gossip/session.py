@@ -37,6 +37,7 @@ PAGE_BLOCKS: Final = 64
 QUEUE: Final = 128 * 1024  # bytes on their way to a peer before we wait for it
 STALLED_S: Final = 20.0  # without anything we asked for: give up asking here
 TELL_EVERY_S: Final = 20.0
+TELL_SOON_S: Final = 1.0  # after a catch-up elsewhere; another may be about to end as well
 DIFFER_S: Final = 5.0
 MAX_ROUNDS: Final = 4
 ROUND_COST: Final = 256  # bytes a log: to open rounds takes no more of our time than to have blocks verified
@@ -149,9 +150,17 @@ class Sessions:
         """Something came in, perhaps all that was asked for of these logs."""
         sync = self._open.get(session) if session is not None else None
         if sync is not None:
-            sync.moved_at = self._ctx.now
+            sync.moved_at, caught_up = self._ctx.now, bool(sync.wanted)
             self._strike(sync, [log for log in logs if log in sync.wanted])
+            if caught_up and not sync.wanted:
+                self._tell_soon(sync)
             self._say_done(sync)
+
+    def _tell_soon(self, source: Sync) -> None:
+        """What was caught up on is no news that is sent on as it comes: the other sessions hear that there is more."""
+        for sync in self._open.values():
+            if sync is not source:
+                sync.said_at = min(sync.said_at, self._ctx.now + TELL_SOON_S - TELL_EVERY_S)
 
     def look_below(self, log: Log, session: int | None = None) -> None:
         """Its split lies further down: ask who showed us the other branch, or each whom we asked about it before."""

@@ -409,3 +409,16 @@ def test_a_small_link_carries_all_of_it_too() -> None:
     world.run(120)
     assert agree(world, *"abc")
     assert len(texts(world, "c")) == 7
+
+
+def test_what_one_session_catches_up_on_is_soon_told_to_the_others() -> None:
+    """A newcomer's keys, written before it had a session: who is connected to the same node has them in seconds."""
+    world = village(7, "abc")
+    world.start()
+    post(world, "c", "my key")
+    world.open_overlay("a", "b")
+    world.run(60)
+    world.open_overlay("c", "b")
+    world.run(10)
+    assert texts(world, "b") == ["my key"]
+    assert texts(world, "a") == ["my key"]
