@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beside Python: yggdrasil from the distribution's backports, iproute2, ping,
-# systemd-analyze.
+# systemd-analyze, Chromium.
 # Debian 12. Says what it does; does nothing when all is there.
 set -eu
 
@@ -11,6 +11,7 @@ have ping || missing="$missing iputils-ping"
 have systemd-analyze || missing="$missing systemd"
 have tc || missing="$missing iproute2"
 have setpriv || missing="$missing util-linux"
+have chromium || missing="$missing chromium fonts-noto-core"
 have yggdrasil || missing="$missing yggdrasil"
 
 if [ "$(id -u)" != 0 ]; then

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from meshnode.control import replies, requests
 from meshnode.core.identity.invite import contact_uri, invite_words
 from meshnode.core.ids import PersonaKey
-from meshnode.errors import MissingError
+from meshnode.errors import MissingError, UsageError
 from meshnode.web.box import Box
 from meshnode.web.routes import BASE, Asked, Route
 from meshnode.web.shapes import ChannelName, ContactChange, Invite, Nearby, NearbyList, NewContact
@@ -26,7 +26,15 @@ class People:
         """Its rows."""
         listed = replies.ContactsReply
         yield Route("GET", "/contacts", "member", "The address book.", self.contacts, listed)
-        yield Route("POST", "/contacts", "member", "Take a contact from an invite.", self.add, listed, NewContact)
+        yield Route(
+            "POST",
+            "/contacts",
+            "member",
+            "Take a contact from an invite, or who wrote to me.",
+            self.add,
+            listed,
+            NewContact,
+        )
         yield Route("GET", "/contacts/mine", "member", "My contact, to hand out.", self.mine, Invite)
         yield Route(
             "GET", "/contacts/mine.svg", "member", "My contact as a QR code.", self.picture, None, media="image/svg+xml"
@@ -43,9 +51,12 @@ class People:
         return await self._box.ask_mine(asked, requests.ContactListRequest(), replies.ContactsReply)
 
     async def add(self, asked: Asked) -> replies.ContactsReply:
-        """From an invite."""
+        """From an invite, or who wrote to me: until then a stranger does not even learn that it arrived."""
         sent = asked.sent(NewContact)
-        request = requests.ContactAddRequest(uri=sent.invite, name=sent.name)
+        if bool(sent.invite) == bool(sent.persona):
+            raise UsageError("Give an invite, or a persona.")
+        uri = sent.invite or contact_uri(PersonaKey(bytes.fromhex(sent.persona)), sent.name)
+        request = requests.ContactAddRequest(uri=uri, name=sent.name)
         return await self._box.ask_mine(asked, request, replies.ContactsReply)
 
     async def mine(self, asked: Asked) -> Invite:

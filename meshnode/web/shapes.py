@@ -73,9 +73,13 @@ class ChannelName(Sent, frozen=True):
 
 
 class NewContact(Sent, frozen=True):
-    """An invite: its `mesh:` URI, or its words; `name` is the petname, else the name in the invite."""
+    """An invite: its `mesh:` URI, or its words; or else the persona of somebody who wrote here.
 
-    invite: Annotated[str, Meta(min_length=1, max_length=1024)]
+    `name` is the petname, else the name in the invite.
+    """
+
+    invite: Annotated[str, Meta(max_length=1024)] = ""
+    persona: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
     name: Annotated[str, Meta(max_length=64)] = ""
 
 

@@ -1,0 +1,44 @@
+// Questions to the box. Every answer is JSON; what went wrong comes as a Problem with a sentence for a person.
+
+const BASE = "/api/v1";
+const PATIENCE_MS = 30_000;
+
+export class Problem extends Error {
+  constructor(kind, text, status) {
+    super(text);
+    this.kind = kind;
+    this.status = status;
+  }
+}
+
+export const get = (path, query = {}) => ask("GET", path + queryOf(query));
+export const post = (path, body) => ask("POST", path, body);
+export const patch = (path, body) => ask("PATCH", path, body);
+export const remove = (path) => ask("DELETE", path);
+export const urlOf = (path) => BASE + path;
+
+// 32 hex digits of a message: the same id sent twice is the same message.
+export function newId() {
+  const octets = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
+}
+
+async function ask(method, path, body) {
+  const options = { method, headers: {}, signal: AbortSignal.timeout?.(PATIENCE_MS) };
+  if (method !== "GET") options.headers["Content-Type"] = "application/json";
+  if (body !== undefined) options.body = JSON.stringify(body);
+  let answer;
+  try {
+    answer = await fetch(BASE + path, options);
+  } catch {
+    throw new Problem("offline", "", 0);
+  }
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Problem(told.kind ?? "MeshnodeError", told.text ?? answer.statusText, answer.status);
+  return told;
+}
+
+function queryOf(query) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  return given.length ? "?" + new URLSearchParams(given) : "";
+}

@@ -1,0 +1,18 @@
+// What this browser remembers, by name. `null` and the empty text forget it.
+
+export function recall(name, otherwise) {
+  try {
+    return JSON.parse(localStorage.getItem("meshnode." + name)) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
+export function keep(name, value) {
+  try {
+    if (value === null || value === "") localStorage.removeItem("meshnode." + name);
+    else localStorage.setItem("meshnode." + name, JSON.stringify(value));
+  } catch {
+    // A browser that keeps nothing still shows everything.
+  }
+}

@@ -1,0 +1,34 @@
+// Events of the box as they happen. The browser connects again by itself and says which event it saw last; a browser that
+// gave up is started anew. A box that forgot where we were says `gap`.
+
+const NAMES = ["message", "state", "contact", "neighbour", "warning", "interface", "peer", "fork", "gap", "stopped"];
+const AGAIN_MS = 3000;
+
+let source = null;
+let again = 0;
+let last = "";
+
+export function follow(heard) {
+  unfollow();
+  source = new EventSource("/api/v1/events" + (last ? `?since=${encodeURIComponent(last)}` : ""));
+  source.addEventListener("ready", (event) => {
+    last ||= event.lastEventId;
+    heard("line", { lost: false });
+  });
+  for (const name of NAMES) {
+    source.addEventListener(name, (event) => {
+      last = event.lastEventId || last;
+      heard(name, JSON.parse(event.data));
+    });
+  }
+  source.onerror = () => {
+    heard("line", { lost: true });
+    if (source?.readyState === EventSource.CLOSED) again = setTimeout(() => follow(heard), AGAIN_MS);
+  };
+}
+
+export function unfollow() {
+  clearTimeout(again);
+  source?.close();
+  source = null;
+}

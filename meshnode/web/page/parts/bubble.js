@@ -1,0 +1,51 @@
+// One message: who, what, when, how far it has come; a tap on the ticks says why.
+
+import { useState } from "../vendor/hooks.js";
+import { html } from "./html.js";
+import { Ticks } from "./ticks.js";
+import { get } from "../api.js";
+import { attempt } from "../state.js";
+import { nameOf } from "../names.js";
+import { hour } from "../times.js";
+import { t } from "../words.js";
+import { setDraft } from "../drafts.js";
+import { takeBack, tryAgain } from "../unsent.js";
+
+export function Bubble({ message, channel, clock }) {
+  const [why, setWhy] = useState(null);
+  const { outgoing, state, text, files } = message;
+  const ask = async () => setWhy(why ? null : await attempt(() => get(`/messages/${message.id}/why`)));
+  return html`<li class=${outgoing ? "mine" : "theirs"}>
+    ${channel && !outgoing && html`<b class="writer">${nameOf(message.from)}</b>`}
+    ${files.map((file) => html`<${Attachment} key=${file.name} file=${file} />`)}
+    <p dir="auto">${text}</p>
+    <small>
+      ${!outgoing && message.hops > 1 && html`<span>${t("chat.hops", { n: message.hops })}</span>`}
+      <time>${hour(outgoing ? message.sent_at : message.received_at, clock)}</time>
+      ${outgoing && html`<button class="plain" aria-expanded=${!!why} onClick=${ask}><${Ticks} state=${state} /></button>`}
+    </small>
+    ${why && html`<${Why} why=${why} />`}
+  </li>`;
+}
+
+// The state in words, who vouches for it, and what it waits for.
+function Why({ why }) {
+  return html`<div class="why" role="status">
+    <p><b>${t("state." + why.state)}</b> ${t("why." + why.state)}</p>
+    ${why.witnesses.length > 0 && html`<p>${t("why.witnesses")} ${why.witnesses.map(nameOf).join(", ")}</p>`}
+    ${why.waiting_for && html`<p>${t("why.waits")} ${why.waiting_for}</p>`}
+  </div>`;
+}
+
+const Attachment = ({ file }) => html`<p class="file">${file.name} <small>${t("file.state." + file.state)}</small></p>`;
+
+// One that this browser still holds: the box did not answer, or would not take it.
+export function Waiting({ one }) {
+  const edit = () => setDraft(one.conversation, takeBack(one.id));
+  return html`<li class="mine">
+    <p dir="auto">${one.text}</p>
+    <small><${Ticks} state="unsent" /></small>
+    ${one.problem && html`<div class="why" role="alert"><p>${one.problem}</p>
+      <button onClick=${() => tryAgain(one.id)}>${t("do.again")}</button> <button onClick=${edit}>${t("do.takeBack")}</button></div>`}
+  </li>`;
+}

@@ -1,0 +1,69 @@
+// The line one writes in. Enter sends where there is a keyboard; the emergency button has to be held down.
+
+import { useEffect, useRef, useState } from "../vendor/hooks.js";
+import { html } from "./html.js";
+import { icon } from "./icons.js";
+import { box } from "../state.js";
+import { draftOf, setDraft } from "../drafts.js";
+import { t } from "../words.js";
+import { write } from "../unsent.js";
+
+const HOLD_MS = 1500;
+
+export function Composer({ id, blocked }) {
+  const text = draftOf(id);
+  const area = useRef(null);
+  useEffect(() => {
+    if (matchMedia("(hover: hover)").matches) area.current?.focus();
+  }, [id]);
+  useEffect(() => grow(area.current), [text]);
+  if (blocked) return html`<p class="composer quiet">${t("chat.blocked")}</p>`;
+
+  function send(urgent = false) {
+    if (!text.trim()) return;
+    write(id, text.trim(), urgent);
+    setDraft(id, "");
+    area.current.focus();
+  }
+  function key(event) {
+    const plain = !event.shiftKey && !event.isComposing && matchMedia("(hover: hover)").matches;
+    if (event.key === "Enter" && plain) {
+      event.preventDefault();
+      send();
+    }
+  }
+  const long = text.length > box.value.limits.text;
+  return html`<form class="composer" onSubmit=${(event) => (event.preventDefault(), send())}>
+    ${id.startsWith("d-") && html`<${Hold} onHeld=${() => send(true)} idle=${!text.trim() || long} />`}
+    <textarea ref=${area} rows="1" dir="auto" value=${text} aria-label=${t("chat.write")} placeholder=${t("chat.write")}
+      onInput=${(event) => setDraft(id, event.target.value)} onKeyDown=${key}></textarea>
+    <button class="main" disabled=${!text.trim() || long} aria-label=${t("do.send")}>${icon("send")}</button>
+    ${long && html`<p role="alert">${t("chat.long", { n: box.value.limits.text })}</p>`}
+  </form>`;
+}
+
+// Sends as an emergency when it was held long enough; letting go before is changing one's mind.
+function Hold({ onHeld, idle }) {
+  const [held, setHeld] = useState(false);
+  const timer = useRef(0);
+  function down() {
+    if (idle || held) return;
+    setHeld(true);
+    timer.current = setTimeout(() => (setHeld(false), onHeld()), HOLD_MS);
+  }
+  function up() {
+    clearTimeout(timer.current);
+    setHeld(false);
+  }
+  const keyed = (doing) => (event) => (event.key === " " || event.key === "Enter") && (event.preventDefault(), doing());
+  return html`<button type="button" class="hold" data-held=${held} disabled=${idle} aria-label=${t("chat.urgent")} title=${t("chat.urgent")}
+    onPointerDown=${down} onPointerUp=${up} onPointerLeave=${up} onPointerCancel=${up} onKeyDown=${keyed(down)} onKeyUp=${keyed(up)}
+    onContextMenu=${(event) => event.preventDefault()}>${icon("urgent")}
+    ${held && html`<span role="status">${t("chat.holding")}</span>`}</button>`;
+}
+
+function grow(area) {
+  if (!area) return;
+  area.style.height = "auto";
+  area.style.height = Math.min(area.scrollHeight, 160) + "px";
+}

@@ -1,0 +1,117 @@
+// What the page knows: the box, who is signed in, the conversations. Views read these signals; only this file and
+// thread.js change them.
+
+import { computed, signal } from "./vendor/signals.js";
+import { Problem, get, post, remove } from "./api.js";
+import { forgetDrafts } from "./drafts.js";
+import { follow, unfollow } from "./live.js";
+import { flushUnsent, forgetUnsent, isSending } from "./unsent.js";
+import { openThreads, threadOf } from "./thread.js";
+import { replace, route } from "./route.js";
+import { t } from "./words.js";
+
+export const box = signal(null); // the Welcome, once it has answered
+export const me = signal(null);
+export const conversations = signal(null);
+export const lost = signal(false); // the box does not answer
+export const toast = signal("");
+
+export const unread = computed(() => (conversations.value ?? []).reduce((sum, one) => sum + one.unread, 0));
+export const isKeeper = computed(() => me.value?.role === "keeper");
+export const isGuest = computed(() => me.value?.role === "guest");
+
+const AGAIN_MS = 3000;
+
+export async function begin() {
+  try {
+    box.value = await get("");
+    lost.value = false;
+  } catch (problem) {
+    lost.value = true;
+    setTimeout(begin, AGAIN_MS);
+    return;
+  }
+  if (box.value.me) await enter(box.value.me);
+}
+
+export async function enter(who) {
+  me.value = who;
+  await refresh();
+  follow(heard);
+  flushUnsent();
+  if (who.role === "guest" && route.value.view === "inbox") {
+    const first = conversations.value?.[0];
+    if (first) replace("chat", first.id);
+  }
+}
+
+export async function leave() {
+  unfollow();
+  await remove("/session").catch(() => {});
+  forgetDrafts();
+  forgetUnsent();
+  me.value = conversations.value = null;
+  replace("inbox");
+  await begin();
+}
+
+// Runs what a person asked for; what goes wrong is said in one sentence. Undefined then.
+export async function attempt(doing) {
+  try {
+    return await doing();
+  } catch (problem) {
+    complain(problem);
+    return undefined;
+  }
+}
+
+export function complain(problem) {
+  if (!(problem instanceof Problem)) throw problem;
+  if (problem.status === 401) expired();
+  say(problem.kind === "offline" ? t("problem.offline") : problem.message);
+}
+
+export function say(text) {
+  toast.value = text;
+}
+
+export async function refresh() {
+  try {
+    conversations.value = (await get("/conversations")).conversations;
+  } catch (problem) {
+    if (problem.status === 401) expired();
+  }
+}
+
+export async function readUntil(conversation, cursor) {
+  if (isGuest.value) return;
+  conversations.value = conversations.value.map((one) => (one.id === conversation ? { ...one, unread: 0 } : one));
+  await post(`/conversations/${conversation}/read`, { cursor }).catch(() => {});
+}
+
+// The session ended on the box: what was being written stays in this browser.
+function expired() {
+  if (!me.value) return;
+  unfollow();
+  me.value = conversations.value = null;
+  say(t("problem.expired"));
+  begin();
+}
+
+function heard(name, told) {
+  if (name === "line") {
+    lost.value = told.lost;
+    if (!told.lost) flushUnsent();
+  } else if (name === "message") {
+    if (!(told.outgoing && isSending(told.conversation))) threadOf(told.conversation, false)?.add([told]);
+    refresh();
+  } else if (name === "state") {
+    openThreads().forEach((thread) => thread.moved(told.id, told.state));
+    refresh();
+  } else if (name === "gap") {
+    openThreads().forEach((thread) => thread.catchUp());
+    refresh();
+  } else if (name === "stopped") {
+    lost.value = true;
+  }
+}

@@ -1,0 +1,111 @@
+// A conversation: what was said, oldest above, and the line to write in. Drafts stay in this browser.
+
+import { useEffect, useLayoutEffect, useRef, useState } from "../vendor/hooks.js";
+import { html } from "../parts/html.js";
+import { icon } from "../parts/icons.js";
+import { Heading } from "../parts/heading.js";
+import { Bubble, Waiting } from "../parts/bubble.js";
+import { Composer } from "../parts/composer.js";
+import { post } from "../api.js";
+import { attempt, box, complain, conversations, isGuest, readUntil, refresh } from "../state.js";
+import { day } from "../times.js";
+import { nameOf } from "../names.js";
+import { pathOf } from "../route.js";
+import { t } from "../words.js";
+import { threadOf } from "../thread.js";
+import { unsent } from "../unsent.js";
+
+const NEAR = 120; // pixels from an end that count as being there
+
+export function Chat({ id }) {
+  const thread = threadOf(id);
+  const about = conversations.value?.find((one) => one.id === id);
+  useEffect(() => void thread.open().catch(complain), [id]);
+  const last = thread.messages.value.at(-1);
+  const stranger = about?.kind === "direct" && !about.contact; // does not learn that it was read before being a contact
+  useEffect(() => {
+    const seen = last && about?.unread && !stranger && !thread.newer.value && document.visibilityState === "visible";
+    if (seen) readUntil(id, last.cursor);
+  }, [id, last?.cursor, about?.unread, stranger]);
+  return html`<section class="chat">
+    <${Title} id=${id} about=${about} />
+    ${stranger && html`<${Stranger} id=${id.slice(2)} />`}
+    <${Messages} thread=${thread} channel=${id.startsWith("c-")} />
+    <${Composer} id=${id} blocked=${about?.blocked} />
+  </section>`;
+}
+
+function Title({ id, about }) {
+  const person = id.startsWith("d-") && !isGuest.value;
+  return html`<${Heading} title=${about ? nameOf(about.name) : "…"} back=${isGuest.value ? null : "inbox"} note=${id.startsWith("c-") ? t("chat.public") : null}>
+    ${about?.verified && html`<span class="plain" title=${t("person.verified")}>${icon("verified")}</span>`}
+    ${person && html`<a class="plain" href=${pathOf("person", id.slice(2))} aria-label=${t("person.title")}>${icon("me")}</a>`}
+  </${Heading}>`;
+}
+
+// Somebody who is no contact wrote first: nothing tells them that it arrived until they are one.
+function Stranger({ id }) {
+  const [name, setName] = useState("");
+  async function accept(event) {
+    event.preventDefault();
+    if (await attempt(() => post("/contacts", { persona: id, name: name.trim() }))) await refresh();
+  }
+  return html`<form class="stranger" onSubmit=${accept}>
+    <p>${t("chat.stranger")}</p>
+    <div class="line"><input aria-label=${t("person.petname")} placeholder=${t("person.petname")} value=${name}
+      onInput=${(event) => setName(event.target.value)} maxlength="64" required /><button class="main">${t("chat.accept")}</button></div>
+  </form>`;
+}
+
+function Messages({ thread, channel }) {
+  const place = useRef(null);
+  const [atEnd, setAtEnd] = useState(true);
+  const messages = thread.messages.value;
+  const waits = unsent.value.filter((one) => one.conversation === thread.id);
+  const anchor = useRef(null); // what stood at the top before older ones came
+
+  useLayoutEffect(() => {
+    const list = place.current;
+    if (anchor.current) {
+      list.scrollTop = list.scrollHeight - anchor.current;
+      anchor.current = null;
+    } else if (atEnd) list.scrollTop = list.scrollHeight;
+  }, [messages, waits.length]);
+
+  async function scrolled() {
+    const list = place.current;
+    setAtEnd(list.scrollHeight - list.scrollTop - list.clientHeight < NEAR && !thread.newer.value);
+    if (list.scrollTop < NEAR) await older();
+    else if (thread.newer.value && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR) await once(() => thread.after());
+  }
+  const older = () => once(async () => {
+    const height = place.current.scrollHeight - place.current.scrollTop;
+    await thread.before();
+    anchor.current = height;
+  });
+  const busy = useRef(false);
+  async function once(doing) {
+    if (busy.current) return;
+    busy.current = true;
+    await attempt(doing);
+    busy.current = false;
+  }
+
+  return html`<div class="messages" ref=${place} onScroll=${scrolled} role="log" aria-label=${t("chat.messages")} tabindex="0">
+    ${thread.older.value && messages.length > 0 && html`<button class="quiet" onClick=${older}>${t("chat.older")}</button>`}
+    ${!thread.loaded.value ? html`<p class="wait">…</p>` : messages.length + waits.length === 0 && html`<p class="wait">${t("chat.nothing")}</p>`}
+    <ol>${messages.map((message, at) => html`
+      ${newDay(messages[at - 1], message) && html`<li key=${"day" + message.id} class="day">${day(momentOf(message))}</li>`}
+      <${Bubble} key=${message.id} message=${message} channel=${channel} clock=${box.value.clock} />`)}
+      ${waits.map((one) => html`<${Waiting} key=${one.id} one=${one} />`)}
+    </ol>
+    ${!atEnd && html`<button class="toEnd" aria-label=${t("chat.toEnd")} onClick=${() => thread.toEnd().then(() => setAtEnd(true))}>${icon("down")}</button>`}
+  </div>`;
+}
+
+const momentOf = (message) => (message.outgoing ? message.sent_at : message.received_at ?? message.sent_at);
+
+function newDay(before, message) {
+  const [one, other] = [before && momentOf(before), momentOf(message)];
+  return !before || (one ?? "").slice(0, 10) !== (other ?? "").slice(0, 10);
+}

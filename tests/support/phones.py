@@ -1,0 +1,85 @@
+"""Phones with a real browser: Chromium on the box's page. What a page must never do fails the test at its end.
+
+A story with phones is plain, blocking code (`tell`), in a thread beside the boxes: it names what it sees, not how long
+it takes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import trio
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+
+AXE = Path(__file__).parents[1] / "vendor" / "axe-4.14.1.min.js"
+PATIENCE_MS = 30_000
+PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+DESK = {"viewport": {"width": 1280, "height": 800}}
+EXPECTED = ("Failed to load resource", "net::ERR_")  # a box that is off is part of some stories
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+class Phones:
+    """The phones of one story, and what their browsers complained of."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self.faults: list[str] = []
+        self.taps = 0
+
+    def open(self, address: str, *, device: dict[str, Any] | None = None, language: str = "en-GB") -> Page:
+        """A phone of its own, with nothing remembered, on the page at this address."""
+        context = self._browser.new_context(**(device or PHONE), locale=language, reduced_motion="reduce")
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        box = urlsplit(address).netloc
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        page.on("request", lambda request: self._asked(request, box))
+        page.goto(address)
+        return page
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(text in message.text for text in EXPECTED):
+            self.faults.append(f"console: {message.text}")
+
+    def _asked(self, request: Request, box: str) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.netloc != box:
+            self.faults.append(f"a request off the box: {request.url}")
+
+
+@contextmanager
+def _phones() -> Iterator[Phones]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        phones = Phones(browser)
+        try:
+            yield phones
+        finally:
+            browser.close()
+        assert not phones.faults, phones.faults
+
+
+async def tell(story: Callable[[Phones], None]) -> None:
+    """Runs a story in a thread of its own; the boxes go on meanwhile."""
+
+    def run() -> None:
+        with _phones() as phones:
+            story(phones)
+
+    await trio.to_thread.run_sync(run)
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds serious on this page, as one line each; empty is well."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    serious = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
+    return [f"{one['id']}: {one['help']} {[node['html'][:120] for node in one['nodes']]}" for one in serious]

@@ -1,0 +1,208 @@
+"""The page in a real browser: coming in, writing over three hops, losing the box, reading with no eyes or no mouse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from meshnode.web.files import PAGE
+from support.boxes import PASSPHRASE, Boxes, boxes
+from support.phones import DESK, Phones, barriers, tell
+
+pytestmark = pytest.mark.browser
+
+LINE = ("Alder", "Birch", "Cedar", "Doric")
+SIGN_IN, NEW_PROFILE = "Sign in", "New profile"
+
+
+def make_profile(page: Page, name: str) -> None:
+    page.get_by_role("button", name=NEW_PROFILE).click()
+    page.get_by_label("Your name").fill(name)
+    page.get_by_label("Passphrase").fill(PASSPHRASE)
+    page.locator("form button").click()
+    expect(page.get_by_role("navigation")).to_be_visible()
+
+
+def join(page: Page, channel: str) -> None:
+    page.get_by_role("link", name="People").click()
+    page.get_by_label("Name of a channel").fill(channel)
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_role("heading", name=channel)).to_be_visible()
+
+
+def write(page: Page, text: str) -> None:
+    page.get_by_label("Message", exact=True).fill(text)
+    page.get_by_role("button", name="Send", exact=True).click()
+
+
+def last_state(page: Page, state: str) -> None:
+    expect(page.locator(".mine .ticks").last).to_have_attribute("data-state", state)
+
+
+async def addresses(valley: Boxes) -> list[str]:
+    return [(await valley.code(box)).addresses[0] for box in range(len(valley.homes))]
+
+
+async def open_boxes(valley: Boxes) -> list[str]:
+    """Each has its keeper."""
+    for box in range(len(valley.homes)):
+        async with await valley.keeper(box):
+            pass
+    return await addresses(valley)
+
+
+async def test_a_new_box_is_set_up_and_its_keeper_reads_with_any_eyes(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley:
+        code = await valley.code()
+
+        def story(phones: Phones) -> None:
+            page = phones.open(code.addresses[0])
+            page.get_by_label("Set-up code").fill(code.code)
+            page.get_by_label("Passphrase").fill(PASSPHRASE)
+            assert not barriers(page)
+            page.get_by_role("button", name="Set up this box").click()
+            for place in ("Chats", "People", "Add somebody", "Me"):
+                page.get_by_role("link", name=place).first.click()
+                expect(page.get_by_role("heading", level=1)).to_be_visible()
+                assert not barriers(page), place
+
+        await tell(story)
+
+
+async def test_two_phones_three_hops_apart_write_and_the_ticks_are_true(tmp_path: Path) -> None:
+    async with boxes(tmp_path, *LINE) as valley:
+        near, _, _, far = await open_boxes(valley)
+
+        def story(phones: Phones) -> None:
+            mia, noa = phones.open(near), phones.open(far)
+            make_profile(mia, "Mia")
+            make_profile(noa, "Noa")
+            noa.get_by_role("link", name="Add somebody").first.click()
+            words = noa.locator(".words").inner_text()
+            mia.get_by_role("link", name="Add somebody").first.click()
+            mia.get_by_label("Link or words").fill(words)
+            mia.get_by_role("button", name="Add", exact=True).click()
+            mia.get_by_role("link", name="Write").click()
+            write(mia, "<b>soup</b> is ready & hot")
+            noa.get_by_role("link", name="Chats").click()
+            noa.locator(".list a", has_text="soup").click()
+            expect(noa.locator(".theirs p")).to_have_text("<b>soup</b> is ready & hot")
+            last_state(mia, "carried")  # a stranger does not learn more
+            noa.get_by_label("What you call them").fill("Mia from the mill")
+            noa.get_by_role("button", name="Accept").click()
+            last_state(mia, "read")
+            mia.locator(".mine .ticks").click()
+            expect(mia.locator(".why")).to_contain_text("They have opened it.")
+            write(noa, "on my way")
+            expect(mia.locator(".theirs p")).to_have_text("on my way")
+
+        await tell(story)
+
+
+async def test_a_guest_writes_the_first_message_with_few_taps(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
+        await keeper.post("/channels", name="square")
+
+        def story(phones: Phones) -> None:
+            page = phones.open(str(keeper.http.base_url))
+            page.get_by_label("Your name").tap()
+            page.keyboard.type("Ida")
+            page.get_by_role("button", name="Start writing").tap()
+            page.get_by_label("Message", exact=True).tap()
+            page.keyboard.type("is the ferry late?")
+            page.get_by_role("button", name="Send", exact=True).tap()  # the fourth tap
+            expect(page.locator(".mine p")).to_have_text("Ida: is the ferry late?")
+            assert not barriers(page)
+
+        await tell(story)
+
+
+async def test_what_is_written_while_the_box_is_off_waits_and_goes_once(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
+        await keeper.post("/channels", name="square")
+        address = str(keeper.http.base_url)
+
+        def story(phones: Phones) -> None:
+            page = phones.open(address)
+            page.get_by_label("Your name").fill("Ida")
+            page.get_by_role("button", name="Start writing").click()
+            write(page, "one")
+            expect(page.locator(".mine p")).to_have_text("Ida: one")
+            page.context.set_offline(True)
+            write(page, "two")
+            last_state(page, "unsent")
+            page.get_by_label("Message", exact=True).fill("half a thought")
+            page.context.set_offline(False)
+            expect(page.locator(".mine p").last).to_have_text("Ida: two")
+            page.reload()
+            expect(page.get_by_label("Message", exact=True)).to_have_value("half a thought")
+            expect(page.locator(".mine p")).to_have_text(["Ida: one", "Ida: two"])
+
+        await tell(story)
+
+
+async def test_a_chat_of_ten_thousand_scrolls_and_a_second_tab_follows(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
+        await keeper.post("/channels", name="square")
+        (channel,) = (await keeper.get("/channels"))["channels"]
+        for at in range(300):
+            await keeper.post(f"/conversations/c-{channel['id']}/messages", text=f"post {at}", client_id=f"{at:032x}")
+
+        def story(phones: Phones) -> None:
+            page = phones.open(str(keeper.http.base_url))
+            page.get_by_role("button", name=SIGN_IN).click()
+            page.get_by_label("Your name").fill("Ada")
+            page.get_by_label("Passphrase").fill(PASSPHRASE)
+            page.locator("form button").click()
+            page.locator(".list a", has_text="square").click()
+            expect(page.locator(".mine")).to_have_count(50)
+            for count in (100, 150, 200, 250, 300):
+                page.get_by_role("button", name="Older messages").click()
+                expect(page.locator(".mine")).to_have_count(count)
+            other = page.context.new_page()
+            other.goto(page.url)
+            expect(other.locator(".mine")).to_have_count(50)
+            write(other, "from the second tab")
+            expect(page.locator(".mine p").last).to_have_text("from the second tab")
+            page.go_back()
+            expect(page.get_by_role("heading", name="Chats")).to_be_visible()
+
+        await tell(story)
+
+
+async def test_keys_alone_reach_everything(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
+        await keeper.post("/channels", name="square")
+
+        def story(phones: Phones) -> None:
+            page = phones.open(str(keeper.http.base_url), device=DESK)
+            page.get_by_label("Your name").focus()
+            page.keyboard.type("Ida")
+            page.keyboard.press("Enter")
+            expect(page.get_by_label("Message", exact=True)).to_be_focused()
+            page.keyboard.type("typed")
+            page.keyboard.press("Enter")
+            expect(page.locator(".mine p")).to_have_text("Ida: typed")
+            page.keyboard.press("Shift+Tab")  # an empty message cannot be sent: before the line are the ticks
+            page.keyboard.press("Enter")
+            expect(page.locator(".why")).to_be_visible()
+
+        await tell(story)
+
+
+def test_every_language_has_every_word_and_its_places() -> None:
+    catalogues = {path.stem: json.loads(path.read_text()) for path in (PAGE / "lang").glob("*.json")}
+    assert set(catalogues) == {"en", "de", "es", "fr", "ar"}
+    english = catalogues["en"]
+    for code, catalogue in catalogues.items():
+        assert catalogue.keys() == english.keys(), code
+        for key, text in catalogue.items():
+            assert _places(text) == _places(english[key]), f"{code} {key}"
+
+
+def _places(text: str | dict[str, str]) -> set[str]:
+    forms = [text] if isinstance(text, str) else list(text.values())
+    return {part.split("}")[0] for form in forms for part in form.split("{")[1:]}
