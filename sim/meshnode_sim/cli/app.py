@@ -25,11 +25,15 @@ Start here:
 
 COMMANDS: Final = {
     "run": "run:run",
+    "sweep": "sweep:sweep",
+    "compare": "compare:compare",
+    "swarm": "swarm:swarm",
     "lab": "lab:lab",
     "modem": "modem:modem",
     "list": "files:list_",
     "new": "files:new",
     "check": "files:check",
+    "import": "files:import_",
 }
 
 

@@ -1,12 +1,16 @@
-"""`meshnode-sim list`, `new` and `check`: scenarios as files."""
+"""`meshnode-sim list`, `new`, `check` and `import`: scenarios as files."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from meshnode_sim import library
-from meshnode_sim.cli.options import Json
+from meshnode_sim.cli.options import Json, write
+from meshnode_sim.importing import scenario_of
 
 
 def list_(*, json_: Json = False) -> None:
@@ -40,3 +44,20 @@ def check(scenario: str, *, json_: Json = False) -> None:
     links = len(found.world().links)
     facts = {"name": found.name, "nodes": len(found.names), "links": links, "actions": len(found.actions)}
     print(json.dumps(facts) if json_ else f"{facts['nodes']} nodes, {links} one-way links, {facts['actions']} actions")
+
+
+def import_(
+    file: Path,
+    *,
+    out: Annotated[Path | None, Parameter(help="Write the scenario here; else to stdout.")] = None,
+) -> None:
+    """Make a scenario of a map or a recording: GraphML, GeoJSON points, or a trace of contacts.
+
+    Example: meshnode-sim import village.geojson --out village.toml
+    """
+    text = scenario_of(file)
+    if out is None:
+        print(text, end="")
+    else:
+        write(out, text.rstrip())
+        print(f"{out}; `meshnode-sim check {out}` reads it, `meshnode-sim run {out}` runs it")
