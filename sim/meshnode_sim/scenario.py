@@ -36,6 +36,9 @@ from meshnode_sim.tables import (
 
 SECOND_NS = 1_000_000_000
 
+PLACED = ("radio", "slots")  # levels at which who hears whom follows from places
+MOST_SLOTTED = 300  # nodes: every slot of every one that waits is an event
+
 Shape = Literal["line", "ring", "star", "full", "geometric", "ferry", "links", "trace", "grid", "scatter", "places"]
 Overlay = Literal["auto", "system", "embedded", "none"]  # in the order of config.py: typing takes the two for one
 Action = Literal["send", "post", "kill", "stop", "start", "restart", "off", "on", "cut", "join", "run"]
@@ -71,12 +74,12 @@ class TopologyTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RadioTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """A rate in bit/s, or a mode of 802.11ah. At level `radio` the air follows from places, at `graph` from links.
+    """A rate in bit/s, or a mode of 802.11ah. At `radio` and `slots` the air follows from places, else from links.
 
     Level `contacts` has no air: messages take their size over `rate_bps` between who meets (for agents alone).
     """
 
-    level: Literal["graph", "radio", "contacts"] = "graph"
+    level: Literal["graph", "radio", "slots", "contacts"] = "graph"
     rate_control: Literal["best", "fixed"] = "best"  # level radio: by signal, or always `mcs`
     aggregate: bool = True  # level radio
     rate_bps: Annotated[int, Meta(gt=0)] | None = None
@@ -285,22 +288,24 @@ def _check_radio(radio: RadioTable) -> None:
 
 
 def _check_level(scenario: Scenario) -> None:
-    """Places belong to level `radio`, links to level `graph`."""
+    """Places belong to levels `radio` and `slots`, links to level `graph`."""
     shape, level = scenario.topology.shape, scenario.radio.level
     if level == "contacts" and shape != "trace":
         raise UsageError('level "contacts" needs who meets whom when: a topology of shape "trace"')
     if level == "contacts" and any(scenario.run_of(name).agent in (None, "core") for name in scenario.names):
         raise UsageError('level "contacts" has no radio for the core: give [nodes] an `agent`, such as "epidemic"')
-    if level != "radio" and shape in ("grid", "scatter", "places"):
+    if level not in PLACED and shape in ("grid", "scatter", "places"):
         raise UsageError(f'shape "{shape}" says where nodes are: it needs `level = "radio"` under [radio]')
-    if level != "radio" and (scenario.routes or scenario.walks):
+    if level not in PLACED and (scenario.routes or scenario.walks):
         raise UsageError('nodes that move need `level = "radio"` under [radio]')
-    if level != "radio":
+    if level not in PLACED:
         return
     if shape not in ("line", "grid", "scatter", "places") or scenario.topology.links:
-        raise UsageError('level "radio" needs places: a topology of shape "line", "grid", "scatter" or "places"')
+        raise UsageError(f'level "{level}" needs places: a topology of shape "line", "grid", "scatter" or "places"')
     if scenario.radio.rate_bps or scenario.radio.basic_bps or scenario.radio.width_mhz is None:
-        raise UsageError('level "radio" needs `width_mhz`, and no rates in bit/s: they follow from the signal')
+        raise UsageError(f'level "{level}" needs `width_mhz`, and no rates in bit/s: they follow from the signal')
+    if level == "slots" and len(scenario.names) > MOST_SLOTTED:
+        raise UsageError(f'level "slots" counts every slot of every node: {MOST_SLOTTED} nodes at most; use "radio"')
     if scenario.radio.basic_width_mhz > scenario.radio.width_mhz:
         raise UsageError("`basic_width_mhz` is wider than `width_mhz`")
 

@@ -1,4 +1,4 @@
-"""The medium of level `radio` for a scenario: places, levels and rates, and how they change while nodes move.
+"""The medium of levels `radio` and `slots` for a scenario: places, levels, rates, and how they change with moves.
 
 Needs numpy and scipy (`pip install 'meshnode[sim]'`); everything else of the simulator does without.
 """
@@ -23,6 +23,7 @@ from meshnode_sim.places import Budget, Row, rows
 from meshnode_sim.propagation import Metres, PathLoss, Shadowing
 from meshnode_sim.radio import RadioMedium, RadioSettings, best_mcs
 from meshnode_sim.scenario import Scenario
+from meshnode_sim.slots import SlotMedium
 from meshnode_sim.world import World
 
 MOVE_S: Final = 5.0  # how often places are reckoned anew: at 20 m/s a hundred metres
@@ -63,7 +64,8 @@ class Sky:
         self._shadowing = Shadowing(table.shadowing_db, table.correlation_m, draws) if shadowed else None
         self._places = self._mobility.places(0.0)
         self._rows = self._reckon(self._places)
-        self.medium = RadioMedium(self._rows, self._settings, scenario.seed)
+        medium = SlotMedium if radio.level == "slots" else RadioMedium
+        self.medium = medium(self._rows, self._settings, scenario.seed)
 
     def arrange(self, world: World) -> None:
         """Where somebody moves, everybody is put where they are every MOVE_S."""

@@ -7,7 +7,7 @@ import pytest
 from meshnode.air.airtime import AIFS_NS, FLIGHT_NS, SLOT_NS, S1gRate, group_ns
 from meshnode.air.draws import chance
 from meshnode_sim.radio import RadioMedium
-from support.cells import NEAR, Load, arq_mbps, bianchi_mbps, cell, medium
+from support.cells import NEAR, Load, Relay, arq_mbps, bianchi_mbps, cell, medium, relay_mbps
 
 RATE = S1gRate(2, 2)
 
@@ -31,6 +31,11 @@ def test_goodput_under_loss_is_that_of_arq(loss: float) -> None:
     radios = cell(2, aggregate=False)
     radios.disturb(0, 1, chance(loss))
     assert Load(radios, [(0, 1)]).mbps(30.0) == pytest.approx(arq_mbps(loss, RATE, retries=7), rel=0.05)
+
+
+@pytest.mark.parametrize("hops", [1, 2, 4, 8])
+def test_a_half_duplex_line_carries_the_share_of_its_hops(hops: int) -> None:
+    assert Relay(cell(hops + 1, aggregate=False), hops).mbps(8.0) == pytest.approx(relay_mbps(hops, RATE), rel=0.05)
 
 
 def test_an_aggregate_carries_more_and_stays_within_its_limits() -> None:

@@ -13,11 +13,18 @@ NEAR = -60_000  # mdBm: far above any sensitivity
 OCTETS = 1000
 
 
-def medium(levels: dict[tuple[int, int], int], nodes: int, *, seed: int = 1, **settings: object) -> RadioMedium:
+def medium(
+    levels: dict[tuple[int, int], int],
+    nodes: int,
+    *,
+    seed: int = 1,
+    kind: type[RadioMedium] = RadioMedium,
+    **settings: object,
+) -> RadioMedium:
     """Radios with a level for each pair that hears each other, at 2 MHz and MCS 2 unless told otherwise."""
     both = {**levels, **{(b, a): level for (a, b), level in levels.items()}}
     found = [{b: level for (a, b), level in sorted(both.items()) if a == node} for node in range(nodes)]
-    return RadioMedium([row_of(row) for row in found], RadioSettings(**{"width_mhz": 2, "mcs": 2, **settings}), seed)
+    return kind([row_of(row) for row in found], RadioSettings(**{"width_mhz": 2, "mcs": 2, **settings}), seed)
 
 
 def cell(nodes: int, **settings: object) -> RadioMedium:
@@ -47,6 +54,27 @@ class Load:
                 self.radios.offer(src, b"x", dst, now_ns, payload=OCTETS)
 
 
+@dataclass
+class Relay:
+    """Node 0 sends to the last one by way of all others; the next packet sets out when the last one has arrived."""
+
+    radios: RadioMedium
+    hops: int
+
+    def mbps(self, seconds: float) -> float:
+        """Runs that long; payload that arrived at the end, in Mbit/s."""
+        whole = 0
+        self._send(0, 0)
+        while (at := self.radios.next_event_ns()) is not None and at <= seconds * 1e9:
+            for one in self.radios.advance(at):
+                whole += one.node == self.hops
+                self._send(one.node % self.hops, at)
+        return whole * OCTETS * 8 / seconds / 1e6
+
+    def _send(self, node: int, now_ns: int) -> None:
+        self.radios.offer(node, b"x", node + 1, now_ns, payload=OCTETS)
+
+
 def bianchi_mbps(nodes: int, rate: S1gRate, window: int = 16, doublings: int = 6) -> float:
     """Saturation throughput of DCF (Bianchi 2000): retries without end, everybody hears everybody."""
     low, high = 0.0, 1.0
@@ -59,6 +87,12 @@ def bianchi_mbps(nodes: int, rate: S1gRate, window: int = 16, doublings: int = 6
     alone = nodes * tau * (1 - tau) ** (nodes - 1)
     held = rate.ppdu_ns(psdu_octets(OCTETS + OVERHEAD)) + FLIGHT_NS + ack_ns(rate) + AIFS_NS  # EIFS after a collision
     return alone * OCTETS * 8000 / ((1 - busy) * SLOT_NS + busy * held)
+
+
+def relay_mbps(hops: int, rate: S1gRate) -> float:
+    """One packet at a time over a half-duplex line in which everybody hears everybody: each hop takes its own turn."""
+    frame = rate.ppdu_ns(psdu_octets(OCTETS + OVERHEAD)) + FLIGHT_NS
+    return OCTETS * 8000 / (hops * (AIFS_NS + 15 * SLOT_NS / 2 + frame + ack_ns(rate)))
 
 
 def arq_mbps(loss: float, rate: S1gRate, retries: int) -> float:

@@ -17,7 +17,7 @@ from meshnode_sim import library
 from meshnode_sim.cli.options import Json
 from meshnode_sim.lab import Lab, open_lab
 from meshnode_sim.node import RADIO_STATE
-from meshnode_sim.scenario import Scenario
+from meshnode_sim.scenario import PLACED, Scenario
 
 
 def lab(
@@ -45,8 +45,8 @@ def _with_links(scenario: Scenario) -> Scenario:
         raise UsageError("a contact trace is played in virtual time: use `meshnode-sim run`")
     if any(scenario.run_of(name).agent not in (None, "core") for name in scenario.names):
         raise UsageError("an `agent` is played in virtual time: use `meshnode-sim run`")
-    if scenario.radio.level == "radio":
-        raise UsageError('level "radio" is played in virtual time: use `meshnode-sim run`')
+    if scenario.radio.level in PLACED:
+        raise UsageError(f'level "{scenario.radio.level}" is played in virtual time: use `meshnode-sim run`')
     return scenario
 
 
