@@ -22,11 +22,12 @@ def asked() -> Iterator[list[Instant | None]]:
 
     def checked(node: Node, given: Input, now: Instant) -> list[Effect]:
         out = step(node, given, now)
-        parts = (node.neighbours, node.gossip, node.forwarding, node.chat, node.files, node.outbox)
-        due = [part.wakeup() for part in parts]
+        within = [part.wakeup() for part in node.gossip._timed] + [*node.gossip._witness.values()]
+        assert all(node.gossip._rest_at <= at for at in within if at is not None), f"gossip was not stirred by {given}"
+        resting = [part.wakeup() for part in (node.neighbours, node.forwarding, node.chat)]
+        assert all(node.ctx.due_at <= at for at in resting if at is not None), f"nobody was told of a timer by {given}"
+        due = [*within, *resting, node.gossip.beacons.wakeup(), node.files.wakeup(), node.outbox.wakeup()]
         truth = min((at for at in due if at is not None), default=None)
-        resting = [at for at in (due[0], due[2], due[3]) if at is not None]
-        assert all(node.ctx.due_at <= at for at in resting), f"a timer was set and nobody was told: {given}"
         assert next_wakeup(node) == truth
         said.append(truth)
         return out

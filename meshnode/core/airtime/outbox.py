@@ -56,6 +56,7 @@ class Outbox:
         self._waiting: list[tuple[float, int, Queued]] = []
         self._order = count()
         self._keyed: dict[tuple[str, NeighbourId | None, bytes], Queued] = {}
+        self._torn: Counter[tuple[str, NeighbourId | None, bytes]] = Counter()  # how many fragments wait under a key
         self._gone: set[int] = set()  # object ids of cancelled frames that still stand in the heap
         self._free_at: dict[str, float] = {}
         self._last_to: dict[str, NeighbourId | None] = {}
@@ -121,7 +122,10 @@ class Outbox:
         settings, now = self._ctx.links.get(link), self._ctx.now
         if settings is None:
             return
-        taken, free_at = airtime_s(size, unicast, settings), self._free_at.get(link, 0.0)
+        free_at = self._free_at.get(link, 0.0)
+        if free_at <= now and not self._waiting:
+            return
+        taken = airtime_s(size, unicast, settings)
         if free_at > now:
             self._free_at[link] = max(free_at, min(free_at + taken, now + _HELD_UP_S))
         if any(queued.outgoing.yields > 0.0 for _, _, queued in self._waiting):
@@ -220,9 +224,10 @@ class Outbox:
     def _make_way(self, outgoing: Outgoing) -> None:
         """Drop what waits under the same key to the same destination: the whole frame, or its fragments."""
         if outgoing.key:
-            names = [outgoing.key, *(outgoing.key + bytes([index]) for index in range(_MAX_FRAGMENTS))]
-            for name in names:
-                self._discard(self._keyed.get((outgoing.link, outgoing.to, name)))
+            self._discard(self._keyed.get((outgoing.link, outgoing.to, outgoing.key)))
+            if (outgoing.link, outgoing.to, outgoing.key) in self._torn:
+                for index in range(_MAX_FRAGMENTS):
+                    self._discard(self._keyed.get((outgoing.link, outgoing.to, outgoing.key + bytes([index]))))
 
     def _pieces(self, outgoing: Outgoing) -> list[Queued]:
         """The frame as it is, or its fragments where one datagram cannot hold it."""
@@ -248,6 +253,8 @@ class Outbox:
         out = queued.outgoing
         if out.key:
             self._keyed[(out.link, out.to, out.key)] = queued
+            if isinstance(out.frame, Fragment):
+                self._torn[(out.link, out.to, out.key[:-1])] += 1
         if out.previous:
             self._previous[out.previous] += 1
         if out.not_before > self._ctx.now:
@@ -304,6 +311,13 @@ class Outbox:
                 del self._previous[out.previous]
         if self._keyed.get((out.link, out.to, out.key)) is queued:
             del self._keyed[(out.link, out.to, out.key)]
+            if isinstance(out.frame, Fragment):
+                self._mend((out.link, out.to, out.key[:-1]))
+
+    def _mend(self, torn: tuple[str, NeighbourId | None, bytes]) -> None:
+        self._torn[torn] -= 1
+        if not self._torn[torn]:
+            del self._torn[torn]
 
     def _all(self) -> list[Queued]:
         waiting = [entry[2] for entry in self._waiting if id(entry[2]) not in self._gone]

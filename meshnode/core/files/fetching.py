@@ -152,6 +152,8 @@ class Fetching:
 
     def wakeup(self) -> Instant | None:
         """When silence has lasted too long, or it is time to ask around."""
+        if not self._fetches:
+            return None
         times = [self._due(flight) for fetch in self._fetches.values() for flight in fetch.flights.values()]
         times += [fetch.seek_at for fetch in self._fetches.values() if not fetch.flights]
         return min(times, default=None)

@@ -153,6 +153,8 @@ class Serving:
 
     def wakeup(self) -> Instant | None:
         """When the next piece may leave."""
+        if not self._lines:
+            return None
         return min((line.at for line in self._lines.values() if self._ready(line) is not None), default=None)
 
     def tick(self) -> None:

@@ -40,6 +40,7 @@ from meshnode.core.inputs import (
     SessionWritable,
     Stored,
 )
+from meshnode.core.neighbours.neighbour import FOREVER, NEVER
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.records import Snapshot
 from meshnode.core.trust.rings import Rings
@@ -88,19 +89,14 @@ class Gossip:
             sessions=self.sessions,
         )
         self.repair.want_session = self._want_session
-        self.logs.on_pardoned = self.repair.reconsider
-        self.logs.on_wanted = self.bodies.missing
+        self.logs.on_pardoned = self._pardoned
+        self.logs.on_wanted = self._wanted
         self.forks.on_proven = self._look_below
         self.forks.holders = self.repair.holders
-        self._timed: tuple[Timed, ...] = (
-            self.beacons,
-            self.repair,
-            self.serve,
-            self.sessions,
-            self.dialler,
-            self.bodies,
-        )
+        self._timed: tuple[Timed, ...] = (self.repair, self.serve, self.sessions, self.dialler, self.bodies)
         self._witness: dict[LogId, Instant] = {}
+        self._rest_at: Instant = NEVER  # nothing but a beacon is due before; NEVER: to be asked
+        neighbours.on_bound.append(self._stir)
 
     # wiring
 
@@ -130,6 +126,7 @@ class Gossip:
 
     def publish(self, block: Block) -> None:
         """Our own next block: on disk first, then on the air, then vouched for."""
+        self._stir()
         self.logs.take_own(block)
         grouped = self.flood.publish(block, 0)
         self.beacons.hurry(GROUP_HURRY_S if grouped else SINGLE_HURRY_S)
@@ -145,6 +142,7 @@ class Gossip:
 
     def adopt(self, adoption: Adoption) -> int:
         """Identity verified that the owner of a split log adopts one branch. Where it split; 0 if that is not known."""
+        self._stir()
         self.logs.adopt(adoption)
         self.logs.flush()
         held = self.logs.book.get(adoption.log)
@@ -164,19 +162,23 @@ class Gossip:
 
     def peer_seen(self, peer: PeerSeen) -> None:
         """A peer that may be dialled came or went."""
+        self._stir()
         self.dialler.peer_seen(peer)
 
     def dial_failed(self, failure: DialFailed) -> None:
         """A call was not answered."""
+        self._stir()
         self.dialler.failed(failure)
 
     def session_opened(self, began: EncounterBegan) -> None:
         """A session is open; the neighbour table knows it already."""
+        self._stir()
         self.dialler.opened(began)
         self.sessions.opened(began)
 
     def session_closed(self, ended: EncounterEnded) -> None:
         """A session is over; what it left undone goes on some other way."""
+        self._stir()
         self.dialler.closed(ended.session)
         neighbour = self.sessions.closed(ended.session)
         if neighbour is not None:
@@ -185,20 +187,25 @@ class Gossip:
 
     def bodies_dropped(self, dropped: BodiesDropped) -> None:
         """The store made room."""
+        self._stir()
         self.logs.bodies_dropped(dropped.blocks)
         self.logs.flush()
 
     def session_writable(self, writable: SessionWritable) -> None:
         """A session may take more."""
+        self._stir()
         self.sessions.writable(writable)
 
     def stored(self, stored: Stored) -> bool:
         """Something was read from the store; False when somebody else asked for it."""
+        self._stir()
         return self.serve.stored(stored) or self.sessions.stored(stored) or self.forks.stored(stored)
 
     def heard(self, heard: Heard) -> None:
         """Frames from one sender. What is wrong with one of them its sender pays for, and the rest is dropped."""
         self.beacons.heard(heard)
+        if not all(isinstance(frame, Beacon) for frame in heard.frames):
+            self._stir()  # of a beacon repair says whether it matters
         try:
             for frame in heard.frames:
                 self._frame_untrusted(heard, frame)
@@ -211,23 +218,41 @@ class Gossip:
 
     def wakeup(self) -> Instant | None:
         """When something here is due."""
-        first: Instant | None = min(self._witness.values()) if self._witness else None
-        for part in self._timed:
-            at = part.wakeup()
-            if at is not None and (first is None or at < first):
-                first = at
-        return first
+        first = self.beacons.wakeup()
+        if first is not None and first < self._rest_at:
+            return first
+        times = [at for part in self._timed if (at := part.wakeup()) is not None]
+        self._rest_at = min(*times, *self._witness.values(), FOREVER, FOREVER)
+        rest = self._rest_at if self._rest_at < FOREVER else None
+        return rest if first is None or (rest is not None and rest < first) else first
 
     def tick(self) -> None:
         """Do what is due."""
+        self.beacons.tick()
+        if self._rest_at <= self._ctx.now:
+            self._tick_rest()
+        self.logs.flush()
+
+    def _tick_rest(self) -> None:
         for part in self._timed:
             part.tick()
         for log in [log for log, at in self._witness.items() if at <= self._ctx.now]:
             del self._witness[log]
             self.repair.ask_witness(log)
-        self.logs.flush()
 
     # how
+
+    def _stir(self, neighbour: Neighbour | None = None) -> None:
+        """Something happened beside beacons that agree: every part is to be asked again when it is due."""
+        self._rest_at = NEVER
+
+    def _pardoned(self) -> None:
+        self._stir()
+        self.repair.reconsider()
+
+    def _wanted(self, log: LogId) -> None:
+        self._stir()
+        self.bodies.missing(log)
 
     def _frame_untrusted(self, heard: Heard, frame: Frame) -> None:
         match frame:
@@ -238,7 +263,8 @@ class Gossip:
             case ForkFrame():
                 self.forks.proof_untrusted(heard, frame)
             case Beacon() if heard.carrier == "link":
-                self.repair.beacon(heard, frame)
+                if self.repair.beacon(heard, frame):
+                    self._stir()
             case Delta() if heard.carrier == "link":
                 self.repair.delta(heard, frame)
             case Want() if heard.carrier == "link":

@@ -95,15 +95,15 @@ class Repair:
         for handle in peer.told:
             self._asked_refs.pop(handle, None)
 
-    def beacon(self, heard: Heard, beacon: Beacon) -> None:
-        """Compare; a difference is looked at again once it has lasted."""
+    def beacon(self, heard: Heard, beacon: Beacon) -> bool:
+        """Compare; a difference is looked at again once it has lasted. False where nothing is to be looked at."""
         neighbour = heard.neighbour
         if neighbour is None or not heard.bound:
-            return
+            return False
         peer = self.peer(neighbour)
         neighbour.refusing = bool(beacon.flags & REFUSING)
         neighbour.busy_until = self._ctx.now + BUSY_WAIT_S if beacon.flags & BUSY else NEVER
-        self._note_refusals(peer, neighbour.refusing)
+        afresh = self._note_refusals(peer, neighbour.refusing)
         if peer.frontier != beacon.frontier:
             peer.frontier, peer.told_at = beacon.frontier, self._ctx.now
         for change in beacon.changes:
@@ -111,7 +111,7 @@ class Repair:
         if peer.agrees(self._logs.digest()):
             peer.settled()
             self._beacons.consistent(heard.link, neighbour)
-            return
+            return afresh
         peer.differs_since = peer.differs_since if peer.differs_since is not None else self._ctx.now
         if peer.check_at is None:
             wishes, handles = self._wishes(peer)
@@ -120,6 +120,7 @@ class Repair:
             settle += YIELD_S if neighbour.id < self._neighbours.me else 0.0
             soon = MET_S if have_met and (wishes or handles) else WANT_AFTER_S if wishes else settle
             peer.check_at = self._ctx.now + soon
+        return True
 
     def delta(self, heard: Heard, delta: Delta) -> None:
         """Somebody tells what it has: ask for what we lack, tell once what it lacks."""
@@ -269,14 +270,16 @@ class Repair:
                 peer.check_at = self._ctx.now
         self._beacons.hurry(REPAIRED_HURRY_S)
 
-    def _note_refusals(self, peer: Peer, refusing: bool) -> None:
-        """A full disk, ours or its, lets a difference look settled: begin afresh when there is room again."""
+    def _note_refusals(self, peer: Peer, refusing: bool) -> bool:
+        """A full disk, ours or its, lets a difference look settled: begin afresh (True) when there is room again."""
         if peer.refusing and not refusing:
             peer.reconsider()
         peer.refusing = refusing
-        if self._refused and not self._ctx.store_refusing:
+        afresh = self._refused and not self._ctx.store_refusing
+        if afresh:
             self.reconsider()
         self._refused = self._ctx.store_refusing
+        return afresh
 
     # time
 

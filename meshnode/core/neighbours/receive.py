@@ -171,7 +171,7 @@ class Receiver:
             if neighbour is not None and not neighbour.foreign:
                 neighbour.foreign = True
                 self._ctx.notify(SessionMet(neighbour.node, _versions(foreign[0])))
-        return tuple(frame for frame in frames if frame not in foreign)
+        return tuple(frame for frame in frames if frame not in foreign) if foreign else frames
 
     def _own_id_untrusted(self, received: FrameReceived, header: LinkHeader) -> None:
         """Dropped and counted. What a member sealed under a later start than ours is worth one warning (rule 2.6).
@@ -275,6 +275,8 @@ class Receiver:
         self, received: FrameReceived, header: LinkHeader, bound: bool, frames: tuple[Frame, ...]
     ) -> list[Frame]:
         """The frames, with completed items in the place of their last fragment. Its sender pays for a wrong one."""
+        if not any(isinstance(frame, Fragment) for frame in frames):
+            return list(frames)
         whole: list[Frame] = []
         hop = header.sender if bound else NOBODY
         for frame in frames:

@@ -135,7 +135,10 @@ class MeshKeys:
 
     def numbered(self, number: int) -> MeshSecret | None:
         """The secret of that number, if held."""
-        return next((secret for secret in self.secrets if secret.number == number), None)
+        for secret in self.secrets:
+            if secret.number == number:
+                return secret
+        return None
 
 
 def _roots_of(secret: MeshSecret) -> Roots:
