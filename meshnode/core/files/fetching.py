@@ -35,6 +35,7 @@ MAX_TRIES: Final = 4  # then the source is given up
 SEEK_FIRST_S: Final = 1.0
 SEEK_LAST_S: Final = 60.0
 MAX_CARRIED: Final = 64  # files fetched for others at once
+STRANDED_S: Final = 30.0  # what is fetched for others and is not on its way by then is given up
 WRONG_S: Final = 600.0  # who gave a wrong chunk is not asked for that file
 TELL_STEPS: Final = 32  # a person is told at most so often how far a file is
 
@@ -99,16 +100,19 @@ class Fetching:
 
     def carry(self, file: FileId, number: int) -> bool:
         """Somebody asks us for a chunk that is not here; False where no way to it is known."""
-        fetch = self._fetches.get(file)
-        ways = self._ways(file)
+        fetch, held = self._fetches.get(file), self._library.get(file)
+        if held is not None and held.hashes and not held.size_of(number):
+            return False  # no such chunk
         if fetch is None:
+            ways = self._ways(file)
             if not ways or len(self._fetches) >= MAX_CARRIED:
                 return False
-            fetch = self._fetches[file] = Fetch(file, ways[0].size, {}, seek_at=float("inf"))
+            fetch = self._fetches[file] = Fetch(file, ways[0].size, {})
         if fetch.needed is not None:
             fetch.needed[number] = None
+            fetch.seek_at = self._ctx.now + STRANDED_S
         self._pump(fetch)
-        return file in self._fetches
+        return True
 
     def spare(self, file: FileId, number: int) -> None:
         """Nobody asks for this chunk any more."""
@@ -165,7 +169,7 @@ class Fetching:
                 if self._due(flight) <= self._ctx.now and number in fetch.flights:
                     self._overdue(fetch, number, flight)
             if not fetch.flights and fetch.seek_at <= self._ctx.now:
-                self._look_around(fetch)
+                self._idle(fetch)
 
     # asking
 
@@ -265,10 +269,11 @@ class Fetching:
             return False
         held = self._library.begin(fetch.file, size, FILE_CARRIED)
         if held is None:  # no room: what cannot be kept cannot be checked
-            del self._fetches[fetch.file]
-            self.on_lost(fetch.file)
+            self._end_for_others(fetch)
             return True
         self._library.learn(held, hashes)
+        for number in [number for number in fetch.needed or () if not held.size_of(number)]:
+            self.spare(fetch.file, number)  # somebody asked for a chunk there is not
         return True
 
     def _tell(self, fetch: Fetch, held: Held) -> None:
@@ -304,20 +309,20 @@ class Fetching:
             del fetch.flights[number]
         self._pump(fetch)
         if doomed and not fetch.flights:
-            self._stranded(fetch)
+            fetch.seek_at = min(fetch.seek_at, self._ctx.now + (fetch.seek_wait_s if fetch.needed is None else 0.0))
 
-    def _stranded(self, fetch: Fetch) -> None:
-        """No source is left: for a person we look around, others are told that we cannot help."""
+    def _idle(self, fetch: Fetch) -> None:
+        """Nothing of it is on its way: for a person we look around, others are told that we cannot help."""
         if fetch.needed is None:
-            fetch.seek_at = min(fetch.seek_at, self._ctx.now + fetch.seek_wait_s)
+            fetch.seek_at = self._ctx.now + fetch.seek_wait_s
+            fetch.seek_wait_s = min(SEEK_LAST_S, 2 * fetch.seek_wait_s)
+            self._seeking.seek(fetch.file)
         else:
-            del self._fetches[fetch.file]
-            self.on_lost(fetch.file)
+            self._end_for_others(fetch)
 
-    def _look_around(self, fetch: Fetch) -> None:
-        fetch.seek_at = self._ctx.now + fetch.seek_wait_s
-        fetch.seek_wait_s = min(SEEK_LAST_S, 2 * fetch.seek_wait_s)
-        self._seeking.seek(fetch.file)
+    def _end_for_others(self, fetch: Fetch) -> None:
+        self._fetches.pop(fetch.file, None)
+        self.on_lost(fetch.file)
 
     def _route_came(self, file: FileId) -> None:
         if file in self._fetches:

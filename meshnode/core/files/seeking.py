@@ -32,8 +32,8 @@ AGAIN_S: Final = 2.0  # the same question is not passed on within this time
 ROUTE_S: Final = 120.0  # a way that nothing came by for so long is asked for anew
 MAX_ROUTES: Final = 8  # to one file
 MAX_SOUGHT: Final = 256  # files looked for at once, for ourselves and for others
-SEEKS: Final = 20.0  # questions of one neighbour in a burst
-SEEK_EVERY_S: Final = 1.0  # for one more
+SEEKS: Final = 10.0  # questions of one neighbour in a burst: each may go through the whole mesh
+SEEK_EVERY_S: Final = 5.0  # for one more
 CONTROL_CLASS: Final = 3
 
 

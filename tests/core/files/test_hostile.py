@@ -12,7 +12,7 @@ from meshnode.core.sealing.manifest import CHUNK_SIZE, MAX_FILE
 from meshnode.core.wire.file_layouts import GONE, INDEX
 from meshnode.core.wire.frames import ChunkPiece, ChunkWant, FileHave, FileSeek
 from support.trial_files import Sample, attach, has, sample, want
-from support.trial_member import say
+from support.trial_member import neighbour, say
 from support.trial_world import Box, TrialWorld
 
 GIVEN = sample(6 * CHUNK_SIZE)
@@ -226,8 +226,92 @@ def test_an_asker_that_left_frees_what_was_fetched_for_it() -> None:
     a.node.files.serving.want_arrived = lambda neighbour, frame: None  # type: ignore[method-assign, assignment]
     say(m, ChunkWant(given.file, 0, 0, ((0, 1000),)), b)
     assert world.run(1, until=lambda: b.node.files.fetching.fetching(given.file))
-    world.part("b", "m")
-    m.off()
-    world.run(700)
+    b.node.files.neighbour_lost(neighbour(b, m))
     assert not b.node.files.fetching.fetching(given.file)
     assert b.node.files.serving._lines == {}
+
+
+def test_a_chunk_that_is_not_there_is_not_fetched_for_anybody() -> None:
+    world = TrialWorld(17)
+    a, b, m = world.line("abm")
+    world.run(30)
+    given = attach(a, sample(1000))
+    say(m, FileSeek(given.file, 3), b)
+    world.run(2)
+    say(m, ChunkWant(given.file, 1500, 0, ((0, 1000),)), b)
+    assert world.run(1, until=lambda: b.node.files.library.get(given.file) is not None)
+    world.run(1)
+    assert not b.node.files.fetching.fetching(given.file)
+    say(m, ChunkWant(given.file, 1500, 0, ((0, 1000),)), b)
+    say(m, ChunkWant(given.file, 0, 0, ((0, 1000),)), b)
+    assert world.run(1, until=lambda: b.node.files.whole(given.file))
+    assert not b.node.files.fetching.fetching(given.file)
+
+
+def test_an_asker_of_one_chunk_that_leaves_takes_nothing_from_another_one() -> None:
+    world = TrialWorld(18)
+    a, b = world.add("a"), world.add("b")
+    c, d = world.add("c"), world.add("d")
+    for one, other in ("ab", "bc", "bd"):
+        world.join(one, other)
+    world.run(30)
+    given = attach(a, sample(4 * CHUNK_SIZE))
+    for asker in (c, d):
+        want(asker, given)
+    assert world.run(60, until=lambda: b.node.files.library.get(given.file) is not None)
+    b.node.files.neighbour_lost(neighbour(b, c))
+    assert world.run(60, until=lambda: d.node.files.whole(given.file))
+
+
+def test_what_the_window_leaves_no_room_for_is_given_up_for_others_after_a_while() -> None:
+    world = TrialWorld(19)
+    a, b, m = world.line("abm")
+    world.run(30)
+    samples = [attach(a, sample(1000, seed)) for seed in range(4)]
+    for given in samples:
+        say(m, FileSeek(given.file, 3), b)
+    world.run(2)
+    a.node.files.serving.want_arrived = lambda neighbour, frame: None  # type: ignore[method-assign, assignment]
+    for given in samples:
+        say(m, ChunkWant(given.file, 0, 0, ((0, 1000),)), b)
+    world.run(1)
+    assert sum(bool(fetch.flights) for fetch in b.node.files.fetching._fetches.values()) == fetching.WINDOW
+    world.run(120)
+    assert not any(b.node.files.fetching.fetching(given.file) for given in samples)
+
+
+def test_a_chunk_that_was_evicted_meanwhile_is_not_sent() -> None:
+    world, a, _c, m = three(20)
+    say(m, ChunkWant(GIVEN.file, 2, 0, ((0, 1000),)), a)
+    before = len(a.sent_datagrams)
+    assert world.run(1, until=lambda: any(line.jobs for line in a.node.files.serving._lines.values()))
+    for row in a.disk.every(ChunkRecord):
+        a.disk.rows.pop((ChunkRecord, (row.file, row.number)))
+    world.run(1)
+    assert [send for send in a.sent_datagrams[before:] if len(send.data) > 900] == []
+
+
+def test_who_asked_and_is_out_of_reach_waits_for_nothing() -> None:
+    world, a, _c, m = three(21)
+    say(m, ChunkWant(GIVEN.file, 2, 0, ((0, 1000),)), a)
+    assert world.run(1, until=lambda: any(line.jobs for line in a.node.files.serving._lines.values()))
+    line = a.node.files.serving._lines[m.keys.node]
+    line.neighbour.presences.clear()
+    a.node.files.serving._pump(line)
+    assert line.jobs == {}
+
+
+def test_answers_for_an_asker_that_left_or_is_too_far_are_not_passed_on() -> None:
+    _world, a, c, m = three(22)
+    seek = c.node.files.seeking
+    m_as_known = c.node.neighbours.get(m.keys.node)
+    assert m_as_known is not None
+    seek.seek_arrived(m_as_known, FileSeek(NOWHERE, 3))
+    sought = seek._sought[NOWHERE]
+    sought.askers[b"nobody" * 5] = float("inf")  # type: ignore[index]
+    seek.have_arrived(c.node.neighbours.get(a.keys.node), FileHave(NOWHERE, 15, 10))  # type: ignore[arg-type]
+    assert set(sought.askers) == {m.keys.node, b"nobody" * 5}
+    seek.have_arrived(c.node.neighbours.get(a.keys.node), FileHave(NOWHERE, 2, 10))  # type: ignore[arg-type]
+    assert sought.askers == {}
+    seek.have_arrived(m_as_known, FileHave(NOWHERE, GONE, 10))
+    assert len(seek.routes(NOWHERE)) == 1

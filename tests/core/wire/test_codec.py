@@ -199,3 +199,33 @@ def test_an_envelope_is_no_longer_than_one_may_be() -> None:
     assert decode_frames_untrusted(b"\x40\x00\x00\x01" + bytes(MAX_ENVELOPE))
     with pytest.raises(WireError):
         decode_frames_untrusted(b"\x40\x00\x00\x01" + bytes(MAX_ENVELOPE + 1))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x18" + bytes(32) + b"\x10",
+        b"\x19" + bytes(32) + b"\x10" + bytes(4),
+        b"\x19" + bytes(32) + b"\x00" + bytes(4 + 251),
+        b"\x1a" + bytes(32) + b"\x07\xd0\x00" + bytes.fromhex("00000001"),
+        b"\x1a" + bytes(32) + b"\x00\x00\x00",
+        b"\x1a" + bytes(32) + b"\x00\x00\x00" + bytes.fromhex("00010001"),
+        b"\x1a" + bytes(32) + b"\x00\x00\x00" + bytes.fromhex("0001000200020003"),
+        b"\x1a" + bytes(32) + b"\x00\x00\x00" + b"".join(bytes((0, 2 * at, 0, 2 * at + 1)) for at in range(17)),
+        b"\x1b" + bytes(10),
+    ],
+    ids=[
+        "too far",
+        "no distance",
+        "too many chunks",
+        "no such chunk",
+        "no span",
+        "empty",
+        "touching",
+        "17",
+        "no bytes",
+    ],
+)
+def test_what_cannot_be_said_of_files(body: bytes) -> None:
+    with pytest.raises(WireError):
+        decode_frames_untrusted(body)
