@@ -11,7 +11,7 @@ COVERED := 99.5 # per cent of the core's lines and branches: room for a hole on 
 # with or without a nursery that waits (114); generators are closed by `aclosing` where they are used (119, 128).
 TRIO_IGNORED := ASYNC102,ASYNC114,ASYNC119,ASYNC120,ASYNC128
 
-.PHONY: help demo test test-quick soak coverage check lint types layers news release lock clean system
+.PHONY: help demo test test-quick soak coverage check lint types layers news release deb deb-test lock clean system
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,12 @@ news: $(READY) ## what the next release will say
 
 release: check ## news, build, install into a clean environment, send a message to oneself
 	scripts/release.sh
+
+deb: $(READY) ## a Debian package that carries its environment (ARCH=arm64 for the other architecture)
+	$(BIN)/python scripts/debian.py $(if $(ARCH),--architecture $(ARCH))
+
+deb-test: deb ## the package on a clean Debian under a real systemd (root, debootstrap, systemd-nspawn)
+	scripts/deb-test.sh dist/meshnode_*_$$(dpkg --print-architecture).deb
 
 lock: ## resolve the dependencies again, with hashes
 	scripts/lock.sh

@@ -11,3 +11,4 @@ compile() {
 }
 compile requirements/build.in --output-file requirements/build.lock
 compile pyproject.toml --extra dev --output-file requirements/dev.lock
+compile pyproject.toml --extra web --extra hardware --constraint requirements/dev.lock --output-file requirements/run.lock

@@ -8,8 +8,8 @@ is handed to `run`.
 
 from __future__ import annotations
 
+import grp
 import os
-import shutil
 import socket
 import stat
 import struct
@@ -191,7 +191,7 @@ def _clear(path: Path) -> None:
 
 def _give_to(path: Path, group: str) -> None:
     try:
-        shutil.chown(path, group=group)
+        _set_group(path, group)
         _let_through(path.parent, group)
     except (LookupError, OSError) as error:
         raise HomeError(f"The control socket cannot be given to group {group} ({error}); does it exist?") from error
@@ -201,8 +201,15 @@ def _let_through(folder: Path, group: str) -> None:
     """A home is shut to all but its owner; the group may pass through to the socket, and look at nothing."""
     found = folder.stat()
     if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) in (0o700, 0o710):
-        shutil.chown(folder, group=group)
+        _set_group(folder, group)
         os.chmod(folder, 0o710)
+
+
+def _set_group(path: Path, group: str) -> None:
+    """What is the group's already is left alone: under the service's seccomp filter nobody may ask the kernel to."""
+    wanted = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    if path.stat().st_gid != wanted:
+        os.chown(path, -1, wanted)
 
 
 def _unlink(path: Path, inode: int) -> None:

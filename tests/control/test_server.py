@@ -1,5 +1,6 @@
 """The control socket: questions and answers, streams, and clients that misbehave."""
 
+import grp
 import os
 import socket
 import stat
@@ -75,6 +76,18 @@ async def test_a_group_may_be_let_in(tmp_path):
         async with serving(path, group="root" if os.getuid() == 0 else str(os.getgid())):
             assert stat.S_IMODE(path.stat().st_mode) == 0o660
             assert stat.S_IMODE(home.stat().st_mode) == then
+
+
+async def test_what_is_the_groups_already_is_left_alone(tmp_path, monkeypatch):
+    """The filter of the service forbids the call altogether."""
+
+    def forbidden(*words):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", forbidden)
+    tmp_path.chmod(0o750)
+    async with serving(tmp_path / "control.sock", group=grp.getgrgid(os.getgid()).gr_name):
+        assert (tmp_path / "control.sock").stat().st_gid == os.getgid()
 
 
 async def test_a_group_that_does_not_exist_is_one_sentence(tmp_path):
