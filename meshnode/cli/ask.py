@@ -42,7 +42,10 @@ def ask(common: Common, request: Request, reply: type[R], *, offline: bool = Fal
 
 def _ask(common: Common, request: Request, reply: type[R], offline: bool) -> R:
     path = socket_of(common)
-    if os.path.exists(path) or not offline:  # False, too, where one may not look
+    there = os.path.exists(path)
+    if not there and not offline and _is_busy(common.directory):
+        raise HomeBusyError(f"The node of {common.directory} is starting or stopping; try again in a moment.")
+    if there or not offline:  # False, too, where one may not look
         from meshnode.control import question
 
         try:
@@ -53,6 +56,12 @@ def _ask(common: Common, request: Request, reply: type[R], offline: bool) -> R:
     from meshnode.cli.offline import ask_home
 
     return ask_home(common.directory, request, reply)
+
+
+def _is_busy(home: Path) -> bool:
+    from meshnode.daemon.lock import LOCK, is_held
+
+    return is_held(home / LOCK)
 
 
 def connect(common: Common) -> AbstractAsyncContextManager[Client]:

@@ -40,7 +40,7 @@ def join(
     *,
     common: Common = COMMON,
 ) -> None:  # fmt: skip
-    """Take name and secret of a mesh, and be a member from the next start of the node.
+    """Take name and secret of a mesh, and be a member at once: a node that runs starts its parts anew.
 
     Example: meshnode mesh join mesh:m1...
     Example: meshnode mesh join < invite
@@ -67,20 +67,20 @@ def renew(
 ) -> None:
     """Hold a new secret of this mesh and print its invite, for all who stay in. Nobody speaks it before `mesh use`.
 
-    To remove a member: renew and restart here; `mesh join` and restart at all others who stay. Then `mesh use` and
-    restart, everywhere; then `mesh drop` the old secret and restart, everywhere. Nobody is cut off on the way.
+    To remove a member: renew here, and `mesh join` at all others who stay. Then `mesh use` everywhere; then `mesh drop`
+    the old secret everywhere. Nobody is cut off on the way.
 
     Example: meshnode mesh renew --qr
     """
     reply = ask(common, requests.MeshRenewRequest(), replies.UriReply)
     mesh = say.plain(reply.mesh)
     say.note(f"this gives membership of the mesh {mesh!r} for good; hand it only to those who stay in it")
-    say.note(f"secret {reply.number} is held from the next start; when all hold it: meshnode mesh use {reply.number}")
+    say.note(f"secret {reply.number} is held; when all hold it: meshnode mesh use {reply.number}")
     show.invite(common, reply, qr=qr, words=words)
 
 
 def use(number: Annotated[int, NUMBER], /, *, common: Common = COMMON) -> None:
-    """Speak this secret from the next start. Do it once all who stay hold it, in any order.
+    """Speak this secret from now on. Do it once all who stay hold it, in any order.
 
     Example: meshnode mesh use 1
     """
@@ -88,7 +88,7 @@ def use(number: Annotated[int, NUMBER], /, *, common: Common = COMMON) -> None:
 
 
 def drop(number: Annotated[int, NUMBER], /, *, common: Common = COMMON) -> None:
-    """Let go of an old secret from the next start, once all speak the new one: who has only the old one is outside.
+    """Let go of an old secret, once all speak the new one: who has only the old one is outside.
 
     Example: meshnode mesh drop 0
     """

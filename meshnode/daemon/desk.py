@@ -29,7 +29,7 @@ _CURSOR = re.compile(r"(?P<number>[0-9]{0,18})(@(?P<moment>[0-9]{1,15}(\.[0-9]{1
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """Whose node this is. `mesh` is the one it runs in, `membership` what it will run in from its next start."""
+    """Whose node this is. `mesh` is the one it runs in; what `membership` changes ends it and begins another."""
 
     home: Path
     name: str

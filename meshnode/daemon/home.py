@@ -35,7 +35,7 @@ from meshnode.daemon import keyring
 from meshnode.daemon.entropy import SystemEntropy
 from meshnode.daemon.files import sync_folder, write_private
 from meshnode.daemon.keyring import Keyring, Opener
-from meshnode.daemon.lock import Lock
+from meshnode.daemon.lock import LOCK, Lock
 from meshnode.daemon.membership import joined
 from meshnode.errors import ConfigError, HomeError
 
@@ -122,15 +122,16 @@ class Home:
         self.config = changed
 
     def join(self, invite: MeshInvite) -> MeshKeys:
-        """Become a member of a mesh, or take a later secret of it; the node speaks in it from its next start."""
+        """Become a member of a mesh, or take a later secret of it; a node made from now on speaks in it."""
         text = options.in_mesh(options.read(self._config_file).decode(), invite.name)
         mesh = joined(self.keyring, invite)
         self.keep_mesh(mesh)
         write_private(self._config_file, text.encode())
+        self.config = msgspec.structs.replace(self.config, mesh=MeshSection(invite.name))
         return mesh
 
     def keep_mesh(self, mesh: MeshKeys) -> None:
-        """Write what is held of a mesh; it holds from the next start."""
+        """Write what is held of a mesh."""
         self.keep(self.keyring.with_mesh(mesh))
 
     def close(self) -> None:
@@ -167,7 +168,7 @@ def create_home(
     check_name(name)
     _make_folder(path)
     _refuse_home(path)  # here, too: a node that runs there holds the lock, and is not what is wrong
-    lock = Lock(path / "lock")
+    lock = Lock(path / LOCK)
     try:
         _refuse_home(path)
         opener = opener or keyring.new_opener(path, SystemEntropy(), passphrase_file)
@@ -224,7 +225,7 @@ def open_home(
     if config_file is not None and not config_file.exists():
         raise ConfigError(f"there is no configuration at {config_file}")
     config = options.load(config_file or path / CONFIG)
-    held = Lock(path / "lock") if lock else None
+    held = Lock(path / LOCK) if lock else None
     try:
         opener = opener or keyring.find_opener(path, sealed, passphrase_file)
         return Home(path, config, keyring.unseal(sealed, opener, RealSealer()), opener, held, config_file)

@@ -9,8 +9,6 @@ from meshnode.core.sealing.mesh import MeshKeys
 from meshnode.daemon.desk import Desk
 from meshnode.errors import UsageError
 
-NEXT_START = "from the next start of the node"
-
 
 class Invites:
     """My contact, and membership of the mesh."""
@@ -48,10 +46,10 @@ class Invites:
         mesh = self._membership.join(invite)
         if invite.early and mesh.current.number != invite.number:
             number = invite.number
-            text = f"secret {number} of {mesh.name} is held {NEXT_START}; when all hold it: meshnode mesh use {number}"
+            text = f"secret {number} of {mesh.name} is held; when all hold it: meshnode mesh use {number}"
         else:
             opened = " (open: whoever knows the name is in)" if mesh.open else ""
-            text = f"member of {mesh.name}{opened} {NEXT_START}"
+            text = f"member of {mesh.name}{opened}"
         return _told(mesh, text)
 
     async def _mesh_secrets(self, request: requests.MeshSecretsRequest) -> replies.MeshReply:
@@ -64,11 +62,11 @@ class Invites:
 
     async def _mesh_use(self, request: requests.MeshUseRequest) -> replies.MeshReply:
         self._membership.use(request.number)
-        return _told(self._membership.mesh, f"secret {request.number} is spoken {NEXT_START}")
+        return _told(self._membership.mesh, f"secret {request.number} is spoken")
 
     async def _mesh_drop(self, request: requests.MeshDropRequest) -> replies.MeshReply:
         self._membership.drop(request.number)
-        return _told(self._membership.mesh, f"secret {request.number} is no longer understood {NEXT_START}")
+        return _told(self._membership.mesh, f"secret {request.number} is no longer understood")
 
 
 def _told(mesh: MeshKeys, text: str) -> replies.MeshReply:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from meshnode.errors import HomeBusyError, HomeError
 
+LOCK = "lock"  # its file in a home
+
 
 class Lock:
     """Held from its making until `release`."""
@@ -33,3 +35,18 @@ class Lock:
     def release(self) -> None:
         """Let another one in."""
         os.close(self._descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """True while some process has the lock, as far as one may look."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -111,8 +111,8 @@ async def run_daemon(
 ) -> None:
     """Run the node of a locked home until `stop` is set, a command says so, or it is cancelled.
 
-    A home that has to go on with new keys (renewal.py), or on another radio (radios.py), does so at once; `carriers` as
-    a function are then made anew.
+    A home that has to go on with new keys (renewal.py), on another radio (radios.py), or in another mesh or with other
+    secrets of it (membership.py), does so at once; `carriers` as a function are then made anew.
     `silent`: it is a part of another node, and systemd does not hear of it.
     """
     ending = trio.Event() if stop is None else stop
@@ -171,6 +171,7 @@ class _Daemon:
         self._make = make_node
         self._stop = stop
         self._ending = trio.Event()
+        self._moved = trio.Event()
         self._disk = Disk(store)
         self._systemd = systemd
         self._journal = _journal(home)
@@ -203,7 +204,7 @@ class _Daemon:
             stop,
             carriers.radio,
         )
-        me = Me(home.path, home.name, home.keys, home.mesh, home.sealer, Membership(home))
+        me = Me(home.path, home.name, home.keys, home.mesh, home.sealer, Membership(home, self._moved.set))
         self._household = _household(home, carriers)
         self._page = page_of(home, self._wall.unix_now) if self._household else None
         pages = self._page.addresses if self._page else tuple
@@ -234,8 +235,9 @@ class _Daemon:
         self._health.clear("part_failed")
 
     def _reasons(self) -> Iterator[trio.Event]:
-        """What ends the parts: somebody said so, or the home has to go on with other keys, or on another radio."""
+        """What ends the parts: somebody said so, or the home goes on in another mesh, with other keys, or radio."""
         yield self._stop
+        yield self._moved
         yield self._loop.renewal
         if self._carriers.radios is not None:
             yield self._carriers.radios.other

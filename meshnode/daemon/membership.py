@@ -4,12 +4,13 @@ renew   a new secret is held, its invite goes to all who stay: they `join` and h
 use     once all hold it, each speaks it, in any order
 drop    once all speak it, each lets go of the old one: whoever has no other is outside
 
-In each of the three steps any two nodes understand each other, one step apart (docs/decisions/new-mesh-secret.md). What
-changes here holds from the next start of the node.
+In each of the three steps any two nodes understand each other, one step apart (docs/decisions/new-mesh-secret.md). A
+node that runs starts its parts anew when something changes here, and so acts upon it at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from meshnode.core.identity.invite import MeshInvite
@@ -65,20 +66,28 @@ class Home(Protocol):
         ...
 
 
-class Membership:
-    """The mesh a home is in."""
+def _unheard() -> None:
+    return None
 
-    def __init__(self, home: Home) -> None:
+
+class Membership:
+    """The mesh a home is in. `on_change` is called when what is held of it, or spoken, is no longer the same."""
+
+    def __init__(self, home: Home, on_change: Callable[[], None] = _unheard) -> None:
         self._home = home
+        self._on_change = on_change
 
     @property
     def mesh(self) -> MeshKeys:
-        """As it is kept now; the node may still run with what was kept when it started."""
+        """As it is kept now."""
         return self._home.mesh
 
     def join(self, invite: MeshInvite) -> MeshKeys:
         """Become a member, or take a later secret; the mesh of the invite as it is held then."""
-        return self._home.join(invite)
+        before, mesh = self.mesh, self._home.join(invite)
+        if mesh != before:
+            self._on_change()
+        return mesh
 
     def renew(self) -> MeshInvite:
         """Hold a new secret. While one is held that nobody speaks yet, that one, so that all get the same."""
@@ -86,20 +95,26 @@ class Membership:
         number = (mesh.current.number + 1) % (HIGHEST_NUMBER + 1)
         if mesh.numbered(number) is None:
             mesh = with_next(mesh, number, self._home.entropy.take("mesh", 32))
-            self._home.keep_mesh(mesh)
+            self._keep(mesh)
         secret = next(one.secret for one in mesh.secrets if one.number == number)
         return MeshInvite(mesh.name, secret, number, mesh.kept_roots, early=True)
 
     def use(self, number: int) -> None:
         """Speak one of the secrets that are held."""
-        self._home.keep_mesh(with_current(self._with(number), number))
+        mesh = self._with(number)
+        if mesh.current.number != number:
+            self._keep(with_current(mesh, number))
 
     def drop(self, number: int) -> None:
         """Let go of a secret that is not spoken."""
         mesh = self._with(number)
         if mesh.current.number == number:
             raise UsageError(f"secret {number} is the one that is spoken; `meshnode mesh use` another first")
-        self._home.keep_mesh(without_secret(mesh, number))
+        self._keep(without_secret(mesh, number))
+
+    def _keep(self, mesh: MeshKeys) -> None:
+        self._home.keep_mesh(mesh)
+        self._on_change()
 
     def _with(self, number: int) -> MeshKeys:
         mesh = self._closed()

@@ -153,12 +153,13 @@ def test_spoilt_keys_are_named(tmp_path: Path, spoil: bytes) -> None:
     (tmp_path / "h" / "home.key").unlink()
 
 
-def test_joining_a_mesh_holds_from_the_next_start(tmp_path: Path) -> None:
+def test_joining_a_mesh_holds_at_once_and_over_restarts(tmp_path: Path) -> None:
     with create_home(tmp_path / "h", "Ada", open_mesh("public")) as home:
         home.join(MeshInvite("valley", b"1" * 32, 0))
         home.join(MeshInvite("valley", b"2" * 32, 1))
         home.join(MeshInvite("fair", None))
         home.join(MeshInvite("valley", b"2" * 32, 1))
+        assert home.mesh.name == "valley"
     with open_home(tmp_path / "h") as home:
         assert [one.secret[:1] for one in home.mesh.secrets] == [b"2", b"1"]
         assert not home.mesh.open

@@ -11,7 +11,10 @@ import pytest
 import trio
 
 from meshnode.control import notices as told
+from meshnode.control import replies, requests
+from meshnode.control.client import connect
 from meshnode.core.effects import Effect, Persist
+from meshnode.core.identity.invite import mesh_uri
 from meshnode.core.identity.keys import Keys
 from meshnode.core.inputs import Input, LinkChanged
 from meshnode.core.node import RENEW_FACT
@@ -28,6 +31,7 @@ from meshnode.core.sealing.mesh import open_mesh
 from meshnode.daemon.home import Home, create_home, open_home
 from meshnode.daemon.main import Carriers, run_daemon
 from meshnode.daemon.renewal import renew
+from meshnode.errors import NotRunningError
 from support.daemon_fakes import FakeLink, FakeNode, FakeOverlay, FakeSessions
 from support.store_fakes import envelope
 
@@ -94,6 +98,41 @@ async def test_a_running_node_goes_on_as_somebody_new(home: Home) -> None:
     assert len(lives) == 2
     assert carriers == lives
     assert lives[0].node != lives[1].node
+
+
+async def test_a_membership_counts_at_once(home: Home) -> None:
+    """Each change starts the parts anew, once its answer is out; one that changes nothing does not."""
+    lives: list[str] = []
+    invite = mesh_uri("valley", b"1" * 32, 0)
+
+    def made(home: Home) -> Carriers:
+        lives.append(f"{home.mesh.name} {home.mesh.current.number}")
+        return Carriers([FakeLink()], FakeSessions(), FakeOverlay())
+
+    async def asked(request: requests.Request, reply: type[Any] = replies.MeshReply) -> Any:
+        """Asked of the life that the last change began: until that one listens there is nobody."""
+        before = len(lives)
+        with trio.fail_after(30):
+            while True:
+                try:
+                    async with connect(home.control_socket) as client:
+                        answer = await client.ask(request, reply)
+                    break
+                except NotRunningError:
+                    await trio.lowlevel.checkpoint()
+            while len(lives) == before:
+                await trio.lowlevel.checkpoint()
+        return answer
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(run_daemon, home, made, make_node=lambda *_: FakeNode()))
+        assert (await asked(requests.MeshJoinRequest(invite))).text == "member of valley"
+        assert (await asked(requests.MeshRenewRequest(), replies.UriReply)).number == 1
+        assert (await asked(requests.MeshUseRequest(1))).text == "secret 1 is spoken"
+        await asked(requests.MeshDropRequest(0))
+        assert [one.number for one in home.mesh.secrets] == [1]
+        assert lives == ["public 0", "valley 0", "valley 0", "valley 1", "valley 1"]
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_home_whose_store_is_gone_goes_on_as_somebody_new(home: Home) -> None:
