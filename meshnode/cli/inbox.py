@@ -17,15 +17,19 @@ def inbox(
     *,
     channel: Annotated[str, Parameter(help="Only this channel.")] = "",
     contact: Annotated[str, Parameter(help="Only messages from and to this contact.")] = "",
-    since: Annotated[str, Parameter(help="Only what came after this cursor.")] = "",
+    since: Annotated[str, Parameter(help="Only what came after this cursor; 0: after the beginning.")] = "",
     limit: Annotated[
-        int, Parameter(help="At most so many, from the oldest on. Default: all.", validator=validators.Number(gte=0))
+        int,
+        Parameter(
+            help="At most so many: the newest, or with --since the first after it. Default: all.",
+            validator=validators.Number(gte=0),
+        ),
     ] = 0,
     common: Common = COMMON,
 ) -> None:
     """Show what arrived and was sent, oldest first. What is shown counts as read.
 
-    Example: meshnode inbox --contact Bo
+    Example: meshnode inbox --contact Bo --limit 20
     Example: meshnode inbox --json --since 41 --limit 20
     """
     request = requests.InboxRequest(channel=channel, contact=contact, since=since, limit=limit, mark_read=True)

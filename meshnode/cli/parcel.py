@@ -49,5 +49,6 @@ def import_parcel(
 
 
 def _show(common: Common, reply: replies.ParcelReply, done: str) -> None:
-    counts = f"{reply.blocks} blocks and {reply.envelopes} envelopes {done}, {reply.refused} refused"
+    blocks, envelopes = say.counted(reply.blocks, "block"), say.counted(reply.envelopes, "envelope")
+    counts = f"{blocks} and {envelopes} {done}, {reply.refused} refused"
     say.answer(common, reply, [counts, *([reply.text] if reply.text else [])])

@@ -91,6 +91,8 @@ class _Listener:
 
 def _ready_line(notice: Notice) -> None:
     if isinstance(notice, ReadyNotice):
+        if notice.interface and notice.interface_state != "up":
+            say.note(f"the interface {notice.interface} is {notice.interface_state}; the node waits for it")
         where = f"on {notice.interface}" if notice.interface else "without a link"
         pages = "".join(f", page {address}" for address in notice.web)
         say.out(f"ready: {where}, overlay {notice.overlay_address or 'none'}, home {notice.home}{pages}")

@@ -99,6 +99,11 @@ def ago(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things, in words: `1 block`, `2 blocks`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def size(count: float) -> str:
     """A number of bytes, readable."""
     for unit in ("B", "kB", "MB"):

@@ -40,12 +40,17 @@ def install(
     """
     from meshnode.daemon import service
 
-    files = service.plan(service.Wishes(_program(), interface, overlay or "", passphrase_file, serial))
+    wishes = service.Wishes(_program(), interface, overlay or "", passphrase_file, serial)
+    files = service.plan(wishes)
     data = {
         "files": [{"path": str(root / file.place), "text": file.text} for file in files],
         "written": not dry_run,
         "started": service.runs_here(root) and not dry_run,
     }
+    if wrong := service.unreachable(wishes):
+        if not dry_run:
+            raise UsageError(wrong)
+        say.note(wrong)
     if dry_run:
         say.answer(common, data, [line for file in files for line in ("", f"--- {root / file.place}", file.text)])
         return

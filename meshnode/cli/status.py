@@ -86,7 +86,9 @@ def _overlay(overlay: replies.OverlayInfo) -> str:
 
 
 def _counts(counts: replies.CountsInfo) -> str:
-    return f"{counts.blocks} blocks in {counts.logs} logs, {counts.envelopes} envelopes, {counts.chunks} chunks"
+    blocks, logs = say.counted(counts.blocks, "block"), say.counted(counts.logs, "log")
+    envelopes, chunks = say.counted(counts.envelopes, "envelope"), say.counted(counts.chunks, "chunk")
+    return f"{blocks} in {logs}, {envelopes}, {chunks}"
 
 
 def _clock(clock: replies.ClockInfo) -> str:

@@ -19,12 +19,13 @@ class _Notice(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
 
 class ReadyNotice(_Notice, frozen=True, tag="ready"):
-    """The node runs. `web`: where its page is."""
+    """The node runs. `interface_state` is "up", "down" or "missing"; `web`: where its page is."""
 
     pid: int
     overlay_address: str
     home: str = ""
     interface: str = ""
+    interface_state: str = ""
     web: list[str] = []
 
 

@@ -88,7 +88,10 @@ class PostLinesRequest(_Request, frozen=True, tag="post_lines"):
 
 
 class InboxRequest(_Request, frozen=True, tag="inbox"):
-    """What arrived and was sent, oldest first, after the cursor `since`."""
+    """What arrived and was sent, oldest first: the first `limit` after the cursor `since`; without one, the newest.
+
+    `since` "0" is before everything; a limit of 0 is none.
+    """
 
     channel: str = ""
     contact: str = ""

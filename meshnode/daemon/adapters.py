@@ -163,6 +163,10 @@ class ControlHandlers(Protocol):
         """Messages with a cursor above `since`, oldest first."""
         ...
 
+    async def before_last(self, contact: PersonaKey | None, channel: ChannelId | None, limit: int) -> int:
+        """The cursor after which the newest `limit` messages stand: of all, of one contact, or of one channel."""
+        ...
+
     async def read(self, question: Callable[[Reads], T]) -> T:
         """Anything else of the store, a page at a time."""
         ...

@@ -90,6 +90,10 @@ class Host:
         """Messages with a cursor above `since`, oldest first."""
         return await self._disk.read(lambda reads: with_files(reads, reads.inbox(since, contact, channel, limit)))
 
+    async def before_last(self, contact: PersonaKey | None, channel: ChannelId | None, limit: int) -> int:
+        """The cursor after which the newest `limit` messages stand."""
+        return await self._disk.read(lambda reads: reads.before_last(contact, channel, limit))
+
     async def read(self, question: Callable[[Reads], T]) -> T:
         """Anything else of the store."""
         return await self._disk.read(question)

@@ -15,18 +15,19 @@ from meshnode.daemon.desk import cursor, read_cursor
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Messages with a cursor above `since`, of one contact or one channel if asked."""
+    """Messages with a cursor above `since`, of one contact or one channel if asked; if `newest`, the last of them."""
 
     since: int
     contact: PersonaKey | None
     channel: ChannelId | None
+    newest: bool
 
 
 def wanted(request: requests.InboxRequest, book: Book) -> Wanted:
     """What a request means here."""
     contact = book.contact(request.contact).persona if request.contact else None
     channel = book.channel(request.channel) if request.channel else None
-    return Wanted(read_cursor(request.since)[0], contact, channel)
+    return Wanted(read_cursor(request.since)[0], contact, channel, not request.since and request.limit > 0)
 
 
 def unread(found: Sequence[Filed]) -> tuple[MessageId, ...]:

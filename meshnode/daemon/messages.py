@@ -161,6 +161,8 @@ class Messages:
     async def _inbox(self, request: requests.InboxRequest) -> replies.InboxReply:
         wanted = mailbox.wanted(request, self._desk.book)
         since, found = wanted.since, list[Filed]()
+        if wanted.newest:
+            since = await self._desk.host.before_last(wanted.contact, wanted.channel, request.limit)
         while not request.limit or len(found) < request.limit:
             room = min(PAGE, request.limit - len(found)) if request.limit else PAGE
             page = await self._desk.host.inbox(since, wanted.contact, wanted.channel, room)

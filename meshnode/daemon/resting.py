@@ -62,7 +62,10 @@ def _inbox(request: requests.InboxRequest, home: Home, store: Store) -> replies.
     book = Book(home.keys.persona, home.name)
     book.load(store.reads.contacts(), [channel for channel, _ in store.reads.channels()])
     wanted = mailbox.wanted(request, book)
-    rows = store.reads.inbox(wanted.since, wanted.contact, wanted.channel, request.limit or _ALL)
+    since = wanted.since
+    if wanted.newest:
+        since = store.reads.before_last(wanted.contact, wanted.channel, request.limit)
+    rows = store.reads.inbox(since, wanted.contact, wanted.channel, request.limit or _ALL)
     found = with_files(store.reads, rows)
     if request.mark_read and mailbox.unread(found):
         return None

@@ -49,7 +49,7 @@ class Written:
 
 
 def plan(wishes: Wishes) -> tuple[Written, ...]:
-    """The files of the service. UsageError for what systemd could not run."""
+    """The files of the service. UsageError for what systemd would misread; `unreachable` says what it could not run."""
     _check(wishes)
     unit = (resources.hardware() / "systemd" / NAME).read_text()
     options = f" --interface {wishes.interface}" if wishes.interface else ""
@@ -80,11 +80,16 @@ def _check(wishes: Wishes) -> None:
             raise UsageError(f"{what} {path} has a path that systemd would misread; choose another")
         if not path.exists():
             raise UsageError(f"{what} {path} does not exist")
-    if str(wishes.program.resolve()).startswith(tuple(f"{place}/" for place in _SHUT)):
-        raise UsageError(
-            f"a service cannot run {wishes.program}: home and temporary directories are shut to it; install meshnode"
-            " for all users, for example in /opt, or by its Debian package"
-        )
+
+
+def unreachable(wishes: Wishes) -> str:
+    """Why the service could not run its program, in a sentence; empty where it can."""
+    if not str(wishes.program.resolve()).startswith(tuple(f"{place}/" for place in _SHUT)):
+        return ""
+    return (
+        f"a service cannot run {wishes.program}: home and temporary directories are shut to it; install meshnode"
+        " for all users, for example in /opt, or by its Debian package"
+    )
 
 
 def foreign(root: Path) -> list[Path]:

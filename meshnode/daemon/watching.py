@@ -57,5 +57,6 @@ def ready(desk: Desk) -> told.ReadyNotice:
         overlay_address=status.overlay.address,
         home=str(desk.me.home),
         interface=status.interface.name,
+        interface_state=status.interface.state,
         web=list(desk.pages()),
     )

@@ -86,16 +86,18 @@ class Reads:
         self, since: int = 0, contact: PersonaKey | None = None, channel: ChannelId | None = None, limit: int = 100
     ) -> list[Filed]:
         """Messages with a cursor above `since`, oldest first; of one contact or one channel if asked."""
-        where = "WHERE cursor > ?"
-        bound: Row = (since,)
-        if contact is not None:
-            where, bound = where + " AND peer = ? AND channel = x''", (*bound, contact)
-        if channel is not None:
-            where, bound = where + " AND channel = ? AND channel <> x''", (*bound, channel)
-        page, bound = f"{where} ORDER BY cursor LIMIT ?", (*bound, limit)
+        where, of = _of(contact, channel)
+        page, bound = f"WHERE cursor > ? AND {where} ORDER BY cursor LIMIT ?", (since, *of, limit)
         states = self._all(StateRecord, f"WHERE message IN (SELECT id FROM message {page})", bound)
         found = {state.message: state for state in states}
         return [(message, found.get(message.id)) for message in self._all(MessageRecord, page, bound)]
+
+    def before_last(self, contact: PersonaKey | None, channel: ChannelId | None, limit: int) -> int:
+        """The cursor after which the newest `limit` messages stand: of all, of one contact, or of one channel."""
+        where, bound = _of(contact, channel)
+        query = f"SELECT min(cursor) FROM (SELECT cursor FROM message WHERE {where} ORDER BY cursor DESC LIMIT ?)"
+        ((first,),) = self._rows(query, (*bound, limit))
+        return 0 if first is None else int(first) - 1
 
     def conversations(self) -> list[tuple[Filed, int]]:
         """The newest message of each conversation, newest first, with how many of it wait unread."""
@@ -184,6 +186,16 @@ class Reads:
     def _rows(self, query: str, bound: Row = ()) -> Iterator[Any]:
         with translated("store"):
             yield from self._database.execute(query, bound)
+
+
+def _of(contact: PersonaKey | None, channel: ChannelId | None) -> tuple[str, Row]:
+    """Messages of one contact, of one channel, or all: a condition and what it is bound to."""
+    where, bound = "TRUE", Row()
+    if contact is not None:
+        where, bound = where + " AND peer = ? AND channel = x''", (*bound, contact)
+    if channel is not None:
+        where, bound = where + " AND channel = ? AND channel <> x''", (*bound, channel)
+    return where, bound
 
 
 def _conversation(peer: bytes, channel: bytes) -> tuple[str, bytes]:

@@ -227,7 +227,10 @@ def test_watch_begins_with_ready_and_misses_none(homes: list[Path], ada: Command
 def test_the_inbox_by_pages(ada: Commands) -> None:
     for number in range(3):
         ada("post", "pages", f"page {number}")
-    first = ada("inbox", "--channel", "pages", "--limit", "2", "--json").json
+    newest = ada("inbox", "--channel", "pages", "--limit", "2", "--json").json
+    assert [m["text"] for m in newest["messages"]] == ["page 1", "page 2"]
+    assert ada("inbox", "--channel", "pages", "--since", newest["cursor"], "--json").json["messages"] == []
+    first = ada("inbox", "--channel", "pages", "--since", "0", "--limit", "2", "--json").json
     assert len(first["messages"]) == 2
     rest = ada("inbox", "--channel", "pages", "--since", first["cursor"], "--json").json
     assert [m["text"] for m in (*first["messages"], *rest["messages"])] == ["page 0", "page 1", "page 2"]

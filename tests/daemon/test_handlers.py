@@ -76,6 +76,9 @@ class Remembering:
         self.while_reading.clear()
         return [one for one in self.filed if one.message.cursor > since][:limit]
 
+    async def before_last(self, contact: Any, channel: Any, limit: int) -> int:
+        return max(0, len(self.filed) - limit)
+
     async def message(self, prefix: bytes) -> Filed | None:
         return next((one for one in self.filed if one.message.id.startswith(prefix)), None)
 

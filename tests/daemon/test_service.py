@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from meshnode.cli import app
+from meshnode.cli import service as service_command
 from meshnode.core.sealing.mesh import open_mesh
 from meshnode.daemon import service
 from meshnode.daemon.home import create_home
@@ -74,11 +76,20 @@ def test_what_systemd_could_not_run_is_refused(wishes: service.Wishes) -> None:
         service.plan(wishes)
 
 
-def test_a_program_in_a_home_directory_is_refused(tmp_path: Path) -> None:
+def test_a_program_in_a_home_directory_is_refused_and_shown_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     program = tmp_path / "meshnode"
     program.touch()
-    with pytest.raises(UsageError, match="for all users"):
-        service.plan(service.Wishes(program))
+    monkeypatch.setattr(service_command, "_program", lambda: program)
+    assert app.run(["service", "install", "--root", str(tmp_path / "image")]) == 1
+    assert "for all users" in capsys.readouterr().err
+    assert not (tmp_path / "image").exists()
+    assert app.run(["service", "install", "--root", str(tmp_path / "image"), "--dry-run"]) == 0
+    shown = capsys.readouterr()
+    assert "for all users" in shown.err
+    assert f"ExecStart={program} " in shown.out
+    assert not (tmp_path / "image").exists()
 
 
 def test_files_are_written_below_a_root_and_taken_away(tmp_path: Path) -> None:

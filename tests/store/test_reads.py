@@ -53,6 +53,10 @@ def test_the_inbox_goes_on_from_a_cursor_and_can_be_narrowed(store: Store) -> No
     assert cursors(store.reads.inbox(since=2, limit=2)) == [3, 4]
     assert cursors(store.reads.inbox(contact=BO)) == [1, 4]
     assert cursors(store.reads.inbox(channel=SQUARE)) == [3]
+    assert cursors(store.reads.inbox(store.reads.before_last(None, None, 2))) == [4, 5]
+    assert cursors(store.reads.inbox(store.reads.before_last(BO, None, 1), contact=BO)) == [4]
+    assert cursors(store.reads.inbox(store.reads.before_last(None, SQUARE, 9), channel=SQUARE)) == [3]
+    assert store.reads.before_last(None, SQUARE, 0) == store.reads.before_last(BO, SQUARE, 9) == 0
     assert [None if where is None else where.state for _, where in store.reads.inbox()] == [
         None, "carried", None, None, None,
     ]  # fmt: skip
