@@ -57,19 +57,24 @@ class ControlServer:
         self._group = group
         self._describe = describe
         self._slots = trio.CapacityLimiter(CLIENTS)
+        self._inode = 0  # of the socket while it can be found
 
     async def run(
         self, handlers: Handlers, streams: Streams, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Answer until cancelled; the socket is gone afterwards."""
         listener = _listen(self.path, self._group)
-        inode = os.stat(self.path).st_ino
+        self._inode = os.stat(self.path).st_ino
         try:
             task_status.started()
             await trio.serve_listeners(partial(self._serve, handlers, streams), [trio.SocketListener(listener)])
         finally:
             listener.close()
-            _unlink(self.path, inode)
+            self.leave()
+
+    def leave(self) -> None:
+        """Nobody new finds the socket any more; who is connected is answered until `run` is cancelled."""
+        _unlink(self.path, self._inode)
 
     async def _serve(self, handlers: Handlers, streams: Streams, stream: trio.SocketStream) -> None:
         async with stream:

@@ -172,6 +172,7 @@ class _Daemon:
         self._stop = stop
         self._ending = trio.Event()
         self._moved = trio.Event()
+        self._control = ControlServer(home.control_socket, home.control_group, describe)
         self._disk = Disk(store)
         self._systemd = systemd
         self._journal = _journal(home)
@@ -204,7 +205,7 @@ class _Daemon:
             stop,
             carriers.radio,
         )
-        me = Me(home.path, home.name, home.keys, home.mesh, home.sealer, Membership(home, self._moved.set))
+        me = Me(home.path, home.name, home.keys, home.mesh, home.sealer, Membership(home, self._move))
         self._household = _household(home, carriers)
         self._page = page_of(home, self._wall.unix_now) if self._household else None
         pages = self._page.addresses if self._page else tuple
@@ -242,6 +243,11 @@ class _Daemon:
         if self._carriers.radios is not None:
             yield self._carriers.radios.other
 
+    def _move(self) -> None:
+        """Other secrets, or another mesh: who asked is still answered, who comes now finds the next life."""
+        self._control.leave()
+        self._moved.set()
+
     async def _wait_for(self, event: trio.Event) -> None:
         """One of the reasons to end."""
         await event.wait()
@@ -266,8 +272,7 @@ class _Daemon:
             yield "radios", self._carriers.radios.run
         yield "sessions", partial(self._carriers.sessions.run, inputs)
         yield "overlay", partial(self._carriers.overlay.run, inputs)
-        control = ControlServer(self._home.control_socket, self._home.control_group, describe)
-        yield "control socket", partial(control.run, answers(self._desk), streams(self._desk))
+        yield "control socket", partial(self._control.run, answers(self._desk), streams(self._desk))
         if self._household is not None and self._page is not None:
             yield "household", partial(self._household.run, inputs)
             yield "page", self._page.run
