@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -18,7 +19,8 @@ import msgspec
 from msgspec import Meta
 
 from meshnode.core.identity.invite import MAX_NAME, one_line
-from meshnode.core.settings import LinkSettings, Settings
+from meshnode.core.ids import channel_id
+from meshnode.core.settings import BridgeRules, LinkSettings, Settings
 from meshnode.errors import ConfigError
 
 Megabytes = Annotated[int, Meta(ge=8, le=1_000_000)]
@@ -191,6 +193,83 @@ class OverlaySection(Section, frozen=True):
     ] = ()
 
 
+NODES = IPv6Network("200::/8")  # of the overlay
+MegabytesADay = Annotated[float, Meta(ge=0, le=1_000_000)]
+Span = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class BridgeSection(Section, frozen=True):
+    """A node with an uplink: it joins its mesh with another one. docs/how-to/bridge.md"""
+
+    enabled: Annotated[
+        bool,
+        _help("This node is a bridge: what goes over peerings added by hand is an uplink, and keeps the rules below."),
+    ] = False
+    far: Annotated[
+        tuple[str, ...],
+        _help(
+            "Overlay addresses of far bridges, for example `200:1234::1`, where both peer with the public Yggdrasil"
+            " network. Empty: whoever is peered with directly is the far bridge."
+        ),
+    ] = ()
+    channels: Annotated[tuple[str, ...], _help("Channels whose posts may cross. Empty: all.")] = ()
+    classes: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=4)], ...],
+        _help("Classes that may cross: 1 emergencies, 2 messages, 3 posts, 4 what can wait. Empty: all."),
+    ] = ()
+    largest_bytes: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)],
+        _help(
+            "Largest message or post that may cross. Below 2,000 no conversation can begin: the first message to"
+            " somebody carries keys. 0: no limit."
+        ),
+    ] = 0
+    sent_mb_per_day: Annotated[
+        MegabytesADay, _help("Megabytes that may be sent in any 24 hours, with all around them. 0: no limit.")
+    ] = 0.0
+    received_mb_per_day: Annotated[
+        MegabytesADay,
+        _help("The same for what is received: then the uplink is shut, for one cannot refuse to receive."),
+    ] = 0.0
+    hours: Annotated[
+        tuple[Span, ...],
+        _help("When the uplink may be open, in UTC, for example `22:00-06:00`. Empty: always. Needs a known date."),
+    ] = ()
+
+    def rules(self) -> BridgeRules | None:
+        """As the core wants them; None where this node is no bridge."""
+        if not self.enabled:
+            return None
+        return BridgeRules(
+            channels=frozenset(channel_id(name) for name in self.channels),
+            classes=frozenset(self.classes),
+            largest=self.largest_bytes,
+            sent_per_day=int(self.sent_mb_per_day * 1_000_000),
+            received_per_day=int(self.received_mb_per_day * 1_000_000),
+            hours=tuple((_minutes(span[:5]), _minutes(span[6:])) for span in self.hours),
+            far=self.far_addresses(),
+        )
+
+    def far_addresses(self) -> tuple[str, ...]:
+        """The far bridges, as addresses are written everywhere."""
+        return tuple(str(IPv6Address(address)) for address in self.far)
+
+    def no_address(self) -> str:
+        """The first of the far bridges that is no overlay address; empty if all are."""
+        return next((address for address in self.far if not _is_node_address(address)), "")
+
+
+def _is_node_address(text: str) -> bool:
+    try:
+        return IPv6Address(text) in NODES
+    except ValueError:
+        return False
+
+
+def _minutes(clock: str) -> int:
+    return 60 * int(clock[:2]) + int(clock[3:])
+
+
 class ClockSection(Section, frozen=True):
     """Where the date comes from, beside the clock of the system."""
 
@@ -258,6 +337,7 @@ class Config(Section, frozen=True):
     modem: ModemSection = ModemSection()
     neighbours: NeighboursSection = NeighboursSection()
     overlay: OverlaySection = OverlaySection()
+    bridge: BridgeSection = BridgeSection()
     clock: ClockSection = ClockSection()
     control: ControlSection = ControlSection()
     web: WebSection = WebSection()
@@ -274,6 +354,7 @@ class Config(Section, frozen=True):
             lifetime_s=self.messages.lifetime_h * 3600,
             answer_traces=self.node.answer_traces,
             read_receipts=self.node.read_receipts,
+            bridge=self.bridge.rules(),
         )
 
     def link_settings(self) -> LinkSettings:
@@ -314,6 +395,8 @@ def parse(text: bytes, name: str = "config.toml") -> Config:
         raise ConfigError(f"{name}: {error}") from error
     if place := _not_one_line(config):
         raise ConfigError(f"{name}: {place}: expected one line of text without control characters")
+    if stranger := config.bridge.no_address():
+        raise ConfigError(f"{name}: bridge.far: expected addresses in 200::/8, got {stranger}")
     if len(config.mesh.name.encode()) > MAX_NAME:
         raise ConfigError(f"{name}: mesh.name: expected at most {MAX_NAME} bytes of UTF-8")
     return config
@@ -459,6 +542,11 @@ def _description(hint: Any) -> str:
     return next((meta.description for meta in _metas(hint) if meta.description), "")
 
 
+def _bases(hint: Any) -> tuple[Any, ...]:
+    """A type as it stands, and without its bounds."""
+    return hint, getattr(hint, "__origin__", hint)
+
+
 def _kind(hint: Any) -> str:
     base = hint.__origin__ if _metas(hint) else hint
     low = next((meta.ge for meta in _metas(hint) if meta.ge is not None), None)
@@ -466,8 +554,8 @@ def _kind(hint: Any) -> str:
     if get_origin(base) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(base))
     if get_origin(base) is tuple:
-        return "list of text"
-    word = {"str": "text", "int": "number", "bool": "true or false"}[base.__name__]
+        return "list of text" if str in _bases(get_args(base)[0]) else "list of numbers"
+    word = {"str": "text", "int": "number", "float": "number", "bool": "true or false"}[base.__name__]
     return f"{word} {low:,} to {high:,}" if low is not None and high is not None else word
 
 

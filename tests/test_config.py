@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from meshnode import config
+from meshnode.core.ids import channel_id
+from meshnode.core.settings import BridgeRules
 from meshnode.errors import ConfigError
 
 ONE_LINE = "expected one line of text without control characters"
@@ -33,6 +35,8 @@ ONE_LINE = "expected one line of text without control characters"
             f"config.toml: overlay.peers: {ONE_LINE}",
         ),
         (f"[mesh]\nname = '{'ä' * 33}'", "config.toml: mesh.name: expected at most 64 bytes of UTF-8"),
+        ('[bridge]\nfar = ["1::"]', "config.toml: bridge.far: expected addresses in 200::/8, got 1::"),
+        ('[bridge]\nfar = ["x"]', "config.toml: bridge.far: expected addresses in 200::/8, got x"),
         ("x =", "config.toml: Invalid value (at end of document)"),
     ],
 )
@@ -40,6 +44,17 @@ def test_an_error_names_its_place(text: str, sentence: str) -> None:
     with pytest.raises(ConfigError) as caught:
         config.parse(text.encode())
     assert str(caught.value) == sentence
+
+
+def test_the_rules_of_a_bridge() -> None:
+    assert config.Config().settings(open_mesh=False).bridge is None
+    told = config.parse(
+        b"[bridge]\nenabled = true\nfar = ['200:0::1']\nchannels = ['square']\nclasses = [1, 2]\nlargest_bytes = 4000\n"
+        b"sent_mb_per_day = 1.5\nreceived_mb_per_day = 2\nhours = ['22:00-06:30']"
+    )
+    assert told.settings(open_mesh=False).bridge == BridgeRules(
+        frozenset({channel_id("square")}), frozenset({1, 2}), 4000, 1_500_000, 2_000_000, ((1320, 390),), ("200::1",)
+    )
 
 
 def test_text_that_is_none() -> None:

@@ -31,6 +31,7 @@ def _facts(status: replies.StatusReply) -> list[str]:
         ("interface", _interface(status.interface)),
         *_radio(status.radio),
         ("overlay", _overlay(status.overlay)),
+        *_bridges(status),
         ("holds", _counts(status.counts)),
         ("store", f"{say.size(status.store.bytes)} of {say.size(status.store.limit)}"),
         ("clock", _clock(status.clock)),
@@ -83,6 +84,25 @@ def _overlay(overlay: replies.OverlayInfo) -> str:
         return f"{overlay.backend}{': ' + overlay.detail if overlay.detail else ''}"
     up = sum(peer.up for peer in overlay.peers)
     return f"{overlay.backend}, {overlay.address}, {up} of {len(overlay.peers)} peerings up"
+
+
+def _bridges(status: replies.StatusReply) -> Iterator[tuple[str, str]]:
+    """What we are as a bridge, and the others of the mesh; nothing where there are none."""
+    if (own := status.bridge) is not None:
+        held = f", {own.held_back} held back" if own.held_back else ""
+        yield "bridge", f"{own.state}{_opens(own.opens_in_s)}, {own.uplinks} uplinks{_used(own)}{held}"
+    for other in status.bridges:
+        left = f", {say.size(other.sent_left)} left to send" if other.sent_left is not None else ""
+        yield "bridge", f"{other.node}, {other.hops} hops away: {other.state}{_opens(other.opens_in_s)}{left}"
+
+
+def _opens(seconds: float | None) -> str:
+    return f", opens in {seconds / 60:.0f} min" if seconds else ""
+
+
+def _used(bridge: replies.BridgeInfo) -> str:
+    ways = (("sent", bridge.sent, bridge.sent_per_day), ("received", bridge.received, bridge.received_per_day))
+    return "".join(f", {say.size(used)} of {say.size(day)} {what} today" for what, used, day in ways if day)
 
 
 def _counts(counts: replies.CountsInfo) -> str:

@@ -175,6 +175,34 @@ class WarningInfo(Reply, frozen=True):
     at: str | None
 
 
+class BridgeInfo(Reply, frozen=True):
+    """What a bridge says of itself. Bytes of the last 24 hours; a limit of 0 is none, and then nothing is counted.
+
+    `state` is "open", "standby" (another bridge goes first), "spent", "hours", "no-date" or "apart".
+    """
+
+    state: str
+    opens_in_s: float | None
+    uplinks: int
+    sent: int
+    sent_per_day: int
+    received: int
+    received_per_day: int
+    held_back: int
+
+
+class OtherBridgeInfo(Reply, frozen=True):
+    """Another bridge of the mesh, as it told. `sent_left` and `received_left` are null where it has no limit."""
+
+    node: str
+    state: str
+    opens_in_s: float | None
+    sent_left: int | None
+    received_left: int | None
+    hops: int
+    heard_s: float
+
+
 class StatusReply(Reply, frozen=True):
     """`status`."""
 
@@ -193,6 +221,8 @@ class StatusReply(Reply, frozen=True):
     node_short: str = ""  # as `neighbours`, `trace` and the witnesses of other nodes call this one
     mesh: str = ""
     radio: RadioInfo | None = None
+    bridge: BridgeInfo | None = None
+    bridges: list[OtherBridgeInfo] = []
     open_mesh: bool = False
     counters: dict[str, int] = {}
     warnings: list[WarningInfo] = []

@@ -95,11 +95,15 @@ class DialFailed:
 
 @dataclass(frozen=True, slots=True)
 class PeerSeen:
-    """An overlay peer, or one a person configured, that may be dialled. Gone when `present` is False."""
+    """An overlay peer, or one a person configured, that may be dialled. Gone when `present` is False.
+
+    `uplink`: it is peered with by a person's word, not as a neighbour on the bound interface.
+    """
 
     address: str
     carrier: str
     present: bool = True
+    uplink: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,11 @@ anything moved.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from meshnode.core.airtime.laws import lawful
 from meshnode.core.airtime.outbox import Outbox, Outgoing
+from meshnode.core.bridge.gate import STATES
 from meshnode.core.chat.chat import Chat, Why
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
@@ -22,6 +24,7 @@ from meshnode.core.effects import Effect, SendRecord
 from meshnode.core.files.files import Files
 from meshnode.core.forwarding.forwarder import Forwarding
 from meshnode.core.forwarding.timers import earliest
+from meshnode.core.gossip.bridges import NO_LIMIT, Known
 from meshnode.core.gossip.export import Export
 from meshnode.core.gossip.flood import block_named
 from meshnode.core.gossip.gossip import Gossip
@@ -137,17 +140,40 @@ class Node:
                 **{f"backlog_s_{link}": round(self.outbox.backlog_s(link), 3) for link in self.ctx.links},
                 **self.outbox.laws.status(),
             },
+            "bridge": self._bridge_status(),
+            "bridges": [_bridge_status(one, self.ctx.now) for one in self.gossip.bridges.known()],
             "counters": dict(self.ctx.counters),
+        }
+
+    def _bridge_status(self) -> dict[str, object] | None:
+        """What a bridge says of itself; None on other nodes. Bytes of the last 24 hours; a limit of 0 is none."""
+        gate, now = self.neighbours.gate, self.ctx.now
+        if not gate.is_bridge:
+            return None
+        opens = gate.opens_at()
+        return {
+            "state": STATES[gate.state()],
+            "opens_in_s": None if opens is None else round(opens - now),
+            "uplinks": len(gate.uplinks),
+            "sent": gate.sent.used(now),
+            "sent_per_day": gate.sent.per_day,
+            "received": gate.received.used(now),
+            "received_per_day": gate.received.per_day,
+            "held_back": len(gate.held),
         }
 
     def queue(self) -> list[Waiting]:
         """What waits for air, for a carrier, or for a key, most urgent first."""
-        found = (*self.outbox.waiting(), *self.forwarding.waiting(), *self.chat.waiting())
+        parts = (self.outbox, self.forwarding, self.chat, self.neighbours.gate)
+        found = (waiting for part in parts for waiting in part.waiting())
         return sorted(found, key=lambda waiting: waiting.cls)
 
     def why(self, message: MessageId) -> Why | None:
         """Where an own message is, who says so, and what it waits for."""
-        return self.chat.why(message)
+        why, held = self.chat.why(message), self.neighbours.gate.why(message)
+        if why is None or not held or not why.waiting_for:
+            return why
+        return replace(why, waiting_for=f"{why.waiting_for}; to cross it waits for {held}")
 
     def _neighbour_status(self, neighbour: Neighbour) -> dict[str, object]:
         link = neighbour.link(self.ctx.now)
@@ -183,6 +209,7 @@ class Node:
         self.gossip.beacons.dateless = self.meshtime.dateless
         self.gossip.forks.on_own = self._second_copy
         self.gossip.logs.on_evicted = self.chat.log_gone
+        self.gossip.bridges.on_late = self.forwarding.offer_late
         self.chat.publish = self.gossip.publish
         self.chat.logs.checkpoint_due = self.gossip.checkpoint_due
         self.chat.adoptions.adopt = self.gossip.adopt
@@ -352,6 +379,21 @@ class Node:
                 return
             for part in due:
                 part.tick()
+
+
+def _bridge_status(known: Known, now: Instant) -> dict[str, object]:
+    """Another bridge of our mesh, as it told us; a number of bytes left is None where it has no limit."""
+    news = known.news
+    left = [None if kilobytes == NO_LIMIT else 1000 * kilobytes for kilobytes in (news.sent_left, news.received_left)]
+    return {
+        "node": news.bridge[:4].hex(),
+        "state": STATES[news.state] if news.state < len(STATES) else "unknown",
+        "opens_in_s": 60 * news.minutes or None,
+        "sent_left": left[0],
+        "received_left": left[1],
+        "hops": news.hops + 1,
+        "heard_s": round(now - known.heard_at),
+    }
 
 
 def _hint(frame: EnvelopeFrame) -> int:

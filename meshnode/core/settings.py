@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from meshnode.core.ids import ChannelId
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeRules:
+    """What may cross the uplinks of a bridge. Empty, or 0: no limit of that kind."""
+
+    channels: frozenset[ChannelId] = frozenset()  # of posts
+    classes: frozenset[int] = frozenset()
+    largest: int = 0  # bytes of a message or a post
+    sent_per_day: int = 0
+    received_per_day: int = 0
+    hours: tuple[tuple[int, int], ...] = ()  # minutes of the day, UTC: from, until
+    far: tuple[str, ...] = ()  # overlay addresses of far bridges; empty: whoever is peered with by hand
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -17,6 +32,7 @@ class Settings:
     lifetime_s: int = 14 * 86400  # of a direct message
     answer_traces: bool = True  # tell a probe which way it came
     read_receipts: bool = True
+    bridge: BridgeRules | None = None  # this node has an uplink, and these are its rules
 
 
 @dataclass(frozen=True, slots=True)

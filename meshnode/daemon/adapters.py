@@ -228,8 +228,8 @@ class ControlHandlers(Protocol):
         """What was found since the start and still holds, newest last."""
         ...
 
-    async def add_peer(self, uri: str) -> None:
-        """Peer on the overlay, kept over restarts."""
+    async def add_peer(self, uri: str) -> str:
+        """Peer on the overlay, kept over restarts; says in a sentence whether it works."""
         ...
 
     async def remove_peer(self, uri: str) -> None:

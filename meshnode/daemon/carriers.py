@@ -118,7 +118,7 @@ def halow_interfaces() -> list[str]:
 
 def chosen_overlay(home: Home, interface: str) -> ChosenOverlay:
     """The overlay the configuration asks for; a child of our own peers on the bound interface, with our mesh alone."""
-    asked = home.config.overlay
+    asked, bridge = home.config.overlay, home.config.bridge
     child = ChildSettings(
         seed=b"" if asked.backend == "none" else _overlay_seed(home),
         listen=asked.listen,
@@ -135,6 +135,8 @@ def chosen_overlay(home: Home, interface: str) -> ChosenOverlay:
         runtime=Path(runtime) if runtime else None,
         admin=asked.admin,
         peers=asked.peers,
+        far=bridge.far_addresses() if bridge.enabled else (),
+        private=bridge.enabled,
     )
 
 

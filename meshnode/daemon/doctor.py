@@ -16,6 +16,7 @@ from meshnode import config as options
 from meshnode.config import Config
 from meshnode.control.replies import CheckInfo, ClockInfo, StatusReply
 from meshnode.core.clock import ABOUT_S
+from meshnode.daemon.checks_bridge import check_uplink
 from meshnode.daemon.checks_radio import check_neighbours, check_radio
 from meshnode.daemon.health import ADVICE, UNKNOWN
 from meshnode.daemon.home import CONFIG, STORE, open_home
@@ -45,6 +46,7 @@ def check_running(home: Path, config: Config, status: StatusReply) -> list[Check
         check_membership(status),
         check_identity(status),
         _overlay(overlay.backend, overlay.address, overlay.detail),
+        *check_uplink(config, status),
         check_clock(status.clock),
         check_disk(home),
         *(

@@ -102,10 +102,8 @@ class Running:
         return replies.QueueReply(queue=[replies.QueueItem(**asdict(one)) for one in first], backlog_s=backlog_s)
 
     async def _peer_add(self, request: requests.PeerAddRequest) -> replies.PeeringsReply:
-        await self._desk.host.add_peer(request.uri)
-        return replies.PeeringsReply(
-            peers=self._desk.status().overlay.peers, text=f"peering with {request.uri} is kept"
-        )
+        text = await self._desk.host.add_peer(request.uri)
+        return replies.PeeringsReply(peers=self._desk.status().overlay.peers, text=text)
 
     async def _peer_remove(self, request: requests.PeerRemoveRequest) -> replies.PeeringsReply:
         await self._desk.host.remove_peer(request.uri)

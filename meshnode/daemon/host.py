@@ -19,6 +19,7 @@ from meshnode.daemon.disk import Disk
 from meshnode.daemon.health import Health
 from meshnode.daemon.home import Home
 from meshnode.daemon.loop import Loop
+from meshnode.daemon.peerings import tried
 from meshnode.daemon.perform import Performer
 from meshnode.daemon.shown import with_files
 from meshnode.daemon.walltime import WallTime
@@ -216,9 +217,10 @@ class Host:
             self._health.clear("store_full")
         return self._health.held()
 
-    async def add_peer(self, uri: str) -> None:
-        """Peer on the overlay."""
+    async def add_peer(self, uri: str) -> str:
+        """Peer on the overlay, and see at once whether it works; the answer in a sentence."""
         await self._overlay.add_peer(uri)
+        return await tried(uri, self._overlay)
 
     async def remove_peer(self, uri: str) -> None:
         """Forget an overlay peer."""

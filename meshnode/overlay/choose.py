@@ -46,7 +46,11 @@ def endpoints(admin: str = "") -> tuple[str, ...]:
 
 
 class ChosenOverlay:
-    """The overlay of a node, decided when it runs. `home` keeps the peerings, `runtime` the socket of a child."""
+    """The overlay of a node, decided when it runs. `home` keeps the peerings, `runtime` the socket of a child.
+
+    `far`: bridges to call through the network. `private`: `embedded` keeps its TUN in a namespace of its own, so that
+    nothing else that listens on this box can be reached from the overlay.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,8 @@ class ChosenOverlay:
         runtime: Path | None = None,
         admin: str = "",
         peers: Sequence[str] = (),
+        far: Sequence[str] = (),
+        private: bool = False,
     ) -> None:
         if wanted not in ("auto", "system", "embedded", "none"):
             raise UsageError(f"There is no overlay called {wanted}; use auto, system, embedded or none.")
@@ -66,7 +72,8 @@ class ChosenOverlay:
         self._entropy = entropy
         self._mark = home / "overlay.mark"
         self._runtime = runtime or home / "run"
-        self._book = PeerBook(home / "peers.json", tuple(peers))
+        self._book = PeerBook(home / "peers.json", tuple(peers), tuple(far))
+        self._private = private
         self._endpoints = endpoints(admin)
         self._now: AnyOverlay = NoOverlay()
 
@@ -112,7 +119,9 @@ class ChosenOverlay:
     async def _embedded(self, inputs: Inputs, task_status: trio.TaskStatus[None]) -> None:
         child = self._child
         groups = (Group(child.interface, child.password.encode()),) if child.interface else ()
-        settings = EngineSettings(child.seed, tun=child.tun, listen=child.listen, groups=groups)
+        settings = EngineSettings(
+            child.seed, tun=child.tun, listen=child.listen, groups=groups, inside=True if self._private else None
+        )
         with socket_place(self._runtime) as admin:
             overlay = EmbeddedOverlay(settings, self._entropy, mark=self._mark, admin=admin, book=self._book)
             self._now = overlay

@@ -20,7 +20,8 @@ _log = structlog.get_logger("overlay")
 class PeerBook:
     """A list of URIs as they were given. Two that differ in options only are the same peering."""
 
-    def __init__(self, path: Path | None, configured: tuple[str, ...] = ()) -> None:
+    def __init__(self, path: Path | None, configured: tuple[str, ...] = (), far: tuple[str, ...] = ()) -> None:
+        self.far = far  # overlay addresses of bridges that are called through the network
         self._path = path
         self._configured = [parse_peer_uri(uri) for uri in configured]
         self._added = list(_parsed(path, _read(path)))

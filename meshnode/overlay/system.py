@@ -22,7 +22,7 @@ from meshnode.errors import OverlayError
 from meshnode.overlay.addresses import address_of, is_node_address
 from meshnode.overlay.admin import Admin
 from meshnode.overlay.peers import PeerBook
-from meshnode.overlay.uris import PeerUri, parse_peer_uri
+from meshnode.overlay.uris import PeerUri, is_on_link, parse_peer_uri
 
 LOOK_EVERY_S = 3.0
 OLDEST = (0, 5, 12)
@@ -56,7 +56,7 @@ class SystemOverlay:
         self._book = book
         self._applied_to: tuple[Admin, int] | None = None
         self._known = Known(detail="Yggdrasil has not answered yet.")
-        self._seen: set[str] = set()
+        self._seen: dict[str, bool] = {}  # address, and whether it is over an uplink
 
     async def run(self, inputs: Inputs, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Stay attached until cancelled; `started` after the first try."""
@@ -189,12 +189,20 @@ class SystemOverlay:
             self._known = await self._ask()
 
     async def _tell(self, inputs: Inputs) -> None:
-        up = {str(row["address"]) for row in self._known.peers if row["up"]} - {"", self._known.address}
-        for address in sorted(self._seen - up):
-            await inputs.send(PeerSeen(address, "overlay", present=False))
-        for address in sorted(up - self._seen):
-            await inputs.send(PeerSeen(address, "overlay"))
+        up = self._within_reach()
+        for address, uplink in sorted(self._seen.items() - up.items()):
+            await inputs.send(PeerSeen(address, "overlay", present=False, uplink=uplink))
+        for address, uplink in sorted(up.items() - self._seen.items()):
+            await inputs.send(PeerSeen(address, "overlay", uplink=uplink))
         self._seen = up
+
+    def _within_reach(self) -> dict[str, bool]:
+        """Whom the core may call: peers that are up, and while any is, the far bridges beyond them."""
+        up = [row for row in self._known.peers if row["up"]]
+        found = dict.fromkeys(self._book.far if up else (), True)
+        found |= {str(row["address"]): True for row in up}
+        found |= {str(row["address"]): False for row in up if is_on_link(str(row["uri"]))}
+        return {address: uplink for address, uplink in found.items() if address not in ("", self._known.address)}
 
 
 async def add_peer(admin: Admin, peer: PeerUri) -> None:

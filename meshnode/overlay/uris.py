@@ -63,6 +63,11 @@ def parse_peer_uri(text: str) -> PeerUri:
     return PeerUri(plain, options, interface)
 
 
+def is_on_link(uri: str) -> bool:
+    """True for a peering over a link-local address: a neighbour found there, or named there by a person."""
+    return bool(re.match(r"\w+://\[fe[89ab].:", uri, re.IGNORECASE))
+
+
 def _without_zone(plain: str) -> tuple[str, str]:
     """The daemon takes the interface of a link-local peer apart from the URI, a zone in it is not enough."""
     head, percent, tail = plain.partition("%")

@@ -38,6 +38,23 @@ async def test_peers_that_are_up_are_seen_and_unseen(daemon, heard, nursery, aut
     nursery.cancel_scope.cancel()
 
 
+async def test_a_peering_by_hand_is_an_uplink_and_far_bridges_are_called_while_one_is_up(daemon, heard, autojump_clock):
+    overlay = SystemOverlay([daemon.endpoint], PeerBook(None, far=("200::9", ADDRESS)))
+    near = up("tls://[fe80::2%25w]:1", inbound=True)
+    for peers, seen in (
+        ([up("tcp://x:1", inbound=False)], {("200::9", True, True), (FAR_ADDRESS, True, True)}),
+        ([up("tcp://x:1", inbound=False), near], {(FAR_ADDRESS, False, True), (FAR_ADDRESS, True, False)}),
+        ([], {(FAR_ADDRESS, False, False), ("200::9", True, False)}),
+    ):
+        daemon.peers = peers
+        await overlay.look(heard[0])
+        told = [heard[1].receive_nowait() for _ in range(len(seen))]
+        assert {(one.address, one.uplink, one.present) for one in told} == seen
+        with pytest.raises(trio.WouldBlock):
+            heard[1].receive_nowait()
+    await overlay._attached().aclose()
+
+
 async def test_the_status_has_what_the_commands_show(daemon, heard):
     overlay = SystemOverlay([daemon.endpoint], PeerBook(None, ("tls://kept:1",)))
     assert (overlay.status()["state"], overlay.status()["address"]) == ("apart", "")
@@ -61,7 +78,7 @@ async def test_after_a_restart_the_peerings_are_applied_again_and_nothing_flaps(
     await daemon.restart(nursery)
     await trio.sleep(4)
     assert [asked["arguments"]["uri"] for asked in daemon.requests("addPeer")] == ["tls://far:1?maxbackoff=60s"] * 2
-    assert heard[1].receive_nowait() == PeerSeen(FAR_ADDRESS, "overlay")
+    assert heard[1].receive_nowait() == PeerSeen(FAR_ADDRESS, "overlay", uplink=True)
     with pytest.raises(trio.WouldBlock):
         heard[1].receive_nowait()
     nursery.cancel_scope.cancel()

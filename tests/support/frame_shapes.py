@@ -10,6 +10,7 @@ from meshnode.core.chain.reconcile import ANSWERED, FINGERPRINT, LISTED, SKIP, R
 from meshnode.core.wire.frames import (
     Beacon,
     BlockFrame,
+    BridgeNews,
     Change,
     ChunkPiece,
     ChunkWant,
@@ -103,7 +104,8 @@ def spans(draw: st.DrawFn) -> tuple[tuple[int, int], ...]:
     return tuple(zip(ends[::2], ends[1::2], strict=False))
 
 
-KNOWN_TYPES = {0x15, 0x16, *range(0x01, 0x10), 0x10, 0x11, *range(0x18, 0x1C), *range(0x20, 0x26), *range(0x40, 0x46)}
+kilobytes = st.integers(0, 2**24 - 1)
+KNOWN_TYPES = {0x15, 0x16, *range(0x01, 0x13), *range(0x18, 0x1C), *range(0x20, 0x26), *range(0x40, 0x46)}
 
 SHAPES: dict[str, st.SearchStrategy[Frame]] = {
     "hello": st.builds(Hello, raw(32), raw(32), st.integers(0, 2**24 - 1), raw(64)),
@@ -134,6 +136,9 @@ SHAPES: dict[str, st.SearchStrategy[Frame]] = {
     "refs": st.builds(Refs, row(raw(52))),
     "trace": st.builds(Trace, raw(8), byte, byte, raw(6)),
     "date": st.builds(Date, raw(2), st.integers(0, 2**32 - 1), st.integers(0, 65_535)),
+    "bridge news": st.builds(
+        BridgeNews, raw(6), raw(6), st.integers(0, 2**32 - 1), byte, st.integers(0, 65_535), kilobytes, kilobytes, byte
+    ),
     "offer": st.builds(Offer, row(raw(6))),
     "need": st.builds(Need, row(raw(6))),
     "envelope": st.builds(

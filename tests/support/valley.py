@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from meshnode.core.airtime.queue import Outgoing
+from meshnode.core.bridge.gate import Gate
 from meshnode.core.chain.block import Block
 from meshnode.core.chat.chat import Chat
 from meshnode.core.clock import EPOCH_2026, WallClock
@@ -105,6 +106,13 @@ class PlayedNeighbours:
         self._known: dict[str, Neighbour] = {}
         self.me = neighbour_id(box.keys.node, box.ctx.mesh.id)
         self.purse = float("inf")  # bytes that askers may still have
+        self.gate = Gate(box.ctx)  # that of a node that is no bridge
+
+    def over_uplink(self, neighbour: Neighbour) -> bool:
+        return False
+
+    def has_news_at_once(self, neighbour: Neighbour, passes: bool) -> bool:
+        return True
 
     def pays(self, neighbour: Neighbour, size: float) -> bool:
         self.purse -= size

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from meshnode.core.bridge.held import Item
 from meshnode.core.context import Context
 from meshnode.core.forwarding.custody import Custody
 from meshnode.core.forwarding.flood import Flood
@@ -70,6 +71,9 @@ class Arrivals:
             self._ctx.count("envelope_refused")
             return
         envelope = envelope_id(frame.data)
+        if self._kept_out(header, frame, heard):
+            self._ctx.count("bridge_kept_out")
+            return
         trail = self._shelf.trails.of(envelope, header.tag)
         self._proof_within(frame, envelope, heard)
         carried = self._shelf.get(envelope)
@@ -184,6 +188,12 @@ class Arrivals:
             self._custody.owe(giver, envelope, handover.reply)
 
     # Helpers
+
+    def _kept_out(self, header: EnvelopeHeader, frame: EnvelopeFrame, heard: Heard) -> bool:
+        """It came over an uplink that is not for its like."""
+        gate = self._neighbours.gate
+        item = Item("envelope", b"", max(2, min(4, header.cls)), len(frame.data))
+        return gate.is_uplink(heard.session) and bool(gate.refuses(item))
 
     def _named(self, frame: EnvelopeFrame, heard: Heard) -> Handover | None:
         """The handover that names us, from a neighbour that is really there."""

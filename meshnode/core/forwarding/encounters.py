@@ -113,10 +113,21 @@ class Encounters:
         self._pairs.pop(node, None)
         self._offered.pop(node, None)
 
-    def _offer(self, neighbour: Neighbour) -> None:
+    def offer_late(self, neighbour: Neighbour, settled_s: float) -> None:
+        """Offer what has been here for so long: what another bridge took across is known there by now."""
+        self._offer(neighbour, settled_s)
+
+    def _crosses(self, envelope: EnvelopeId, settled_s: float) -> bool:
+        carried = self._shelf.get(envelope)
+        settled = carried is not None and carried.first_seen + settled_s <= self._ctx.now
+        return settled and carried is not None and self._neighbours.gate.passes(carried.crossing)
+
+    def _offer(self, neighbour: Neighbour, settled_s: float = 0.0) -> None:
         offered = self._offered.setdefault(neighbour.node, {})
         due = [c.id for c in self._shelf if offered.get(c.id, (0.0, 0.0))[0] <= self._ctx.now]
         due = [envelope for envelope in due if not self._custody.awaits(envelope, neighbour.node)]
+        if self._neighbours.over_uplink(neighbour):
+            due = [envelope for envelope in due if self._crosses(envelope, settled_s)]
         for envelope in due[:_MAX_OFFERED]:
             wait_s = offered.get(envelope, (0.0, _YOUNG_S))[1]
             offered[envelope] = (self._ctx.now + wait_s, min(_LONGEST_S, wait_s * 2))
@@ -135,7 +146,9 @@ class Encounters:
         return True
 
     def _pays(self, carried: Carried, neighbour: Neighbour) -> bool:
-        """The asker's budget has room for it (rule 5.5); if not, it is offered again at a later comparison."""
+        """The asker's budget has room for it (rule 5.5), and so has an uplink; if not, it is offered again later."""
+        if self._neighbours.over_uplink(neighbour) and not self._neighbours.gate.passes(carried.crossing):
+            return False
         if self._neighbours.pays(neighbour, len(carried.record.data)):
             return True
         self._ctx.count("need_over_budget")

@@ -86,8 +86,9 @@ class Flood:
     def _by_link(self, carried: Carried) -> dict[str, list[Neighbour]]:
         """Who needs it, by link; sessions under an empty name."""
         found: dict[str, list[Neighbour]] = {}
+        passes = self._neighbours.gate.passes(carried.crossing)
         for neighbour in self._neighbours.reachable():
-            if neighbour.node not in carried.has:
+            if neighbour.node not in carried.has and self._neighbours.has_news_at_once(neighbour, passes):
                 found.setdefault(neighbour.link(self._ctx.now) or "", []).append(neighbour)
         return found
 

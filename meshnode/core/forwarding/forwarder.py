@@ -165,6 +165,10 @@ class Forwarding:
         """A session with a peer is open."""
         self._encounters.session_began(neighbour)
 
+    def offer_late(self, neighbour: Neighbour, settled_s: float) -> None:
+        """On an uplink where another bridge goes first: offer what it may not have taken across."""
+        self._encounters.offer_late(neighbour, settled_s)
+
     def digest_heard(self, neighbour: Neighbour, digest: bytes) -> None:
         """A bound neighbour's beacon, or a session's, says what envelopes it holds."""
         hears = [name for presence in neighbour.presences.values() for name in presence.echoes_heard]

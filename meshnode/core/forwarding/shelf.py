@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from meshnode.core.bridge.held import Item
 from meshnode.core.clock import EPOCH_2026, Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.timers import Timers
@@ -76,6 +77,11 @@ class Carried:
     def cls(self) -> int:
         """The class it is sent in: nobody can check who claims urgency for a sealed envelope (rule 12.3)."""
         return max(2, min(4, self.header.cls))
+
+    @property
+    def crossing(self) -> Item:
+        """As a bridge looks at it."""
+        return Item("envelope", self.id, self.cls, len(self.record.data), message=self.record.message)
 
 
 class Shelf:

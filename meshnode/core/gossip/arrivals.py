@@ -111,7 +111,7 @@ class Arrivals:
             self._beacons.hurry(GROUP_HURRY_S)
             return
         log, grouped = self._logs.book.get(blocks[0].log), False
-        if log is not None and self._neighbours.anyone_but(heard.node):
+        if log is not None and (self._neighbours.anyone_but(heard.node) or self._neighbours.gate.is_bridge):
             for block in blocks:
                 grouped |= self._flood.forward(block, heard, log.ring)
         self._beacons.hurry(GROUP_HURRY_S if grouped else SINGLE_HURRY_S)

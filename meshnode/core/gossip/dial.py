@@ -24,6 +24,7 @@ LONGEST_WAIT_S: Final = 600.0
 ANSWER_S: Final = 30.0  # a dial without a word for so long may be tried again
 START_S: Final = (0.0, 3.0)  # two peers see each other at once: let one be first
 AGAIN_S: Final = (2.0, 8.0)  # after a session ended
+DAY_S: Final = 86_400.0
 SPARE_S: Final = 20.0  # how often to look whether an overlay peer is a link neighbour, or still is
 
 
@@ -39,6 +40,8 @@ class Callee:
     wait_s: float = 0.0
     session: int | None = None
     node: NodeKey | None = None  # who answered there last
+    uplink: bool = False
+    not_before: Instant = 0.0  # a far bridge said that it is shut until then
 
 
 class Dialler:
@@ -55,11 +58,15 @@ class Dialler:
             return
         if not peer.present:
             self._callees.pop(peer.address, None)
+        elif not self._neighbours.gate.may_call(peer):
+            return
         elif peer.address not in self._callees:
             at = self._ctx.now + self._ctx.entropy.between("dial", *START_S)
             open_now = [n for n in self._neighbours.session_peers() if n.session_address == peer.address]
             session = open_now[0].session if open_now else None
-            self._callees[peer.address] = Callee(peer.address, "overlay", "", True, at, session=session)
+            self._callees[peer.address] = Callee(
+                peer.address, "overlay", "", True, at, session=session, uplink=peer.uplink
+            )
 
     def want_link(self, neighbour: Neighbour, insist: bool) -> bool:
         """A session with a link neighbour, now; True when it is being called."""
@@ -91,6 +98,12 @@ class Dialler:
                 again = self._ctx.entropy.between("dial", *AGAIN_S)
                 callee.next_at = self._ctx.now + (SPARE_S if self._on_link(callee) else again)
 
+    def postpone(self, address: str, wait_s: float) -> None:
+        """A far bridge is shut for so long."""
+        callee = self._callees.get(address)
+        if callee is not None:
+            callee.not_before = self._ctx.now + min(wait_s, DAY_S)
+
     def failed(self, failure: DialFailed) -> None:
         """Nobody answered."""
         callee = self._callees.get(failure.address)
@@ -109,6 +122,9 @@ class Dialler:
         for callee in self._callees.values():
             if not callee.wanted or callee.next_at > self._ctx.now:
                 continue
+            if self._waits(callee):
+                callee.next_at = self._ctx.now + SPARE_S
+                continue
             spare = self._on_link(callee)
             if not spare and callee.session is None:
                 self._dial(callee)
@@ -116,6 +132,11 @@ class Dialler:
             if spare and callee.session is not None:
                 self._ctx.emit(Hangup(callee.session))
             callee.next_at = self._ctx.now + SPARE_S
+
+    def _waits(self, callee: Callee) -> bool:
+        """A far bridge that is not open is not there to be called, or it is we who are shut."""
+        shut = callee.not_before > self._ctx.now or bool(self._neighbours.gate.shut())
+        return callee.uplink and callee.session is None and shut
 
     def _on_link(self, callee: Callee) -> bool:
         neighbour = self._neighbours.get(callee.node) if callee.node is not None else None

@@ -25,12 +25,13 @@ from typing import Final
 
 from meshnode.core.airtime.estimate import airtime_s
 from meshnode.core.airtime.outbox import Outbox
+from meshnode.core.bridge.held import Item
 from meshnode.core.chain.block import Block, compact_of
 from meshnode.core.chain.kinds import acted_upon
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.gossip.emergency import EMERGENCY, Emergencies
-from meshnode.core.ids import BlockId, NeighbourId, log_handle
+from meshnode.core.ids import PERSON_CHANNEL, BlockId, NeighbourId, log_channel, log_handle
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.records import Snapshot
 from meshnode.core.trust.rings import STRANGERS
@@ -125,8 +126,14 @@ class Flood:
                 self._put(block, link, copies, put, left)
             skip.update(neighbour.node for neighbour in self._neighbours.bound(link))
             grouped |= len(left) > 1
-        self._neighbours.spread_sessions(frame, skip)
+        self._to_sessions(block, frame, cls, skip)
         return grouped
+
+    def _to_sessions(self, block: Block, frame: BlockFrame, cls: int, skip: set[bytes]) -> None:
+        item = crossing(block, cls)
+        passes = self._neighbours.gate.passes(item)
+        kept_from = [n for n in self._neighbours.session_peers() if not self._neighbours.has_news_at_once(n, passes)]
+        self._neighbours.spread_sessions(frame, skip.union(n.node for n in kept_from))
 
     def _put(self, block: Block, link: str, copies: Copies, put: Put, left: list[Neighbour]) -> None:
         if len(left) == 1 and not self._answers(left[0], put):
@@ -218,6 +225,13 @@ def class_of(block: Block, ring: int) -> int:
     if block.cls == 0:
         return PUBLIC_CLASS
     return max(block.cls, NEAR_CLASS if near else PUBLIC_CLASS)
+
+
+def crossing(block: Block, cls: int) -> Item:
+    """A block as a bridge looks at it; posts are messages, and go by the first 16 B of their id."""
+    size = len(block.body) if block.body is not None else 0
+    kind = "post" if log_channel(block.log) != PERSON_CHANNEL else "keys"
+    return Item(kind, block.id, cls, size, log_channel(block.log), block.id[:16])
 
 
 def block_named(key: bytes) -> BlockId | None:

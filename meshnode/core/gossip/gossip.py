@@ -5,6 +5,7 @@ flood     new blocks, at once      beacon, trickle  what neighbours hear of us, 
 repair    differences on a link    serve      answers to WANT
 session   differences by session   dial       whom to call
 bodies    bodies that are missing  forks      logs that split
+bridges   who has an uplink, and which of them goes first
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from meshnode.core.context import Context
 from meshnode.core.gossip.arrivals import GROUP_HURRY_S, SINGLE_HURRY_S, Arrivals
 from meshnode.core.gossip.beacon import Beacons
 from meshnode.core.gossip.bodies import Bodies
+from meshnode.core.gossip.bridges import Bridges
 from meshnode.core.gossip.dial import Dialler
 from meshnode.core.gossip.flood import Flood
 from meshnode.core.gossip.forks import Forks
@@ -44,7 +46,7 @@ from meshnode.core.neighbours.neighbour import FOREVER, NEVER
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.records import Snapshot
 from meshnode.core.trust.rings import Rings
-from meshnode.core.wire.frames import Beacon, BlockFrame, Delta, ForkFrame, Frame, Refs, RefWant, Run, Want
+from meshnode.core.wire.frames import Beacon, BlockFrame, BridgeNews, Delta, ForkFrame, Frame, Refs, RefWant, Run, Want
 from meshnode.errors import WireError
 
 WITNESS_S: Final = 2.0  # after our last post: have neighbours vouch for what they hold
@@ -75,6 +77,7 @@ class Gossip:
         self.serve = Serve(ctx, neighbours, self.logs)
         self.sessions = Sessions(ctx, neighbours, self.logs, self.repair)
         self.dialler = Dialler(ctx, neighbours)
+        self.bridges = Bridges(ctx, neighbours, self.dialler)
         self.bodies = Bodies(ctx, neighbours, self.logs)
         self.forks = Forks(ctx, neighbours, self.logs, rings)
         self.arrivals = Arrivals(
@@ -89,6 +92,7 @@ class Gossip:
             sessions=self.sessions,
         )
         self.repair.want_session = self._want_session
+        self.bridges.on_room = self._room
         self.logs.on_pardoned = self._pardoned
         self.logs.on_wanted = self._wanted
         self.forks.on_proven = self._look_below
@@ -174,6 +178,8 @@ class Gossip:
         """A session is open; the neighbour table knows it already."""
         self._stir()
         self.dialler.opened(began)
+        if self.bridges.turns_away(began):
+            return
         self.sessions.opened(began)
 
     def session_closed(self, ended: EncounterEnded) -> None:
@@ -218,7 +224,7 @@ class Gossip:
 
     def wakeup(self) -> Instant | None:
         """When something here is due."""
-        first = self.beacons.wakeup()
+        first = min((at for at in (self.beacons.wakeup(), self.bridges.wakeup()) if at is not None), default=None)
         if first is not None and first < self._rest_at:
             return first
         times = [at for part in self._timed if (at := part.wakeup()) is not None]
@@ -229,6 +235,7 @@ class Gossip:
     def tick(self) -> None:
         """Do what is due."""
         self.beacons.tick()
+        self.bridges.tick()
         if self._rest_at <= self._ctx.now:
             self._tick_rest()
         self.logs.flush()
@@ -246,6 +253,10 @@ class Gossip:
         """Something happened beside beacons that agree: every part is to be asked again when it is due."""
         self._rest_at = NEVER
 
+    def _room(self) -> None:
+        self._stir()
+        self.sessions.compare_uplinks()
+
     def _pardoned(self) -> None:
         self._stir()
         self.repair.reconsider()
@@ -256,6 +267,8 @@ class Gossip:
 
     def _frame_untrusted(self, heard: Heard, frame: Frame) -> None:
         match frame:
+            case BlockFrame() | Run() if self._kept_out(heard, frame.log):
+                self._ctx.count("bridge_kept_out")
             case BlockFrame():
                 self.arrivals.take_untrusted(heard, frame.log, (frame.block,))
             case Run():
@@ -269,6 +282,8 @@ class Gossip:
                 self.repair.delta(heard, frame)
             case Want() if heard.carrier == "link":
                 self._want(heard, frame)
+            case BridgeNews():
+                self.bridges.heard(frame, heard)
             case RefWant():
                 self.repair.ref_want(heard, frame)
             case Refs():
@@ -277,6 +292,13 @@ class Gossip:
                 self.sessions.frame_untrusted(heard, frame)
             case _:
                 return  # of other parts, or refused here
+
+    def _kept_out(self, heard: Heard, ref: bytes) -> bool:
+        """It came over an uplink that is not for its channel."""
+        gate = self._neighbours.gate
+        if not gate.is_uplink(heard.session) or not gate.rules.channels:
+            return False
+        return not any(gate.carries(log) for log in self.logs.ids(ref))
 
     def _brought(self, frames: Iterable[Frame]) -> set[LogId]:
         """The logs that frames may have brought something of."""

@@ -13,22 +13,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from meshnode.core.bridge.gate import POSTS
+from meshnode.core.chain.block import stored_block
 from meshnode.core.chain.frontier import Element, Round, take_element
 from meshnode.core.chain.log import Log
 from meshnode.core.chain.reconcile import Range, Reconciler, split_ranges
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
-from meshnode.core.effects import Hangup, ReadStored, SendRecord
+from meshnode.core.effects import Hangup, ReadStored
+from meshnode.core.gossip.flood import class_of, crossing
 from meshnode.core.gossip.logs import Logs
 from meshnode.core.gossip.repair import Repair
 from meshnode.core.gossip.serve import TOKENS, fork_frame, runs
 from meshnode.core.ids import LogId
 from meshnode.core.inputs import EncounterBegan, SessionWritable, Stored
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
-from meshnode.core.wire.codec import encode_frame
+from meshnode.core.records import BODY_DROPPED, BODY_HELD, BlockRecord
+from meshnode.core.trust.rings import STRANGERS
 from meshnode.core.wire.frames import Done, Elements, Frame, Heads, Ranges, SessionBeacon, Want, Wish
 from meshnode.core.wire.limits import MAX_WISHES
 
@@ -71,6 +75,8 @@ class Sync:
     heard_done: bytes = b""
     differs_at: Instant | None = None
     ended: bool = False
+    uplink: bool = False
+    bodies_only: set[LogId] = field(default_factory=set)  # logs it asks for the bodies of: a header is no answer
 
     @property
     def settled(self) -> bool:
@@ -86,6 +92,7 @@ class Sessions:
         self._neighbours = neighbours
         self._logs = logs
         self._repair = repair
+        self._gate = neighbours.gate
         self._open: dict[int, Sync] = {}
         self._token = FIRST_TOKEN
         self.envelope_digest: Callable[[], bytes] = lambda: bytes(4)
@@ -96,8 +103,9 @@ class Sessions:
         if neighbour is None or began.carrier == "parcel":
             return
         sync = self._open[began.session] = Sync(
-            began.session, neighbour, began.carrier, began.initiator, self._ctx.now, said_at=self._ctx.now
-        )
+            began.session, neighbour, began.carrier, began.initiator, self._ctx.now, said_at=self._ctx.now,
+            uplink=self._gate.is_uplink(began.session),
+        )  # fmt: skip
         if began.initiator:
             self._begin(sync)
 
@@ -115,6 +123,12 @@ class Sessions:
                 return True
         return False
 
+    def compare_uplinks(self) -> None:
+        """The day has room again: begin a round on each uplink."""
+        for sync in self._open.values():
+            if sync.uplink and not sync.comparing and not sync.wanted:
+                self._begin(sync)
+
     def live(self, session: int | None) -> bool:
         """True when blocks on this session are news and not the catching up that was asked for."""
         sync = self._open.get(session) if session is not None else None
@@ -125,6 +139,8 @@ class Sessions:
         sync = self._open.get(heard.session) if heard.session is not None else None
         if sync is None or not self._neighbours.answer_costs(heard, self._new_round_costs(sync, frame)):
             return
+        if self._rests(sync) and not isinstance(frame, SessionBeacon | Done):
+            return  # the other end gives up after a while; compared again when the day has room
         before = sync.queued
         self._take_untrusted(sync, frame)
         self._neighbours.answer_costs(heard, sync.queued - before)
@@ -185,7 +201,8 @@ class Sessions:
             return False
         sync.reading = 0
         everyone = {row.log for row in stored.blocks}
-        for run, size, _ in runs(stored.blocks, BATCH, everyone):
+        rows = self._for_uplink(sync, stored.blocks) if sync.uplink else stored.blocks
+        for run, size, _ in runs(rows, BATCH, everyone):
             self._neighbours.pay_in_session(sync.neighbour, size)
             self._send(sync, run)
         self._serve(sync)
@@ -225,6 +242,22 @@ class Sessions:
 
     # comparing
 
+    def _rests(self, sync: Sync) -> bool:
+        """An uplink whose day has no bytes left for catching up: nothing is compared, asked for or served there."""
+        return sync.uplink and not self._gate.affords(POSTS)
+
+    def _frontier(self, sync: Sync) -> Iterable[Element]:
+        """What we tell of ours there."""
+        every = self._logs.book.frontier()
+        return (one for one in every if self._gate.carries(one.log)) if self._partly(sync) else every
+
+    def _digest(self, sync: Sync) -> bytes:
+        """The digest of it."""
+        return self._logs.digest_of(self._frontier(sync)) if self._partly(sync) else self._logs.digest()
+
+    def _partly(self, sync: Sync) -> bool:
+        return sync.uplink and bool(self._gate.rules.channels)
+
     def _new_round_costs(self, sync: Sync, frame: Frame) -> int:
         """Bytes that its session pays for a round: each element of ours is hashed anew for it."""
         return ROUND_COST * len(self._logs.book) if isinstance(frame, Ranges) and frame.nonce not in sync.rounds else 0
@@ -240,7 +273,7 @@ class Sessions:
         """The round of that nonce, begun from our frontier as it is now if it is new."""
         if nonce not in sync.rounds:
             key = self._ctx.mesh.digest
-            begun = Round(key, nonce, self._logs.book.frontier())
+            begun = Round(key, nonce, self._frontier(sync))
             sync.rounds[nonce] = (begun, Reconciler(begun.elements, key, nonce))
             while len(sync.rounds) > MAX_ROUNDS:
                 del sync.rounds[next(iter(sync.rounds))]
@@ -288,9 +321,9 @@ class Sessions:
     def _beacon(self, sync: Sync, frontier: bytes) -> None:
         peer = self._repair.peer(sync.neighbour)
         peer.frontier, peer.told_at = frontier, self._ctx.now
-        if peer.agrees(self._logs.digest()):
+        if peer.agrees(self._digest(sync)):
             sync.differs_at = None
-            if frontier == self._logs.digest():
+            if frontier == self._digest(sync) and not self._partly(sync):
                 self._repair.covers_all(sync.neighbour)
         elif sync.differs_at is None:
             sync.differs_at = self._ctx.now + DIFFER_S
@@ -298,15 +331,15 @@ class Sessions:
     def _look(self, sync: Sync) -> None:
         sync.differs_at = None
         peer = self._repair.peer(sync.neighbour)
-        if not peer.agrees(self._logs.digest()) and not self._logs.history.passed(
-            peer.frontier, peer.told_at, DIFFER_S
-        ):
+        if peer.agrees(self._digest(sync)) or self._rests(sync):
+            return
+        if not self._logs.history.passed(peer.frontier, peer.told_at, DIFFER_S):
             self._begin(sync)
 
     def _tell(self, sync: Sync) -> None:
-        ours = self._logs.digest()
+        ours = self._digest(sync)
         sync.said_at = self._ctx.now
-        if sync.carrier == "overlay" and ours != sync.said and not sync.comparing:
+        if sync.carrier == "overlay" and ours != sync.said and not sync.comparing and not self._rests(sync):
             sync.said = ours
             self._send(sync, SessionBeacon(ours, self.envelope_digest()))
 
@@ -316,6 +349,8 @@ class Sessions:
         """They have this; note what of it we want."""
         held = self._logs.book.get(element.log)
         if self._logs.admission.refuses(element.log) or (held is None and not element.head):
+            return
+        if sync.uplink and not self._gate.carries(element.log):
             return
         if len(sync.wanted) >= MAX_WANTED and element.log not in sync.wanted:
             return
@@ -353,7 +388,7 @@ class Sessions:
 
     def _say_done(self, sync: Sync) -> None:
         if not sync.wanted and not sync.comparing and not sync.done:
-            sync.done, sync.said, sync.said_at = True, self._logs.digest(), self._ctx.now
+            sync.done, sync.said, sync.said_at = True, self._digest(sync), self._ctx.now
             self._send(sync, Done(sync.said))
         self._finish(sync)
 
@@ -373,9 +408,10 @@ class Sessions:
         """Both are done: equal or resolved; a session on the link ends."""
         if not sync.settled or sync.ended:
             return
-        peer, ours = self._repair.peer(sync.neighbour), self._logs.digest()
+        peer, ours = self._repair.peer(sync.neighbour), self._digest(sync)
         if sync.heard_done == ours:
-            self._repair.covers_all(sync.neighbour)
+            if not self._partly(sync):
+                self._repair.covers_all(sync.neighbour)
             peer.settled()
         elif ours == sync.said:
             peer.resolve(sync.heard_done, ours)
@@ -389,12 +425,15 @@ class Sessions:
         sync.moved_at = self._ctx.now
         for wish in want.wishes:
             for log in self._logs.candidates(wish.log):
+                if sync.uplink and not self._gate.carries(log.id):
+                    continue
                 self._logs.shares.use(log)
                 if log.proof is not None and wish.first + wish.count - 1 > log.head:
                     self._send(sync, fork_frame(log.proof))
                 first, last = wish.first, min(wish.first + wish.count - 1, log.last, log.served)
                 if not log.last or last < first or len(sync.serving) >= MAX_SERVING:
                     continue
+                (sync.bodies_only.add if wish.bodies_only else sync.bodies_only.discard)(log.id)
                 if wish.bodies_only:
                     held = log.held_bodies(first, min(last, first + PAGE_BLOCKS - 1))
                     sync.serving += [(log.id, start, count) for start, count in held]
@@ -402,10 +441,33 @@ class Sessions:
                     sync.serving.append((log.id, first, last - first + 1))
         self._serve(sync)
 
+    def _for_uplink(self, sync: Sync, rows: Iterable[BlockRecord]) -> list[BlockRecord]:
+        """Blocks as they cross: without the body where a rule keeps that here. The chain holds, the text waits."""
+        found = []
+        for row in rows:
+            if self._crosses(row):
+                found.append(row)
+            elif row.log not in sync.bodies_only:
+                found.append(replace(row, body=b"", body_state=BODY_DROPPED))
+        return found
+
+    def _crosses(self, row: BlockRecord) -> bool:
+        block = stored_block(row.content, row.signature, row.body if row.body_state == BODY_HELD else None)
+        log = self._logs.book.get(row.log)
+        item = crossing(block, class_of(block, log.ring if log is not None else STRANGERS))
+        if rule := self._gate.refuses(item):
+            self._gate.held.note(item, rule)
+            return False
+        self._gate.held.forget(item.id)
+        return True
+
     def _serve(self, sync: Sync) -> None:
         """Read the next page, unless one is being read, too much is on its way, or it had its share for now."""
         sync.serve_at = None
         if sync.reading or not sync.serving or sync.queued >= QUEUE:
+            return
+        if self._rests(sync):
+            sync.serving.clear()
             return
         if wait_s := self._neighbours.may_have_in_s(sync.neighbour):
             sync.serve_at = self._ctx.now + wait_s
@@ -443,6 +505,4 @@ class Sessions:
             self._send(sync, Heads(tuple(elements[at : at + step])))
 
     def _send(self, sync: Sync, frame: Frame) -> None:
-        data = encode_frame(frame)
-        sync.queued += len(data)
-        self._ctx.emit(SendRecord(sync.id, data))
+        sync.queued += self._neighbours.speak(sync.id, frame)

@@ -26,6 +26,7 @@ from meshnode.core.wire.frames import (
     OLDEST_VERSION,
     VERSION,
     Beacon,
+    BridgeNews,
     ChunkPiece,
     ChunkWant,
     Date,
@@ -59,7 +60,7 @@ SURE_FOR_S: Final = 10.0  # after that answer
 RETURNED_S: Final = 200.0  # three beacons of a dense place in a row: who was silent for so long may have lost us
 
 _IN_SESSIONS_ONLY: Final = (Ranges, Elements, Heads, Done, Took, SessionBeacon)
-_FROM_BOUND_ONLY: Final = (Delta, Refs, Offer, FileSeek)
+_FROM_BOUND_ONLY: Final = (Delta, Refs, Offer, FileSeek, BridgeNews)
 _PAIRWISE_ONLY: Final = (Want, RefWant, FragmentWant, Proofs, Need, FileHave, ChunkWant, ChunkPiece, Date)
 
 

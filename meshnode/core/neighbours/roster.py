@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from meshnode.core.airtime.outbox import Outbox
+from meshnode.core.bridge.gate import Gate
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.ids import NeighbourId, NodeKey, neighbour_id
@@ -42,12 +43,14 @@ class Roster:
         self._sessions: dict[int, tuple[Neighbour | None, str, str]] = {}
         self.windows = Windows()
         self.buckets = Buckets()
+        self.gate = Gate(ctx)
         self.on_bound: list[Callback] = []
         self.on_lost: list[Callback] = []
         self.on_unknown: list[Callable[[str, NeighbourId], None]] = []  # a new or returning id was heard on a link
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk: known, none of them bound."""
+        self.gate.restore(snapshot)
         for record in snapshot.records:
             if isinstance(record, NeighbourRecord):
                 self.windows.restore(record)
@@ -103,6 +106,14 @@ class Roster:
         """Neighbours with an open session, in the order of its opening."""
         return [neighbour for neighbour, _, _ in self._sessions.values() if neighbour is not None]
 
+    def over_uplink(self, neighbour: Neighbour) -> bool:
+        """True if what goes to it crosses an uplink."""
+        return self.gate.is_uplink(neighbour.session) and neighbour.link(self._ctx.now) is None
+
+    def has_news_at_once(self, neighbour: Neighbour, passes: bool) -> bool:
+        """True for who gets a new item now; `passes`: what the gate says of that item."""
+        return not self.over_uplink(neighbour) or (passes and self.gate.at_once(neighbour.session))
+
     def session_with(self, session: int) -> tuple[Neighbour | None, str, str] | None:
         """Who is at the far end of an open session (nobody, of a parcel), its carrier and address."""
         return self._sessions.get(session)
@@ -138,6 +149,7 @@ class Roster:
     def session_opened(self, began: EncounterBegan) -> None:
         """A peer proved its node key in a session's handshake. A parcel has nobody at its far end."""
         neighbour: Neighbour | None = None
+        self.gate.opened(began)
         if began.carrier != "parcel":
             name = neighbour_id(began.node, self._ctx.mesh.id)
             neighbour = self.table.get(name) or self.know(Neighbour(name, began.node), self._ctx.now)
@@ -152,6 +164,7 @@ class Roster:
 
     def session_closed(self, ended: EncounterEnded) -> None:
         """The session is over."""
+        self.gate.closed(ended)
         neighbour, carrier, address = self._sessions.pop(ended.session, (None, "", ""))
         if neighbour is None:
             return

@@ -26,7 +26,17 @@ from meshnode.core.neighbours.unheard import AFTER_S, Unheard
 from meshnode.core.records import FactRecord
 from meshnode.core.sealing.link import EPOCH_END, LinkSeal
 from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
-from meshnode.core.wire.frames import Beacon, Echo, FragmentWant, Frame, Hello
+from meshnode.core.wire.frames import (
+    Beacon,
+    ChunkPiece,
+    ChunkWant,
+    Echo,
+    FileHave,
+    FileSeek,
+    FragmentWant,
+    Frame,
+    Hello,
+)
 from meshnode.errors import WireError
 
 __all__ = ["Heard", "Neighbour", "Neighbours", "Presence"]
@@ -38,6 +48,7 @@ MAX_GREETED: Final = 64
 GREETINGS: Final = 6.0
 GREETING_EVERY_S: Final = 60.0
 DOUBT_S: Final = 1.0  # for an answer to one small question, over a queue of half a second both ways
+_OF_FILES: Final = (FileSeek, FileHave, ChunkWant, ChunkPiece)
 EPOCH_FACT: Final = "boot_epoch"  # 3 B, big-endian
 
 
@@ -87,6 +98,7 @@ class Neighbours(Roster):
 
     def peer_seen(self, peer: PeerSeen) -> None:
         """A person named a link address: HELLO and beacons go there by unicast too."""
+        self.gate.peer_seen(peer)
         if peer.carrier != "link":
             return
         stand_in = NeighbourId(hashed(b"mn-configured", peer.address.encode(), 6))
@@ -112,6 +124,7 @@ class Neighbours(Roster):
         if far is None:
             return None
         neighbour, _, address = far
+        self.gate.heard(received.session, len(received.data))
         if neighbour is not None and not self._may_say(neighbour, received):
             return None
         try:
@@ -210,8 +223,8 @@ class Neighbours(Roster):
             where = link or to.link(self._ctx.now)
             if where is not None:
                 put(where, to.id)
-            elif to.session is not None:
-                self._ctx.emit(SendRecord(to.session, encode_frame(frame)))
+            elif to.session is not None and not (isinstance(frame, _OF_FILES) and self.gate.keeps_files(to.session)):
+                self.speak(to.session, frame)
             return
         for where in [link] if link else [name for name in self._beacons if self.has_bound(name)]:
             for name in self._everyone(where, isinstance(frame, Hello | Beacon)):
@@ -260,8 +273,15 @@ class Neighbours(Roster):
         peers = [n for n in self.session_peers() if n.node not in skip]
         for neighbour in peers:
             if neighbour.session is not None:
-                self._ctx.emit(SendRecord(neighbour.session, encode_frame(frame)))
+                self.speak(neighbour.session, frame)
         return peers
+
+    def speak(self, session: int, frame: Frame) -> int:
+        """One frame as a record of a session; its size in bytes."""
+        data = encode_frame(frame)
+        self.gate.said(session, len(data))
+        self._ctx.emit(SendRecord(session, data))
+        return len(data)
 
     def choose_echoes(self, link: str) -> tuple[Echo, ...]:
         """What our next beacon on this link says about whom we hear."""

@@ -56,6 +56,7 @@ from meshnode.core.wire.file_layouts import (
 from meshnode.core.wire.frames import (
     Beacon,
     BlockFrame,
+    BridgeNews,
     ChunkPiece,
     ChunkWant,
     Date,
@@ -88,11 +89,13 @@ from meshnode.core.wire.frames import (
 from meshnode.core.wire.limits import MAX_FRAMES, MAX_HANDOVERS, MAX_PLAINTEXT
 from meshnode.core.wire.link_layouts import (
     put_beacon,
+    put_bridge_news,
     put_date,
     put_fragment,
     put_fragment_want,
     put_hello,
     take_beacon,
+    take_bridge_news,
     take_date,
     take_fragment,
     take_fragment_want,
@@ -210,6 +213,7 @@ _ENCODE: Final[dict[type, Callable[[Any], bytes]]] = {
     Refs: put_refs,
     Trace: put_trace,
     Date: put_date,
+    BridgeNews: put_bridge_news,
     Offer: put_offer,
     Need: put_need,
     FileSeek: put_seek,
@@ -245,6 +249,7 @@ _DECODE: Final[dict[int, Callable[[bytes], Frame]]] = {
     0x0F: take_date,
     0x10: take_offer,
     0x11: take_need,
+    0x12: take_bridge_news,
     0x18: take_seek,
     0x19: take_have,
     0x1A: take_chunk_want,

@@ -195,6 +195,25 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class BridgeNews:
+    """0x12. link id 6 of a bridge | uplink 6 | number 4 | state 1 | minutes 2 | kB 3 | kB 3 | hops 1.
+
+    `uplink`: first 3 B of the link ids of its two ends, the lower first; zeros: none is open. `number` grows. `minutes`
+    until it opens; 0: it is open, or nobody knows. Then what is left of its day, to send and to receive, 0xFFFFFF: no
+    limit. `hops`: how often it was passed on.
+    """
+
+    bridge: bytes
+    uplink: bytes
+    number: int
+    state: int
+    minutes: int
+    sent_left: int
+    received_left: int
+    hops: int
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """0x10. First 6 B of envelope ids in a row: what I carry and may hand on."""
 
@@ -371,6 +390,7 @@ Frame = (
     | Refs
     | Trace
     | Date
+    | BridgeNews
     | Offer
     | Need
     | EnvelopeFrame

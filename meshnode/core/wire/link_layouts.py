@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meshnode.core.ids import NodeKey
 from meshnode.core.wire.fields import at_least, exactly, put_changes, take_changes
-from meshnode.core.wire.frames import Beacon, Date, Echo, Fragment, FragmentWant, Hello
+from meshnode.core.wire.frames import Beacon, BridgeNews, Date, Echo, Fragment, FragmentWant, Hello
 from meshnode.core.wire.limits import MAX_CHANGES, MAX_ECHOES, MAX_FRAGMENTS
 from meshnode.errors import WireError
 
@@ -66,3 +66,15 @@ def put_date(frame: Date) -> bytes:
 def take_date(body: bytes) -> Date:
     exactly(body, 8)
     return Date(body[:2], int.from_bytes(body[2:6], "big"), int.from_bytes(body[6:], "big"))
+
+
+def put_bridge_news(frame: BridgeNews) -> bytes:
+    numbers = ((frame.number, 4), (frame.state, 1), (frame.minutes, 2))
+    ends = ((frame.sent_left, 3), (frame.received_left, 3), (frame.hops, 1))
+    return b"\x12" + frame.bridge + frame.uplink + b"".join(n.to_bytes(size, "big") for n, size in numbers + ends)
+
+
+def take_bridge_news(body: bytes) -> BridgeNews:
+    exactly(body, 26)
+    fields = ((12, 16), (16, 17), (17, 19), (19, 22), (22, 25), (25, 26))
+    return BridgeNews(body[:6], body[6:12], *(int.from_bytes(body[at:end], "big") for at, end in fields))
