@@ -64,10 +64,12 @@ async def test_a_new_box_is_set_up_and_its_keeper_reads_with_any_eyes(tmp_path: 
             page.get_by_label("Passphrase").fill(PASSPHRASE)
             assert not barriers(page)
             page.get_by_role("button", name="Set up this box").click()
-            for place in ("Chats", "People", "Add somebody", "Me"):
+            for place in ("Chats", "People", "Add somebody", "Me", "Box", "Make a poster"):
                 page.get_by_role("link", name=place).first.click()
                 expect(page.get_by_role("heading", level=1)).to_be_visible()
                 assert not barriers(page), place
+            page.get_by_label("Name of the Wi-Fi").fill('Mill "2;4"')
+            expect(page.locator(".poster .qr")).to_have_count(2)
 
         await tell(story)
 

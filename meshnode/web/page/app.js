@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "./vendor/hooks.js";
 import { html } from "./parts/html.js";
 import { icon } from "./parts/icons.js";
-import { box, isGuest, lost, me, toast, unread } from "./state.js";
+import { box, isGuest, isKeeper, lost, me, toast, unread } from "./state.js";
 import { pathOf, route } from "./route.js";
 import { t } from "./words.js";
 import { Entrance } from "./views/entrance.js";
@@ -20,6 +20,8 @@ const VIEWS = {
   add: later(() => import("./views/add.js"), "Add"),
   search: later(() => import("./views/search.js"), "Search"),
   me: later(() => import("./views/me.js"), "Me"),
+  box: later(() => import("./views/box.js"), "Box"),
+  poster: later(() => import("./views/poster.js"), "Poster"),
 };
 
 export function App() {
@@ -37,7 +39,7 @@ export function App() {
 }
 
 function Navigation() {
-  const places = [["inbox", "nav.inbox"], !isGuest.value && ["people", "nav.people"], ["me", "nav.me"]];
+  const places = [["inbox", "nav.inbox"], !isGuest.value && ["people", "nav.people"], ["me", "nav.me"], isKeeper.value && ["box", "nav.box"]];
   return html`<nav aria-label=${t("nav.label")}>
     ${places.filter(Boolean).map(([view, label]) => {
       const here = route.value.view === view;

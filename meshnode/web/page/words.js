@@ -30,6 +30,12 @@ export async function speak(code) {
   await loadWords();
 }
 
+// A size in the unit that suits it, in the reader's digits.
+export function bytes(size) {
+  const [value, unit] = size < 1e6 ? [size / 1e3, "kilobyte"] : size < 1e9 ? [size / 1e6, "megabyte"] : [size / 1e9, "gigabyte"];
+  return new Intl.NumberFormat(language.value, { style: "unit", unit, maximumFractionDigits: 1 }).format(value);
+}
+
 function preferred() {
   const wanted = [recall("language", ""), ...(navigator.languages ?? [])].map((tag) => tag.slice(0, 2));
   return wanted.find((code) => code in LANGUAGES) ?? "en";
