@@ -38,16 +38,18 @@ class Thread {
     this.add(page.messages);
   }
 
-  async before() {
+  // What came before; `shortly` is called when it is about to be shown.
+  async before(shortly) {
     const first = this.messages.value[0];
     if (!first || !this.older.value) return;
     const page = await get(`/conversations/${this.id}/messages`, { before: first.cursor, limit: PAGE });
-    this.older.value = page.more;
-    this.messages.value = [...page.messages, ...this.messages.value];
-    if (this.messages.value.length > MOST) {
-      this.messages.value = this.messages.value.slice(0, MOST);
-      this.newer.value = true;
-    }
+    shortly();
+    batch(() => {
+      const all = [...page.messages, ...this.messages.value];
+      this.older.value = page.more;
+      this.messages.value = all.slice(0, MOST);
+      if (all.length > MOST) this.newer.value = true;
+    });
   }
 
   // What came since; `meanwhile` changes in the same moment, so that nothing is seen twice.

@@ -27,7 +27,7 @@ export function Surroundings({ status }) {
 function Ray({ one, place }) {
   return html`<g class=${one.bound ? "ray" : "ray oneWay"}>
     <line x1=${MIDDLE} y1=${MIDDLE} x2=${place.x} y2=${place.y} stroke-width=${place.width} />
-    <circle cx=${place.x} cy=${place.y} r="10" /><text x=${place.x} y=${place.y + 24} text-anchor="middle">${one.node.slice(0, 8)}</text>
+    <circle cx=${place.x} cy=${place.y} r="10" /><text x=${place.x} y=${place.y + (place.y < MIDDLE ? -16 : 24)} text-anchor="middle">${one.node.slice(0, 8)}</text>
   </g>`;
 }
 

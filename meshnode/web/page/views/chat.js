@@ -78,11 +78,7 @@ function Messages({ thread, channel }) {
     if (list.scrollTop < NEAR) await older();
     else if (thread.newer.value && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR) await once(() => thread.after());
   }
-  const older = () => once(async () => {
-    const height = place.current.scrollHeight - place.current.scrollTop;
-    await thread.before();
-    anchor.current = height;
-  });
+  const older = () => once(() => thread.before(() => (anchor.current = place.current.scrollHeight - place.current.scrollTop)));
   const busy = useRef(false);
   async function once(doing) {
     if (busy.current) return;
