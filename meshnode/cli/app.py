@@ -44,6 +44,8 @@ SINGLE = (
     "demo",
     "capture",
     "web",
+    "backup",
+    "restore",
     "version",
 )
 GROUPS = {

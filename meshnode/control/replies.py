@@ -520,6 +520,14 @@ class ParcelReply(Reply, frozen=True):
     text: str = ""
 
 
+class BackupReply(Reply, frozen=True):
+    """`backup`: where it is, how large, and how many profiles are in it beside the home."""
+
+    path: str
+    bytes: int
+    profiles: int
+
+
 class ProfileInfo(Reply, frozen=True):
     """One profile of a box. `open`: its node runs; a locked one is kept for until its member signs in."""
 

@@ -330,6 +330,19 @@ class CaptureRequest(_Request, frozen=True, tag="capture"):
     path: str
 
 
+class BackupRequest(_Request, frozen=True, tag="backup"):
+    """Write everything of this home and its profiles to `path` (absolute), sealed; empty: beside the home's files."""
+
+    passphrase: NewPassphrase
+    path: str = ""
+
+
+class StoreCopyRequest(_Request, frozen=True, tag="store copy"):
+    """Write a copy of the store to `path` (absolute), as it is now."""
+
+    path: str
+
+
 class HouseholdRequest(_Request, frozen=True, tag="household"):
     """Who has a profile on this box, and whether it has a keeper."""
 
@@ -425,6 +438,8 @@ Request = (
     | ExportRequest
     | ImportRequest
     | CaptureRequest
+    | BackupRequest
+    | StoreCopyRequest
     | HouseholdRequest
     | SetUpCodeRequest
     | KeeperSetRequest

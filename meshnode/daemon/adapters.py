@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import trio
@@ -169,6 +170,10 @@ class ControlHandlers(Protocol):
 
     async def read(self, question: Callable[[Reads], T]) -> T:
         """Anything else of the store, a page at a time."""
+        ...
+
+    async def copy_store(self, target: Path) -> None:
+        """Write a copy of the store as it is now; StoreError where it cannot be."""
         ...
 
     async def message(self, prefix: bytes) -> Filed | None:

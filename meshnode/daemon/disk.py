@@ -6,6 +6,7 @@ A call that has begun is always waited for, even when the daemon stops: a commit
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import trio
@@ -53,6 +54,10 @@ class Disk:
     async def read(self, question: Callable[[Reads], T]) -> T:
         """Anything else that is read."""
         return await self._call(lambda: question(self._store.reads))
+
+    async def copy_to(self, target: Path) -> None:
+        """A copy of the file, whole, as it is between two commits."""
+        await self._call(lambda: self._store.copy_to(target))
 
     async def snapshot(self) -> Snapshot:
         """All a node needs to go on."""

@@ -17,6 +17,7 @@ from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
 from meshnode.control.server import Streams
 from meshnode.daemon.attachments import Attachments
+from meshnode.daemon.backups import Backups
 from meshnode.daemon.capture import Capturing
 from meshnode.daemon.conversations import Conversations
 from meshnode.daemon.desk import Desk
@@ -45,6 +46,7 @@ def answers(desk: Desk) -> Answers:
         Conversations(desk),
         ParcelFiles(desk),
         Members(desk),
+        Backups(desk),
     )
     return {request: answer for part in parts for request, answer in part.answers.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -98,6 +99,10 @@ class Host:
     async def read(self, question: Callable[[Reads], T]) -> T:
         """Anything else of the store."""
         return await self._disk.read(question)
+
+    async def copy_store(self, target: Path) -> None:
+        """A copy of the store."""
+        await self._disk.copy_to(target)
 
     async def message(self, prefix: bytes) -> Filed | None:
         """The one message whose id begins so."""

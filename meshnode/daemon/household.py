@@ -84,6 +84,7 @@ class Household:
 
     async def run(self, inputs: Inputs, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
         """Let profiles live until cancelled."""
+        await trio.to_thread.run_sync(self._tidy)
         await trio.to_thread.run_sync(self._lay_code)
         async with trio.open_nursery() as nursery:
             self._nursery, self._inputs = nursery, inputs
@@ -99,6 +100,11 @@ class Household:
     def allowed(self) -> WebSection:
         """What the configuration lets people do here."""
         return self._home.config.web
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The folders of the profiles whose nodes run."""
+        return tuple(self._open)
 
     @property
     def has_keeper(self) -> bool:
@@ -232,6 +238,11 @@ class Household:
         return [path for path in folder.iterdir() if is_home(path)] if folder.exists() else []
 
     # What is done on the disk, in a worker thread
+
+    def _tidy(self) -> None:
+        """Backups that were being made when the power went."""
+        for left in (path for folder in (self._home.path, *self._folders()) for path in folder.glob("backup-*")):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def _lay_code(self) -> None:
         if not self.has_keeper and not self.code:

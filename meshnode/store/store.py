@@ -71,6 +71,11 @@ class Store:
             name = self._path.name
             raise StoreError(f"{name} does not open with this home's key; put the right key file back.") from error
 
+    def copy_to(self, target: Path) -> None:
+        """A copy in one file, written anew; commits wait for it. The target must not be there yet."""
+        with translated(target.name):
+            self._database.execute("VACUUM INTO ?", (str(target),))
+
     def commit(self, effects: Iterable[Persist | Forget], now: float, promise: bool) -> None:
         """Write all of it or nothing. StoreFullError: nothing was written, and nothing may be acknowledged."""
         changes = _gathered(effects)

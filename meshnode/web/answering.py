@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
@@ -91,11 +92,12 @@ async def _body_untrusted(request: Request) -> bytes:
         raise UsageError("Send JSON, with the header Content-Type: application/json.")
     parts, size = list[bytes](), 0
     with trio.move_on_after(BODY_WITHIN_S) as patience:
-        async for part in request.stream():
-            size += len(part)
-            if size > BODY_MOST:
-                raise UsageError(f"This is longer than {BODY_MOST:,} bytes.")
-            parts.append(part)
+        async with aclosing(request.stream()) as stream:
+            async for part in stream:
+                size += len(part)
+                if size > BODY_MOST:
+                    raise UsageError(f"This is longer than {BODY_MOST:,} bytes.")
+                parts.append(part)
     if patience.cancelled_caught:
         raise UsageError("The rest of this did not come in time.")
     return b"".join(parts)

@@ -26,6 +26,7 @@ from meshnode.web.live import Live
 from meshnode.web.people import Channels, People
 from meshnode.web.portal import Portal
 from meshnode.web.routes import BASE, Route
+from meshnode.web.saving import Saving
 from meshnode.web.talk import Talk
 
 METRICS = "/metrics"
@@ -43,7 +44,7 @@ class Site:
 
 def routes(box: Box) -> list[Route]:
     """All rows of the interface."""
-    parts = (Entrance(box), Talk(box), People(box), Channels(box), Live(box), Keeper(box))
+    parts = (Entrance(box), Talk(box), People(box), Channels(box), Live(box), Saving(box), Keeper(box))
     return [row for part in parts for row in part.routes()]
 
 

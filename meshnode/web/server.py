@@ -29,6 +29,7 @@ CONNECTIONS: Final = 512
 CONNECTIONS_EACH: Final = 64  # a phone's browser opens six; behind one address may be a whole household
 HEAD_S: Final = 15.0  # for the head of a request, and between two requests
 SEND_S: Final = 30.0  # for a reader to take what is sent
+LAST_WORDS_S: Final = 5.0
 HEAD_MOST: Final = 16 * 1024
 IP_FREEBIND: Final = 15  # linux/in.h: the hotspot's address may come later
 
@@ -39,8 +40,10 @@ class Connection:
     """One client, as anycorn wants a stream. While no request is being answered, the next one must come in time."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
+        self.over = trio.Event()  # the client sends nothing more
         self._stream = stream
         self._answering = 0
+        self._still = trio.Event()
         self._still_since = trio.current_time()
 
     def extra(self, attribute: Any) -> Any:
@@ -49,8 +52,20 @@ class Connection:
             return self._stream.socket
         raise anyio.TypedAttributeLookupError
 
+    async def still(self) -> None:
+        """Wait until no request is being answered."""
+        if self._answering:
+            await self._still.wait()
+
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Some bytes. The end of the stream where a client dawdles."""
+        try:
+            return await self._in_time(max_bytes)
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            self.over.set()
+            raise
+
+    async def _in_time(self, max_bytes: int) -> bytes:
         while True:
             deadline = trio.current_time() + HEAD_S if self._answering else self._still_since + HEAD_S
             with trio.move_on_at(deadline) as patience:
@@ -97,10 +112,12 @@ class Connection:
         """One request: anycorn's application."""
         scope["extensions"] = {}  # files go the way of everything else, with its bounds
         self._answering += 1
+        self._still = trio.Event()
         try:
             await app(scope, receive, send)
         finally:
             self._answering -= 1
+            self._still.set()
             self._still_since = trio.current_time()
 
 
@@ -154,9 +171,22 @@ class Server:
             self._by_address += Counter()  # drops addresses that are at zero
 
     async def _speak(self, connection: Connection) -> None:
+        """anycorn's parts of a connection may outlive its client (an HTTP/2 upgrade, 0.20.1): they are cut off then."""
         app = wrap_app(partial(connection.answer, self._app), 0, "asgi")
         stream: Any = connection  # has all of anyio's SocketStream that is asked for
-        await TCPServer(app, _config(), WorkerContext(None), {}, stream).run()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cut_off, connection, nursery.cancel_scope)
+            await TCPServer(app, _config(), WorkerContext(None), {}, stream).run()
+            nursery.cancel_scope.cancel()
+
+
+async def _cut_off(connection: Connection, scope: trio.CancelScope) -> None:
+    """When the client is gone, what is being answered may still be said, and nothing else."""
+    await connection.over.wait()
+    with trio.move_on_after(LAST_WORDS_S):
+        await connection.still()
+    connection.close()
+    scope.cancel()
 
 
 def _config() -> Config:

@@ -98,6 +98,12 @@ class NewMember(Sent, frozen=True):
     passphrase: Passphrase
 
 
+class BackupWords(Sent, frozen=True):
+    """What a backup shall be sealed with; nothing else opens it."""
+
+    passphrase: Passphrase
+
+
 class Me(Reply, frozen=True):
     """Who is signed in. `persona` is the key messages are written under; guests share that of the box's guests."""
 
