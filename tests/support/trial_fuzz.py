@@ -18,6 +18,7 @@ from meshnode.core.chain.block import ROOT, compact_of, write_block
 from meshnode.core.chain.frontier import Element
 from meshnode.core.clock import WallClock
 from meshnode.core.effects import SendRecord
+from meshnode.core.files.library import Held
 from meshnode.core.identity.keys import Keys, new_keys
 from meshnode.core.ids import (
     PERSON_CHANNEL,
@@ -73,10 +74,14 @@ from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
 from meshnode.core.wire.frames import (
     Beacon,
     BlockFrame,
+    ChunkPiece,
+    ChunkWant,
     Done,
     Echo,
     Elements,
     EnvelopeFrame,
+    FileHave,
+    FileSeek,
     ForkFrame,
     FragmentWant,
     Frame,
@@ -99,8 +104,10 @@ from meshnode.core.wire.frames import (
     Wish,
 )
 from meshnode.errors import UsageError, WireError
+from support.trial_files import attach, sample, want
 from support.trial_world import LINK, MESH, Box, TrialWorld, address_of
 
+LISTED = 65_535  # the number under which the list of a file's hashes is asked for
 WRITERS = 12
 STEP_S = 0.25  # between inputs: buckets of the senders fill again
 TOGETHER = 4  # inputs between two steps of the world
@@ -158,7 +165,10 @@ class Fuzz:
         for record in a.export():
             self.plain += decode_frames_untrusted(record)
         c.write(a, "after that")
-        world.run(60)
+        want(c, attach(a, sample(40_000)))
+        world.run(8)
+        want(b, attach(a, sample(1_000_000, 2)))
+        world.run(2)
         self.datagrams = [received for _, _, target, received in world.captured if target == "b"]
         world.captured = None
         for box in (a, c):
@@ -185,6 +195,7 @@ class Fuzz:
             RefWant(tuple(log_handle(log) for log in logs)),
             Refs(tuple(logs)),
             Trace(bytes(8), 1, 0, bytes(6)),
+            *(frame for held in node.files.library.files.values() for frame in _about_a_file(held)),
             Unknown(0x3F, bytes(20)),
         ]
 
@@ -541,3 +552,18 @@ def looks_sealed(data: bytes) -> bool:
     except WireError:
         return False
     return True
+
+
+def _about_a_file(held: Held) -> list[Frame]:
+    """What a member can say of a file that the target holds, or is fetching."""
+    numbers = (LISTED, 0, held.count - 1, held.count)
+    wants = [ChunkWant(held.file, number, 0, ((0, 100), (500, 40_000))) for number in numbers]
+    pieces = [ChunkPiece(held.file[:4], number, 0, 0, bytes(500)) for number in numbers]
+    haves = [FileHave(held.file, distance, held.size) for distance in (0, 3, 255)]
+    return [
+        FileSeek(held.file, 3),
+        FileHave(held.file, 0, held.size, bytes(-(-held.count // 8))),
+        *haves,
+        *wants,
+        *pieces,
+    ]

@@ -2,7 +2,7 @@
 
 The outbox spaces datagrams by an estimate of the channel, which is wrong where others take their share of it or frames
 are repeated: a line then grows in the driver, and everything urgent stands in it. So each piece says when it left; the
-receiver sees how much longer it took than the quickest one, and says so in its next question. Above 60 ms in line
+receiver sees how much longer it took than the quickest one, and says so in its next question. Above 100 ms in line
 the sender slows down by a sixth, below it speeds up by a tenth: like LEDBAT (RFC 6817), which yields to everyone else.
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 
 from meshnode.core.clock import Instant
 
-TARGET_S: Final = 0.06
+TARGET_S: Final = 0.1
 SLOWER: Final = 0.85
 FASTER: Final = 1.1
 FASTEST: Final = 1.5  # times what the estimate says: it may be too low, and the outbox paces all the same

@@ -36,7 +36,8 @@ from meshnode.core.wire.frames import ChunkPiece, ChunkWant
 PIECE_CLASS: Final = 4
 PIECE_HEAD: Final = 11  # type, name, index, moment, offset
 BACKLOG_S: Final = 0.03  # of airtime that may wait in the outbox while pieces are added
-LOOK_AGAIN_S: Final = 0.01
+LOOK_AGAIN_S: Final = 0.01  # doubling to a second while the outbox stays full: the law may hold it up for minutes
+LOOK_AT_LATEST_S: Final = 1.0
 BROKE_S: Final = 0.25  # until an asker without budget is looked at again
 FULL_S: Final = 1.0  # until a session that says nothing is looked at again
 MAX_JOBS: Final = 16  # chunks one neighbour may have asked for
@@ -63,6 +64,7 @@ class Line:
     jobs: dict[tuple[FileId, int], Job] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
     at: Instant = 0.0
+    look_s: float = LOOK_AGAIN_S
 
 
 class Serving:
@@ -206,8 +208,10 @@ class Serving:
         room = settings.unicast_payload - SEAL_OVERHEAD - PIECE_HEAD
         while line.at <= self._ctx.now and (job := self._ready(line)) is not None:
             if self._outbox.backlog_s(link) > BACKLOG_S:
-                line.at = self._ctx.now + LOOK_AGAIN_S
+                line.at = self._ctx.now + line.look_s
+                line.look_s = min(LOOK_AT_LATEST_S, 2 * line.look_s)
                 return
+            line.look_s = LOOK_AGAIN_S
             if not self._neighbours.pay(line.neighbour, link, room):
                 line.at = self._ctx.now + BROKE_S
                 return

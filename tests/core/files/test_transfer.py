@@ -8,7 +8,7 @@ from meshnode.core.inputs import DropFile, FetchFile, KeepChunks, KeepFile
 from meshnode.core.notices import FileMoved
 from meshnode.core.records import ChunkRecord, FileRecord
 from meshnode.core.sealing.manifest import CHUNK_SIZE, MAX_FILE
-from meshnode.core.settings import LinkSettings
+from meshnode.core.settings import Law, LinkSettings
 from meshnode.errors import UsageError
 from support.trial_files import Sample, attach, has, sample, want
 from support.trial_world import Box, TrialWorld
@@ -300,3 +300,29 @@ def test_own_mistakes_about_a_file_that_is_here() -> None:
     large = sample(100_000)
     with pytest.raises(UsageError, match="no room"):
         a.feed(KeepFile(large.file, large.size, large.hashes))
+
+
+def test_a_link_of_small_datagrams_and_the_lowest_rate() -> None:
+    slow = LinkSettings(unicast_payload=384, multicast_payload=384, unicast_bps=150_000, multicast_bps=150_000)
+    world = TrialWorld(22, link=slow)
+    a, b = world.line("ab")
+    world.run(60)
+    given = attach(a, sample(40_000))
+    want(b, given)
+    assert arrives(world, b, given, 60)
+
+
+def test_where_the_hour_is_limited_a_file_takes_half_of_it_and_words_go_on() -> None:
+    law = Law(duty_ppm=28_000, window_s=600)
+    world = TrialWorld(23, link=LinkSettings(law=law))
+    a, b = world.line("ab")
+    world.run(30)
+    given = attach(a, sample(40 * CHUNK_SIZE))
+    want(b, given)
+    world.run(500)
+    status = a.node.outbox.laws.status()
+    assert not whole(b, given)
+    assert 0.35 < status["used_s_halow0"] / status["allowed_s_halow0"] < 0.6
+    a.write(b, "soup is ready")
+    assert world.run(5, until=lambda: b.inbox() == ["soup is ready"])
+    assert arrives(world, b, given, 1800)
