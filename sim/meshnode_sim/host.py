@@ -33,6 +33,7 @@ LINK: Final = "halow0"
 NOBODY: Final = -1  # the source of what no other node sent
 DAY_ONE: Final = EPOCH_2026 + 150 * 86400  # the date at which every run begins: 2026-05-31
 CLOCK_UNCERTAINTY_S: Final = 5.0
+_KEPT: Final = frozenset({Persist, Forget})  # effects that leave nothing to perform
 _SOONEST_NS: Final = 1_000  # a timer that is due again at once comes a microsecond later
 
 
@@ -155,18 +156,20 @@ class Host:
             self._later(self._free_ns, self._next)
 
     def _step(self, given: Input, source: int) -> None:
+        now = self.now
         try:
-            effects = self.node.step(given, self.now)
+            effects = self.node.step(given, now)
         except UsageError as error:
             self._outside.refused(self, given, error)
             return
         self.steps += 1
-        self.memory.commit(effects, self.now)
-        self._outside.committed(self, effects, source)
+        self.memory.commit(effects, now)
+        if effects:
+            self._outside.committed(self, effects, source)
         spent = self._sealer.take_spent_ns() + self._costs.step
         self.busy_ns += spent
         self._free_ns = self._agenda.now_ns + spent
-        if any(not isinstance(effect, Persist | Forget) for effect in effects):
+        if not _KEPT.issuperset(map(type, effects)):
             self._later(self._free_ns, lambda: self._outside.perform(self, effects))
         self._rewake()
 

@@ -77,9 +77,10 @@ class Memory:
 
     def commit(self, effects: Iterable[Effect], now: float) -> None:
         """Every Persist and Forget among these, as one transaction."""
-        changes = [effect for effect in effects if isinstance(effect, Persist | Forget)]
+        changes = [effect for effect in effects if isinstance(effect, Persist | Forget)] if effects else []
         if not changes:
-            self._keep_now(now)
+            if now >= self.now + KEEP_NOW_S:
+                self._keep_now(now)
             return
         before = self.now
         undo: list[_Undo] = []
@@ -170,9 +171,8 @@ class Memory:
                 undo.append((gone.table, gone.key, before))
 
     def _keep_now(self, now: float) -> None:
-        if now >= self.now + KEEP_NOW_S:
-            self._unsynced.append((now, self.now, []))
-            self.now = now
+        self._unsynced.append((now, self.now, []))
+        self.now = now
 
     def _stretch(self, log: bytes, first: int, number: int) -> list[BlockRecord]:
         """As an index does it: what is asked for may be far longer than what is there."""

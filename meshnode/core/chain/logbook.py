@@ -94,7 +94,8 @@ class Logbook:
 
     def digest(self, key: bytes) -> bytes:
         """The frontier digest under the mesh's digest subkey; computed when asked for after a change."""
-        self._refresh()
+        if self._dirty:
+            self._refresh()
         if not self._digest:
             self._digest = frontier_digest(key, (self._encoded[log] for log in self._order))
         return self._digest

@@ -141,7 +141,8 @@ class Files:
 
     def wakeup(self) -> Instant | None:
         """When something is due."""
-        return min((at for part in self._timed if (at := part.wakeup()) is not None), default=None)
+        times = [at for part in self._timed if (at := part.wakeup()) is not None]
+        return min(times) if times else None
 
     def tick(self) -> None:
         """Do what is due."""

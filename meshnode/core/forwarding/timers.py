@@ -69,4 +69,8 @@ class Timers(Generic[K]):
 
 def earliest(*times: Instant | None) -> Instant | None:
     """The first of several due times, None where nothing waits."""
-    return min((time for time in times if time is not None), default=None)
+    first: Instant | None = None
+    for time in times:
+        if time is not None and (first is None or time < first):
+            first = time
+    return first

@@ -131,8 +131,14 @@ class Beacons:
     def wakeup(self) -> Instant | None:
         """When a beacon may be due."""
         self._look_around()
-        due = [min(air.trickle.wakeup(), self._alone_due(air)) for air in self._airs.values()]
-        return min(due) if due else None
+        first: Instant | None = None
+        for air in self._airs.values():
+            due = air.trickle.wakeup()
+            if air.carried or not air.in_company:
+                due = min(due, self._alone_due(air))
+            if first is None or due < first:
+                first = due
+        return first
 
     def tick(self) -> None:
         """Send what is due."""
@@ -140,7 +146,7 @@ class Beacons:
         self._look_around()
         self._forget_said()
         for link, air in self._airs.items():
-            if self._alone_due(air) <= now:
+            if (air.carried or not air.in_company) and self._alone_due(air) <= now:
                 self._send_alone(link, air)
             elif air.trickle.fires(now):
                 self._send(link, 0)

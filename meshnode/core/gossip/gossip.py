@@ -49,6 +49,7 @@ from meshnode.core.trust.rings import Rings
 from meshnode.core.wire.frames import Beacon, BlockFrame, BridgeNews, Delta, ForkFrame, Frame, Refs, RefWant, Run, Want
 from meshnode.errors import WireError
 
+_ONLY_BEACONS: Final = frozenset({Beacon})
 WITNESS_S: Final = 2.0  # after our last post: have neighbours vouch for what they hold
 
 
@@ -210,7 +211,7 @@ class Gossip:
     def heard(self, heard: Heard) -> None:
         """Frames from one sender. What is wrong with one of them its sender pays for, and the rest is dropped."""
         self.beacons.heard(heard)
-        if not all(isinstance(frame, Beacon) for frame in heard.frames):
+        if not _ONLY_BEACONS.issuperset(map(type, heard.frames)):
             self._stir()  # of a beacon repair says whether it matters
         try:
             for frame in heard.frames:

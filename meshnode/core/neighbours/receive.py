@@ -276,7 +276,7 @@ class Receiver:
         self, received: FrameReceived, header: LinkHeader, bound: bool, frames: tuple[Frame, ...]
     ) -> list[Frame]:
         """The frames, with completed items in the place of their last fragment. Its sender pays for a wrong one."""
-        if not any(isinstance(frame, Fragment) for frame in frames):
+        if Fragment not in map(type, frames):
             return list(frames)
         whole: list[Frame] = []
         hop = header.sender if bound else NOBODY

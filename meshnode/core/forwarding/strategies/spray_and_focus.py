@@ -44,7 +44,8 @@ class SprayAndFocus:
             del self._theirs[next(iter(self._theirs))]
         meetings = self._theirs.setdefault(node, {})
         for name in (link_id[:2], *hears):
-            _remember(meetings, name)
+            if name not in meetings:
+                _remember(meetings, name)
 
     def copies_for(self, copies: int, hint: int, node: NodeKey) -> int:
         """How many of so many copies this node is worth: half of several, the last one only if it carries better."""

@@ -1,0 +1,39 @@
+"""What a settled world costs, in calls of Python functions: seconds differ from machine to machine, calls do not."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+
+from meshnode_sim.agenda import SECOND_NS
+from meshnode_sim.scenario import parse
+from meshnode_sim.simulate import build
+
+LINE = """
+[topology]
+shape = "line"
+nodes = 6
+[radio]
+rate_bps = 1_000_000
+basic_bps = 300_000
+[mesh]
+contacts = "none"
+"""
+SETTLED_NS = 400 * SECOND_NS
+
+
+def test_a_step_of_a_settled_node_calls_few_functions() -> None:
+    world = build(parse(LINE), 2 * SETTLED_NS)
+    world.run(SETTLED_NS)
+    before, calls = sum(host.steps for host in world.hosts), 0
+
+    def count(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    world.run(2 * SETTLED_NS)
+    sys.setprofile(None)
+    steps = sum(host.steps for host in world.hosts) - before
+    assert 100 < steps < 400, "beacons alone"
+    assert calls / steps < 200, "156 when this was written"
