@@ -40,7 +40,16 @@ def test_blocks_are_taken_in_and_the_ratio_is_reported() -> None:
     assert 0 < result["ratio"] < 2
 
 
-@pytest.mark.parametrize("name", ["catchup.py", "chat.py", "ferry.py", "idle.py", "ingest.py", "memory.py", "posts.py"])
+def test_the_simulator_s_speed_is_measured_in_both_stretches() -> None:
+    result = bench("sim.py", "--nodes", "3", "--settle", "20", "--more", "20", "--profile")["results"]["3"]
+    assert result["acquaintance"]["simulated_s"] == result["settled"]["simulated_s"] == 20
+    assert result["settled"]["speed"] > 0
+    assert sum(result["profile"].values()) > 0.9
+
+
+@pytest.mark.parametrize(
+    "name", ["catchup.py", "chat.py", "ferry.py", "idle.py", "ingest.py", "memory.py", "posts.py", "sim.py"]
+)
 def test_each_bench_explains_itself(name: str) -> None:
     done = subprocess.run([sys.executable, str(BENCH / name), "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
