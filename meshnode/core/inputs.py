@@ -42,6 +42,13 @@ class LinkUsed:
 
 
 @dataclass(frozen=True, slots=True)
+class StationSeen:
+    """The radio of a link has somebody in hearing whom it had not before: perhaps a node. A hint, and no proof."""
+
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class FrameReceived:
     """A datagram heard on a link: still sealed. `source` answers by unicast; `multicast` is how it was sent."""
 
@@ -252,6 +259,7 @@ Input = (
     Tick
     | LinkChanged
     | LinkUsed
+    | StationSeen
     | FrameReceived
     | EncounterBegan
     | RecordReceived

@@ -55,6 +55,7 @@ from meshnode.core.inputs import (
     SessionWritable,
     SetChannel,
     SetContact,
+    StationSeen,
     Stored,
     StoreState,
     Tick,
@@ -251,6 +252,8 @@ class Node:
                 self.chat.mark_read(given)
             case LinkChanged():
                 self._link_changed(given)
+            case StationSeen(link):
+                self.gossip.station_seen(link)
             case LinkUsed():
                 self.outbox.laws.used(given)
             case EncounterBegan() | EncounterEnded() | SessionWritable() | DialFailed() | PeerSeen():

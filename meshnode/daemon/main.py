@@ -266,7 +266,7 @@ class _Daemon:
         for link in self._carriers.links:
             yield f"link {link.name}", partial(link.run, inputs)
         if self._carriers.radio is not None:
-            yield f"radio {self._carriers.radio.name}", self._carriers.radio.run
+            yield f"radio {self._carriers.radio.name}", partial(self._carriers.radio.run, inputs)
         if self._carriers.radios is not None:
             self._carriers.radios.on_change = self.town.radio_changed
             yield "radios", self._carriers.radios.run

@@ -17,6 +17,7 @@ import msgspec
 import trio
 
 from meshnode.board.profile import Driver
+from meshnode.core.inputs import Input, StationSeen
 from meshnode.core.settings import LinkSettings
 from meshnode.errors import LinkError, WireError
 from meshnode.halow.finding import SYS, Radio, as_radio, country, read_device
@@ -40,13 +41,18 @@ class RadioWatch:
         self._read = read
         self._again: dict[str, int] = {}  # what each neighbour's counter said last
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Read until cancelled; a radio that cannot be read is tried again."""
+    async def run(
+        self, inputs: trio.MemorySendChannel[Input], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Read until cancelled, and tell the node of new stations; a radio that cannot be read is tried again."""
         await self.look()
         task_status.started()
         while True:
             await trio.sleep(LOOK_EVERY_S)
+            before = {one.mac for one in self.state.neighbours}
             await self.look()
+            if not before.issuperset(one.mac for one in self.state.neighbours):
+                await inputs.send(StationSeen(self.name))
 
     async def look(self) -> None:
         """Read now."""

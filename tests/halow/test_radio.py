@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from meshnode.core.inputs import Input, StationSeen
 from meshnode.core.settings import LinkSettings
 from meshnode.errors import LinkError
 from meshnode.halow import radio as radio_module
@@ -74,6 +75,27 @@ async def test_what_was_sent_again_stays_counted() -> None:
     assert counted == [5, 11, 12, 13]
 
 
+async def test_a_station_that_was_not_there_is_told_to_the_node(autojump_clock: trio.testing.MockClock) -> None:
+    def heard(*macs: str) -> RadioState:
+        return RadioState("w", neighbours=tuple(Neighbour(mac) for mac in macs))
+
+    states = [heard("a"), heard("a"), heard("a", "b"), heard("b"), heard("b"), heard("b", "a")]
+    radio = RadioWatch("w", lambda: states.pop(0) if states else heard())
+    inputs, told = trio.open_memory_channel[Input](10)
+    moments = []
+    async with trio.open_nursery() as nursery:
+        await nursery.start(radio.run, inputs)
+        began = trio.current_time()
+        for _ in range(2):
+            assert await told.receive() == StationSeen("w")
+            moments.append(round((trio.current_time() - began) / radio_module.LOOK_EVERY_S))
+        await trio.sleep(20)
+        nursery.cancel_scope.cancel()
+    assert moments == [2, 5]
+    with pytest.raises(trio.WouldBlock):
+        told.receive_nowait()
+
+
 async def test_the_watch_goes_on_looking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(radio_module, "LOOK_EVERY_S", 0.001)
     often = trio.Event()
@@ -87,7 +109,8 @@ async def test_the_watch_goes_on_looking(monkeypatch: pytest.MonkeyPatch) -> Non
         return RadioState("w")
 
     async with trio.open_nursery() as nursery:
-        await nursery.start(lambda task_status: RadioWatch("w", read).run(task_status=task_status))
+        inputs, _ = trio.open_memory_channel[Input](0)
+        await nursery.start(RadioWatch("w", read).run, inputs)
         with trio.fail_after(30):
             await often.wait()
         nursery.cancel_scope.cancel()

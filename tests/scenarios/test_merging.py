@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from support.trial_world import Box, TrialWorld
+from meshnode.core.inputs import StationSeen
+from support.trial_world import LINK, Box, TrialWorld
 
 POSTS = 3
 
@@ -40,6 +41,17 @@ def merged_after(seed: int) -> float:
     return world.now - back
 
 
+def met_after(seed: int, apart_s: float) -> float:
+    """Seconds from the moment the link is back until all is told, where the radios report whom they hear anew."""
+    world, boxes = halves(seed, 4, loss=0.3, apart_s=apart_s)
+    back = world.now
+    world.join("d", "e")
+    for box in boxes[3:5]:
+        world.at(2 * world.chance.random(), lambda box=box: box.feed(StationSeen(LINK)))  # type: ignore[misc]
+    assert world.run(300, until=lambda: complete(boxes))
+    return world.now - back
+
+
 def complete(boxes: list[Box]) -> bool:
     return all(len(box.posts()) + len(box.written(channel="square")) == 2 * POSTS for box in boxes)
 
@@ -48,6 +60,21 @@ def test_at_30_percent_loss_two_halves_are_one_again_in_less_than_25_seconds() -
     took = sorted(merged_after(seed) for seed in range(6))
     assert took[-1] < 25, took
     assert took[3] < 12, took
+
+
+def test_where_radios_report_whom_they_hear_it_takes_less_however_long_the_cut_was() -> None:
+    took = [met_after(seed, apart_s) for seed, apart_s in enumerate((40.0, 150.0, 1500.0))]
+    assert max(took) < 10, took
+
+
+def test_what_radios_report_without_end_makes_nobody_speak_without_end() -> None:
+    world, boxes = halves(2, 1, loss=0.0, apart_s=400)
+    before = boxes[0].sent_bytes
+    for _ in range(600):
+        boxes[0].feed(StationSeen(LINK))
+        world.run(1)
+    assert 20 <= (boxes[0].sent_bytes - before) / 150 <= 200, "one beacon of some 150 B every 30 s and those of Trickle"
+    boxes[0].feed(StationSeen("another link"))
 
 
 def test_who_has_just_met_tells_at_once_what_differs() -> None:

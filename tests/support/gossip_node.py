@@ -22,6 +22,7 @@ from meshnode.core.inputs import (
     PeerSeen,
     RecordReceived,
     SessionWritable,
+    StationSeen,
     Stored,
 )
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
@@ -112,6 +113,8 @@ class GossipNode:
                     self.ctx.links[happened.link] = happened.settings
                 self.neighbours.link_changed(happened)
                 self.gossip.link_changed(happened)
+            case StationSeen(link):
+                self.gossip.station_seen(link)
             case FrameReceived():
                 self._heard(self.neighbours.receive_untrusted(happened))
             case RecordReceived():

@@ -1,7 +1,7 @@
 """Beacons: what one link hears of us, and when.
 
-Three reasons to beacon: Trickle's timer; solitude, so that somebody who passes by is not missed; and a question, by one
-who says it is alone (flag 4) or by an id not heard lately.
+Four reasons to beacon: Trickle's timer; solitude, so that somebody who passes by is not missed; a question, by one
+who says it is alone (flag 4) or by an id not heard lately; and a radio that reports a new station in hearing.
 
 | state of a link            | beacon                                                                             |
 |----------------------------|------------------------------------------------------------------------------------|
@@ -49,6 +49,9 @@ ANSWER_EVERY_S: Final = 15.0
 ANSWER_BURST: Final = 8.0
 NEW_PER_MINUTE: Final = 6
 NEW_AGAIN_S: Final = 600.0
+STATION_EVERY_S: Final = 30.0  # whoever comes and goes at a radio makes us speak no more often
+STATION_BURST: Final = 4.0
+MEETING_S: Final = 2.0  # at 30 % loss one beacon of each is not enough: intervals begin here
 REMEMBERED: Final = 1024
 GREET_AGAIN_S: Final = 0.25
 GREET_AGAIN_MAX_S: Final = 600.0
@@ -68,6 +71,7 @@ class Air:
     alone_at: Instant = float("-inf")  # last beacon of solitude
     answers: float = ANSWER_BURST
     answers_at: Instant = 0.0
+    stations: Bucket = field(default_factory=lambda: Bucket(1.0 / STATION_EVERY_S, STATION_BURST, 0.0))
     confirms: Bucket = field(default_factory=lambda: Bucket(1.0 / ANSWER_EVERY_S, ANSWER_BURST, 0.0))
 
 
@@ -111,6 +115,13 @@ class Beacons:
         for frame in heard.frames:
             if isinstance(frame, Beacon):
                 self._heard_beacon(air, heard, frame)
+
+    def station_seen(self, link: str) -> None:
+        """Somebody new may be in reach: one beacon soon, and some more in the next seconds."""
+        air, now = self._airs.get(link), self._ctx.now
+        if air is not None and air.stations.spend(1.0, now):
+            air.trickle.hurry(MEETING_S, now)
+            air.trickle.ask(now + self._draw(*JITTER_S))
 
     def consistent(self, link: str, neighbour: Neighbour) -> None:
         """A bound neighbour's beacon said what ours would say, or a difference that is settled."""

@@ -165,6 +165,11 @@ class Gossip:
         """A link came or went."""
         self.beacons.link_changed(change.link, change.settings is not None)
 
+    def station_seen(self, link: str) -> None:
+        """The radio of a link hears somebody new."""
+        self._stir()
+        self.beacons.station_seen(link)
+
     def peer_seen(self, peer: PeerSeen) -> None:
         """A peer that may be dialled came or went."""
         self._stir()

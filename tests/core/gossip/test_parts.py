@@ -37,6 +37,7 @@ from meshnode.core.inputs import (
     PeerSeen,
     RecordReceived,
     SessionWritable,
+    StationSeen,
     Stored,
     Tick,
 )
@@ -195,6 +196,27 @@ def test_links_that_go_are_forgotten() -> None:
     world.feed("a", LinkChanged(LINK, LinkSettings()))
     assert beacons.wakeup() is not None
     beacons.hurry(1.0, "other link")
+
+
+def test_a_new_station_at_a_radio_is_greeted_soon_and_a_few_times() -> None:
+    world = pair()
+    world.run(400)
+    node = node_of(world, "a")
+    before, began = len(frames_sent(world, "a", Beacon)), world.now
+    world.feed("a", StationSeen(LINK))
+    world.run(0.3)
+    assert len(frames_sent(world, "a", Beacon)) == before + 1
+    world.run(6)
+    assert len(frames_sent(world, "a", Beacon)) >= before + 3
+    for _ in range(10):
+        world.feed("a", StationSeen(LINK))
+    spent = node.gossip.beacons.wakeup()
+    world.feed("a", StationSeen(LINK))
+    world.feed("a", StationSeen("another link"))
+    assert node.gossip.beacons.wakeup() == spent
+    world.run(30)
+    assert len(frames_sent(world, "a", Beacon)) <= before + 12
+    assert world.now - began < 40
 
 
 def test_what_is_remembered_of_ids_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
