@@ -24,10 +24,9 @@ from meshnode.core.airtime.outbox import Outbox
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.gossip.logs import Logs, change_of
-from meshnode.core.gossip.trickle import Trickle
+from meshnode.core.gossip.trickle import I_MIN, Trickle
 from meshnode.core.ids import NeighbourId
 from meshnode.core.neighbours.buckets import Bucket
-from meshnode.core.neighbours.hello import FEW
 from meshnode.core.neighbours.meshtime import DATELESS
 from meshnode.core.neighbours.neighbour import FOREVER
 from meshnode.core.neighbours.table import JITTER_S, Heard, Neighbour, Neighbours
@@ -47,6 +46,7 @@ MOMENT_S: Final = 10.0
 RECENT_S: Final = 40.0
 ANSWER_EVERY_S: Final = 15.0
 ANSWER_BURST: Final = 8.0
+CONFIRM_S: Final = 0.1  # for each neighbour of a crowd: one beacon tells several that they are heard
 NEW_PER_MINUTE: Final = 6
 NEW_AGAIN_S: Final = 600.0
 STATION_EVERY_S: Final = 30.0  # whoever comes and goes at a radio makes us speak no more often
@@ -93,7 +93,7 @@ class Beacons:
         self._said = b""
         self._greeted: dict[NeighbourId, tuple[Instant, float]] = {}  # not bound yet: not before, next wait
         neighbours.on_unknown.append(self._unknown)
-        neighbours.beside_hello.append(lambda link: self._beacon(link, 0) if link in self._airs else None)
+        neighbours.beside_hello.append(self._beside_hello)
         neighbours.on_bound.append(self._bound)
         neighbours.on_lost.append(self._lost)
 
@@ -179,14 +179,18 @@ class Beacons:
         if beacon.flags & LONELY and heard.neighbour is not None:
             self._answer(air)
 
-    def _answer(self, air: Air, *, at_once: bool = False) -> None:
+    def _answer(self, air: Air) -> None:
         """Somebody asks who is here: one beacon soon, unless two others answer or too many asked."""
         if self._may_answer(air):
-            now = self._ctx.now
-            if at_once:
-                air.trickle.ask_at_once(now)
-            else:
-                air.trickle.ask(now + self._draw(*JITTER_S))
+            air.trickle.ask(self._ctx.now + self._draw(*JITTER_S))
+
+    def _beside_hello(self, link: str) -> Beacon | None:
+        air = self._airs.get(link)
+        if air is None:
+            return None
+        if self._neighbours.gathering(link):
+            air.trickle.keep(self._ctx.now)
+        return self._beacon(link, 0)
 
     def _may_answer(self, air: Air) -> bool:
         now = self._ctx.now
@@ -214,7 +218,7 @@ class Beacons:
         while len(self._new_ids) > REMEMBERED:
             del self._new_ids[next(iter(self._new_ids))]
         air.changed_at = now
-        air.trickle.reset(now)
+        air.trickle.hurry(max(I_MIN, self._crowd_s(link)), now)
 
     def _bound(self, neighbour: Neighbour) -> None:
         """It heard us; our answer tells it that we hear it: at once, for what we offer next counts only once it knows.
@@ -234,17 +238,22 @@ class Beacons:
 
     def _confirm(self, air: Air, neighbour: Neighbour, link: str) -> None:
         """To it alone, which is repeated until it is heard; where many meet at once, one beacon to all tells more."""
-        if self._crowded(link):
-            self._answer(air, at_once=True)
+        if self._neighbours.gathering(link):
+            if neighbour.presences[link].echoed_at < self._ctx.now - MOMENT_S:
+                air.trickle.promise(self._ctx.now + self._crowd_s(link))
         elif neighbour.bound_on(link, self._ctx.now) and air.confirms.spend(1.0, self._ctx.now):
             self._neighbours.send(neighbour, self._beacon(link, 0), 0, link=link, key=b"beacon", ring=0)
+
+    def _crowd_s(self, link: str) -> float:
+        """In a crowd one beacon tells several that they are heard: it waits for more of them."""
+        return CONFIRM_S * self._neighbours.company(link) if self._neighbours.gathering(link) else 0.0
 
     def _greet(self, link: str, name: NeighbourId) -> bool:
         """Somebody we know does not hear us yet, or not any more: a beacon to it alone, ever less often."""
         neighbour, now = self._neighbours.by_id(name), self._ctx.now
         presence = neighbour.presences.get(link) if neighbour else None
         not_before, wait = self._greeted.get(name, (now, GREET_AGAIN_S))
-        if presence is None or presence.is_bound(now) or now < not_before or self._crowded(link):
+        if presence is None or presence.is_bound(now) or now < not_before or self._neighbours.gathering(link):
             return False
         if not self._neighbours.greet(link, presence.address, self._beacon(link, 0)):
             return False
@@ -253,10 +262,6 @@ class Beacons:
         while len(self._greeted) > REMEMBERED:
             del self._greeted[next(iter(self._greeted))]
         return True
-
-    def _crowded(self, link: str) -> bool:
-        """More than a few are here that are not bound."""
-        return self._neighbours.unbound(link, self._ctx.now - MOMENT_S) > FEW
 
     def _lost(self, neighbour: Neighbour) -> None:
         now = self._ctx.now

@@ -32,6 +32,7 @@ class Trickle:
         self._consistent: set[bytes] = set()
         self._left_out = False
         self._asked = 0.0  # a single beacon asked for out of turn; 0 none
+        self._promised: Instant = float("inf")
         self._answers: set[bytes] = set()
         self._missed: dict[bytes, Instant] = {}  # since when
         self.last_sent: Instant = float("-inf")
@@ -58,10 +59,13 @@ class Trickle:
             self._asked = at
             self._answers.clear()
 
-    def ask_at_once(self, now: Instant) -> None:
-        """One beacon now, whatever was asked before."""
-        self._asked = now
-        self._answers.clear()
+    def promise(self, at: Instant) -> None:
+        """One beacon at `at` at the latest, whatever others say."""
+        self._promised = min(at, self._promised)
+
+    def keep(self, now: Instant) -> None:
+        """A beacon went out in other company: what was promised is kept."""
+        self.last_sent, self._promised = now, float("inf")
 
     def heard(self, neighbour: bytes) -> None:
         """A bound neighbour's beacon said what ours would say."""
@@ -87,15 +91,15 @@ class Trickle:
 
     def wakeup(self) -> Instant:
         """When something is due."""
-        due = self._end if self._fired else self._moment
+        due = min(self._end if self._fired else self._moment, self._promised)
         return min(due, self._asked) if self._asked else due
 
     def fires(self, now: Instant) -> bool:
         """Go on to `now`; True when a beacon is to be sent."""
-        send = False
+        send = now >= self._promised
         if self._asked and now >= self._asked:
             self._asked = 0.0
-            send = len(self._answers) < K
+            send |= len(self._answers) < K
         if not self._fired and now >= self._moment:
             self._fired = True
             if len(self._consistent) < K or self._left_out:
@@ -105,7 +109,7 @@ class Trickle:
         if now >= self._end:
             self._begin(min(2 * self._interval, self._longest(now)), now)
         if send:
-            self.last_sent = now
+            self.keep(now)
         return send
 
     def _longest(self, now: Instant) -> float:

@@ -1,6 +1,7 @@
 """Token buckets of bytes: what a sender may make us open, verify and answer.
 
-All unbound senders of a link share one bucket of a tenth of the link (rule 3.4): made-up ids gain nothing. A bound
+All unbound senders of a link share a tenth of the link (rule 3.4): made-up ids gain nothing. A fifth of that is for
+datagrams so small that they may be a HELLO with a beacon: else in a dense place data would keep newcomers out. A bound
 neighbour has two of its own: one for datagrams that only it can have sealed, one for those that any member could have
 sealed in its name, so that a liar spends no budget but that of the groups' share (rule 1.2). The first one also pays
 for what we serve it there (rule 5.5). A peer has two for all its sessions, which outlive them: one for what it brings
@@ -14,8 +15,11 @@ from meshnode.core.clock import Instant
 from meshnode.core.settings import LinkSettings
 
 UNBOUND_SHARE = 0.1
+INTRODUCTIONS_SHARE = 0.02  # of all, and of those kept free for what introduces a node, so that data crowd it not out
+INTRODUCTION = 300  # bytes of a datagram with HELLO and a full beacon: 275
+INTRODUCTIONS = 24_576  # at once: two of each where fifty start together
 BURST_S = 4.0  # what may come at once, in seconds of the bucket's rate
-FLOOR = 8_192  # and never less than that: a HELLO and a few fragments of everyone in a dense place
+FLOOR = 8_192  # and never less than that: a HELLO and a few fragments
 WRONG_FACTOR = 10  # what fails verification costs ten times its size (rule 6.2)
 SESSION_RATE = 2_000_000.0  # bytes a second: more than a small board verifies, and than most ways carry
 SESSION_BURST = 32_000_000.0
@@ -63,6 +67,7 @@ class Buckets:
 
     def __init__(self) -> None:
         self._unbound: dict[str, Bucket] = {}
+        self._introductions: dict[str, Bucket] = {}
         self._bound: dict[tuple[bytes, bool], Bucket] = {}
         self._sessions: dict[bytes, Bucket] = {}
         self._served: dict[bytes, Bucket] = {}
@@ -70,8 +75,15 @@ class Buckets:
     def unbound(self, link: str, settings: LinkSettings, now: Instant) -> Bucket:
         """What all senders on a link that are not bound share."""
         if link not in self._unbound:
-            self._unbound[link] = _bucket(settings.multicast_bps / 8 * UNBOUND_SHARE, now)
+            self._unbound[link] = _bucket(settings.multicast_bps / 8 * (UNBOUND_SHARE - INTRODUCTIONS_SHARE), now)
         return self._unbound[link]
+
+    def introductions(self, link: str, settings: LinkSettings, now: Instant) -> Bucket:
+        """The same for datagrams of at most `INTRODUCTION` bytes."""
+        if link not in self._introductions:
+            rate = settings.multicast_bps / 8 * INTRODUCTIONS_SHARE
+            self._introductions[link] = Bucket(rate, INTRODUCTIONS, now)
+        return self._introductions[link]
 
     def bound(self, neighbour: bytes, pairwise: bool, settings: LinkSettings, now: Instant) -> Bucket:
         """What a bound neighbour may send: sealed for us alone, or with the mesh key."""

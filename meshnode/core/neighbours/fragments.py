@@ -27,6 +27,8 @@ MAX_OPEN: Final = 4  # per previous hop
 MAX_BYTES: Final = 32 * 1024  # per previous hop
 LIFE_S: Final = 30.0
 ASK_AFTER_S: Final = 0.3  # of silence, doubling: fragments of one item leave in a row
+AIR_S: Final = 0.1
+BUSY_S: Final = 3.0
 KEPT_ITEMS: Final = 32
 DONE_ITEMS: Final = 128
 DONE_S: Final = 0.5  # late doubles are dropped; but what could not be used then (its log unknown) comes again by WANT
@@ -67,13 +69,29 @@ class Reassembly:
         self._sooner = sooner
         self._open: dict[tuple[str, NeighbourId], dict[bytes, Assembly]] = {}
         self._done: dict[bytes, Instant] = {}  # items that are whole, and since when
+        self._heard_at: dict[str, Instant] = {}  # by link: the last fragment of anything
         self._turns: dict[bytes, tuple[int, Instant]] = {}  # items: how often asked for in all, not again before
         self._again: dict[bytes, None] = {}  # items that were wrong once, and asked for anew
 
+    def is_whole(self, item: bytes, now: Instant) -> bool:
+        """It became whole here a short time ago."""
+        return now < self._done.get(item, NEVER) + LIFE_S
+
     def take_untrusted(
-        self, link: str, hop: NeighbourId, fragment: Fragment, now: Instant, *, pairwise: bool = False
+        self,
+        link: str,
+        hop: NeighbourId,
+        fragment: Fragment,
+        now: Instant,
+        *,
+        pairwise: bool = False,
+        patience_s: float = 0.0,
     ) -> bytes | None:
-        """The whole frame once the last piece is there. SignatureError when pieces do not fit together, or the id."""
+        """The whole frame once the last piece is there. SignatureError when pieces do not fit together, or the id.
+
+        In a crowd `patience_s` more pass before something is asked for: what another asks for, all hear.
+        """
+        self._heard_at[link] = now
         if not 1 < fragment.count <= MAX_FRAGMENTS or fragment.index >= fragment.count:
             raise WireError("a fragment's place is impossible")
         if now < self._done.get(fragment.item, NEVER) + DONE_S:
@@ -90,10 +108,15 @@ class Reassembly:
             if sum(item.size for item in items.values()) + len(fragment.data) > MAX_BYTES:
                 raise WireError("more fragments than one neighbour may have open")
             assembly.pieces[fragment.index] = fragment.data
-            assembly.ask_at = now + ASK_AFTER_S * 2**assembly.asked
+            assembly.ask_at = now + ASK_AFTER_S * 2**assembly.asked + patience_s
         if len(assembly.pieces) < assembly.count:
-            return None
-        return self._complete(items, fragment.item, assembly, now)
+            return self._joined(fragment.item, assembly, now)
+        del items[fragment.item]
+        whole = b"".join(assembly.pieces[index] for index in range(assembly.count))
+        if item_id(whole) != fragment.item:
+            raise SignatureError("the whole is not what its fragments said")
+        self._complete(fragment.item, now)
+        return whole
 
     def begin_again(self, link: str, hop: NeighbourId, item: bytes, now: Instant) -> None:
         """What came of an item was wrong: ask this neighbour for all of it, once."""
@@ -116,6 +139,8 @@ class Reassembly:
             for item, assembly in list(items.items()):
                 if now >= assembly.opened_at + LIFE_S:
                     del items[item]
+                elif now >= assembly.ask_at and self._others_speak(link, assembly, now):
+                    assembly.ask_at += AIR_S
                 elif now >= assembly.ask_at:
                     due.append((assembly, link, hop, item))
             if not items:
@@ -132,6 +157,11 @@ class Reassembly:
             for assembly in items.values()
         ]
         return min(times, default=None)
+
+    def _others_speak(self, link: str, assembly: Assembly, now: Instant) -> bool:
+        """Fragments come: what is missing may have to wait for air, too."""
+        heard_at = self._heard_at.get(link, NEVER)
+        return now < min(heard_at + AIR_S, assembly.opened_at + BUSY_S) and not assembly.again
 
     def _may_ask(self, assembly: Assembly, item: bytes, now: Instant) -> bool:
         """True if it is whole from nobody, and the one asked last had its time: each in turn, ever less often."""
@@ -165,11 +195,22 @@ class Reassembly:
         while len(items) >= MAX_OPEN:
             del items[next(iter(items))]
 
-    def _complete(self, items: dict[bytes, Assembly], item: bytes, assembly: Assembly, now: Instant) -> bytes:
-        del items[item]
-        whole = b"".join(assembly.pieces[index] for index in range(assembly.count))
+    def _joined(self, item: bytes, assembly: Assembly, now: Instant) -> bytes | None:
+        """The whole, if what others sent of it fits what is missing: its id says so, whoever sent the pieces."""
+        pieces = dict(assembly.pieces)
+        for items in self._open.values():
+            other = items.get(item)
+            if other is not None and other.count == assembly.count:
+                pieces = {**other.pieces, **pieces}
+        if assembly.again or len(pieces) < assembly.count:
+            return None
+        whole = b"".join(pieces[index] for index in range(assembly.count))
         if item_id(whole) != item:
-            raise SignatureError("the whole is not what its fragments said")
+            return None
+        self._complete(item, now)
+        return whole
+
+    def _complete(self, item: bytes, now: Instant) -> None:
         for others in self._open.values():  # the same item may be on its way from several neighbours
             others.pop(item, None)
         self._turns.pop(item, None)
@@ -177,7 +218,6 @@ class Reassembly:
         self._done[item] = now
         while len(self._done) > DONE_ITEMS:
             del self._done[next(iter(self._done))]
-        return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +243,11 @@ class CutItems:
         self._kept[item] = cut
         while len(self._kept) > KEPT_ITEMS:
             del self._kept[next(iter(self._kept))]
+
+    def fits(self, item: bytes, step: int) -> bool:
+        """It was cut so fine that its pieces fit where `step` bytes do."""
+        cut = self._kept.get(item)
+        return cut is not None and cut.step <= step
 
     def answer(self, want: FragmentWant, step: int, now: Instant) -> Iterator[tuple[Cut, Fragment]]:
         """The missing fragments, cut as they were before, or finer where only `step` bytes of them fit by now.

@@ -12,7 +12,7 @@ from typing import Final
 from meshnode.core.context import Context
 from meshnode.core.ids import NeighbourId
 from meshnode.core.inputs import FrameReceived
-from meshnode.core.neighbours.buckets import WRONG_FACTOR, Bucket
+from meshnode.core.neighbours.buckets import INTRODUCTION, WRONG_FACTOR, Bucket
 from meshnode.core.neighbours.echoes import BOUND_FOR_S, MAX_ECHOES, OwnBeacons, echoes_us, note_echoes
 from meshnode.core.neighbours.fragments import Reassembly
 from meshnode.core.neighbours.hello import JITTER, HelloPacing, check_hello_untrusted
@@ -56,6 +56,8 @@ from meshnode.errors import SignatureError, WireError
 NOBODY: Final = NeighbourId(bytes(6))  # the hop of all who are not bound: they share what may be open
 STILL_BOUND: Final = RefWant(())  # under the pairwise key, it asks: am I bound at you?
 BOUND: Final = Refs(())  # yes
+PATIENCE_S: Final = 0.03  # for each neighbour of a crowd, before one asks for fragments
+CROWD_HELLO_S: Final = 0.15  # for each neighbour: one HELLO answers several
 SURE_FOR_S: Final = 10.0  # after that answer
 RETURNED_S: Final = 200.0  # three beacons of a dense place in a row: who was silent for so long may have lost us
 
@@ -79,6 +81,7 @@ class Receiver:
         self.on_unechoed: Callable[[Neighbour, str], None] = _ignore_asked  # one we hear does not hear us
         self.on_asked: Callable[[Neighbour, str], None] = _ignore_asked  # a neighbour asks whether it is bound here
         self.on_doubt: Callable[[Neighbour, str], None] = _ignore_asked  # it may have lost us
+        self.on_double: Callable[[Neighbour, str, bytes], None] = _ignore_double
         self.own_counter = -1  # of our last datagram
         self._own_id_told = False
 
@@ -110,16 +113,21 @@ class Receiver:
             self._ctx.count("datagram_replayed")
             return None
         bound = neighbour is not None and neighbour.bound_on(received.link, self._ctx.now)
-        bucket = self.bucket(received.link, header.sender, bound, header.pairwise, settings)
-        if not bucket.spend(len(received.data), self._ctx.now):
+        size = len(received.data)
+        bucket = self.bucket(received.link, header.sender, bound, header.pairwise, settings, size)
+        if not bucket.spend(size, self._ctx.now):
             self._ctx.count("datagram_over_budget")
             return None
         return self._opened_untrusted(received, header, decode_frames_untrusted(plaintext))
 
-    def bucket(self, link: str, sender: NeighbourId, bound: bool, pairwise: bool, settings: LinkSettings) -> Bucket:
-        """Who pays for what came."""
+    def bucket(
+        self, link: str, sender: NeighbourId, bound: bool, pairwise: bool, settings: LinkSettings, size: int
+    ) -> Bucket:
+        """Who pays for a datagram of that size."""
         if bound:
             return self._roster.buckets.bound(sender, pairwise, settings, self._ctx.now)
+        if size <= INTRODUCTION:
+            return self._roster.buckets.introductions(link, settings, self._ctx.now)
         return self._roster.buckets.unbound(link, settings, self._ctx.now)
 
     def _opened_untrusted(self, received: FrameReceived, header: LinkHeader, frames: tuple[Frame, ...]) -> Heard:
@@ -284,9 +292,15 @@ class Receiver:
             if not isinstance(frame, Fragment):
                 whole.append(frame)
                 continue
+            self._note_double(received, header, bound, frame)
             try:
                 item = self.reassembly.take_untrusted(
-                    received.link, hop, frame, self._ctx.now, pairwise=bound and header.pairwise
+                    received.link,
+                    hop,
+                    frame,
+                    self._ctx.now,
+                    pairwise=bound and header.pairwise,
+                    patience_s=self._patience_s(received.link),
                 )
             except SignatureError:
                 self._fine(received, header, bound, pairwise=False)  # a piece may be of who spoke in its name
@@ -294,6 +308,19 @@ class Receiver:
                 continue
             whole += self._inner_untrusted(received, header, bound, item) if item is not None else []
         return whole
+
+    def _note_double(self, received: FrameReceived, header: LinkHeader, bound: bool, fragment: Fragment) -> None:
+        """A neighbour begins to tell all what is whole here."""
+        neighbour = self._roster.table.get(header.sender)
+        if neighbour is None or not (bound and received.multicast):
+            return
+        if self.reassembly.is_whole(fragment.item, self._ctx.now):
+            self.on_double(neighbour, received.link, fragment.item)
+
+    def _patience_s(self, link: str) -> float:
+        if not self._roster.crowded(link):
+            return 0.0
+        return self._ctx.entropy.between("fragments", 0.0, PATIENCE_S * self._roster.company(link))
 
     def _inner_untrusted(self, received: FrameReceived, header: LinkHeader, bound: bool, item: bytes) -> list[Frame]:
         """What a whole holds. One that cannot be read is what its id says: nobody has a better one."""
@@ -307,7 +334,7 @@ class Receiver:
     def _fine(self, received: FrameReceived, header: LinkHeader, bound: bool, *, pairwise: bool) -> None:
         self._ctx.count("item_refused")
         settings = self._ctx.links[received.link]
-        bucket = self.bucket(received.link, header.sender, bound, pairwise, settings)
+        bucket = self.bucket(received.link, header.sender, bound, pairwise, settings, len(received.data))
         bucket.fine(len(received.data) * WRONG_FACTOR, self._ctx.now)
 
     def _begin_again(self, link: str, header: LinkHeader, item: bytes) -> None:
@@ -317,7 +344,10 @@ class Receiver:
             self.reassembly.begin_again(link, neighbour.id, item, self._ctx.now)
 
     def _ask_hello(self, received: FrameReceived) -> None:
-        at = self._ctx.now + self._ctx.entropy.between("hello", *JITTER)
+        soon, late = JITTER
+        if self._roster.gathering(received.link):
+            late = CROWD_HELLO_S * self._roster.company(received.link)
+        at = self._ctx.now + self._ctx.entropy.between("hello", soon, late)
         self._hellos.ask(received.link, at, received.source)
 
 
@@ -350,6 +380,10 @@ def _nothing() -> None:
 
 
 def _ignore(neighbour: Neighbour, link: str, want: FragmentWant) -> None:
+    return None
+
+
+def _ignore_double(neighbour: Neighbour, link: str, item: bytes) -> None:
     return None
 
 

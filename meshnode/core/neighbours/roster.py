@@ -18,6 +18,7 @@ from meshnode.core.ids import NeighbourId, NodeKey, neighbour_id
 from meshnode.core.inputs import EncounterBegan, EncounterEnded
 from meshnode.core.neighbours.buckets import Buckets
 from meshnode.core.neighbours.echoes import BOUND_FOR_S
+from meshnode.core.neighbours.hello import FEW
 from meshnode.core.neighbours.neighbour import FOREVER, NEVER, Neighbour, Presence
 from meshnode.core.neighbours.windows import Windows
 from meshnode.core.notices import NeighbourChanged, PeerChanged
@@ -26,6 +27,7 @@ from meshnode.core.sealing.pair import pair_key as derive_pair_key
 
 MAX_BOUND: Final = 64
 MAX_KNOWN: Final = 1024
+MOMENT_S: Final = 10.0
 SILENT_S: Final = 260.0  # four times the longest a settled neighbour stays silent (2 x Imax)
 
 Callback = Callable[[Neighbour], None]
@@ -90,6 +92,19 @@ class Roster:
         """How many on a link were heard since then and are not bound."""
         present = [n.presences[link] for n in self.table.values() if link in n.presences]
         return sum(one.heard_at > since and not one.is_bound(self._ctx.now) for one in present)
+
+    def company(self, link: str) -> int:
+        """How many on a link are bound, or were heard a moment ago."""
+        return len(self.bound(link)) + self.unbound(link, self._ctx.now - MOMENT_S)
+
+    def crowded(self, link: str) -> bool:
+        """True where so many hear each other that what one is told is best said to all."""
+        return self.company(link) > FEW
+
+    def gathering(self, link: str) -> bool:
+        """True while more than a few on a link met us a moment ago, or are about to."""
+        since = self._ctx.now - MOMENT_S
+        return self.unbound(link, since) + sum(n.presences[link].bound_since > since for n in self.bound(link)) > FEW
 
     def reachable(self) -> list[Neighbour]:
         """Bound on a link, or with an open session."""

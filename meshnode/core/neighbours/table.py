@@ -43,6 +43,7 @@ __all__ = ["Heard", "Neighbour", "Neighbours", "Presence"]
 
 GROUP_FRESH_S: Final = 150.0  # a multicast heard within two longest intervals: group frames come through
 JITTER_S: Final = (0.02, 0.2)  # neighbours that heard the same frame must not answer at once
+GATHER_S: Final = 0.04  # in a crowd several lack the same: one answer
 RAISE_AGAIN_S: Final = 60.0
 MAX_GREETED: Final = 64
 GREETINGS: Final = 6.0
@@ -71,6 +72,9 @@ class Neighbours(Roster):
         self._raised_at = NEVER
         self._beacons = self._receiver.beacons
         self._cut = CutItems()
+        self._mending: dict[tuple[str, bytes], tuple[Instant, int]] = {}  # asked for in a crowd: answered when, what
+        self.on_double: Callable[[Neighbour, str, bytes], None] = _ignore_double  # it tells all an item we hold
+        self._receiver.on_double = lambda neighbour, link, item: self.on_double(neighbour, link, item)
         self._configured: dict[NeighbourId, str] = {}  # stand-in id -> address a person gave
         self._greeted: dict[NeighbourId, str] = {}  # the same for addresses of those not bound yet
         self._greetings: dict[str, Bucket] = {}  # how many more, by link
@@ -162,7 +166,7 @@ class Neighbours(Roster):
     def _bucket_of(self, heard: Heard) -> Bucket | None:
         settings = self._ctx.links.get(heard.link)
         if settings is not None:
-            return self._receiver.bucket(heard.link, heard.sender, heard.bound, heard.pairwise, settings)
+            return self._receiver.bucket(heard.link, heard.sender, heard.bound, heard.pairwise, settings, heard.size)
         return self.buckets.session(heard.sender, self._ctx.now) if heard.carrier == "session" else None
 
     def pay(self, neighbour: Neighbour, link: str, size: float) -> bool:
@@ -311,6 +315,7 @@ class Neighbours(Roster):
     def wakeup(self) -> Instant | None:
         """When something here is due."""
         times = [self._hellos.wakeup(), self._receiver.reassembly.wakeup(), self.next_loss()]
+        times += [due for due, _ in self._mending.values()]
         return min((at for at in times if at is not None), default=None)
 
     def tick(self) -> None:
@@ -322,6 +327,7 @@ class Neighbours(Roster):
             neighbour = self.table.get(hop)
             if neighbour is not None and neighbour.bound_on(link, now):
                 self.send(neighbour, want, 0, link=link)
+        self._mend_all()
         self.give_up_silent()
 
     def greet(self, link: str, address: str, *frames: Frame) -> bool:
@@ -341,10 +347,13 @@ class Neighbours(Roster):
     def _say_hello(self, link: str) -> None:
         """To the few that asked, with a beacon beside it, so that the answer can bind; else to all."""
         hello, few = make_hello(self._ctx, self._seal.epoch), self._hellos.addressees(link)
+        crowded = self.gathering(link)
         beside = [frame for frame in (say(link) for say in self.beside_hello) if frame is not None]
-        greeted = [self.greet(link, address, hello, *beside) for address in few or ()]
-        if few is None or not all(greeted):
+        greeted = [self.greet(link, address, hello, *beside) for address in few or () if not crowded]
+        if few is None or crowded or not all(greeted):
             self.send(None, hello, 0, link=link)
+            for frame in beside if crowded else ():
+                self.send(None, frame, 0, link=link, key=b"beacon", ring=0)
 
     def _met(self, neighbour: Neighbour) -> None:
         self._unheard.heard()
@@ -373,14 +382,28 @@ class Neighbours(Roster):
         return False
 
     def _mend(self, neighbour: Neighbour, link: str, want: FragmentWant) -> None:
-        """It lacks fragments of an item we cut."""
+        """It lacks fragments of an item we cut. In a crowd others do, too: they are gathered, and said to all."""
         step = self._piece(link, neighbour.id)
+        if self.crowded(link) and self._cut.fits(want.item, self._piece(link, None)):
+            if self.pay(neighbour, link, self._piece(link, None) * want.missing.bit_count()):
+                due, missing = self._mending.get((link, want.item), (self._ctx.now + GATHER_S, 0))
+                self._mending[(link, want.item)] = (due, missing | want.missing)
+                self._ctx.sooner(due)
+            return
         for cut, fragment in self._cut.answer(want, step, self._ctx.now):
             if not self.pay(neighbour, link, len(fragment.data)):
                 return
             name = want.item + bytes([fragment.index])
             asker = neighbour.node
             self.send(neighbour, fragment, cut.cls, link=link, key=name, ring=cut.ring, previous=asker, asked=True)
+
+    def _mend_all(self) -> None:
+        for link, item in [key for key, (due, _) in self._mending.items() if due <= self._ctx.now]:
+            want = FragmentWant(item, self._mending.pop((link, item))[1])
+            if link not in self._beacons:
+                continue
+            for cut, fragment in self._cut.answer(want, self._piece(link, None), self._ctx.now):
+                self.send(None, fragment, cut.cls, link=link, key=item + bytes([fragment.index]), ring=cut.ring)
 
     def _everyone(self, link: str, introducing: bool) -> list[NeighbourId | None]:
         """To whom a frame for all on a link goes. What introduces us goes to those not bound and not met, too."""
@@ -491,6 +514,10 @@ class Neighbours(Roster):
 
     def _draw(self, purpose: str, limits: tuple[float, float]) -> float:
         return self._ctx.entropy.between(purpose, *limits)
+
+
+def _ignore_double(neighbour: Neighbour, link: str, item: bytes) -> None:
+    return None
 
 
 def _holds_beacon(plaintext: bytes) -> bool:

@@ -81,6 +81,22 @@ def test_one_beacon_out_of_turn_unless_two_others_answer() -> None:
     assert not timer.fires(300.5)
 
 
+def test_a_promised_beacon_goes_whatever_others_say_unless_one_went_meanwhile() -> None:
+    timer = trickle()
+    run(timer, 0.0, 300.0)
+    now = timer.wakeup() - 5.0
+    timer.promise(now + 2.0)
+    timer.promise(now + 3.0)
+    for name in (b"a", b"b"):
+        timer.heard(name)
+        timer.answered(name)
+    assert timer.wakeup() == now + 2.0
+    assert timer.fires(now + 2.0)
+    timer.promise(now + 4.0)
+    timer.keep(now + 2.5)
+    assert timer.wakeup() > now + 4.0
+
+
 def test_a_neighbour_that_is_missed_is_looked_for_and_ever_less_often() -> None:
     timer = trickle()
     run(timer, 0.0, 300.0)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meshnode.core.ids import NeighbourId
 from meshnode.core.neighbours.fragments import (
+    AIR_S,
+    BUSY_S,
     DONE_ITEMS,
     KEPT_ITEMS,
     LIFE_S,
@@ -17,6 +21,7 @@ from meshnode.core.neighbours.fragments import (
     Reassembly,
     item_id,
 )
+from meshnode.core.neighbours.receive import NOBODY
 from meshnode.core.wire.frames import Fragment, FragmentWant
 from meshnode.errors import SignatureError, WireError
 
@@ -93,6 +98,49 @@ def test_an_item_that_was_wrong_is_asked_for_though_it_was_whole_before() -> Non
         reassembly.take_untrusted("l", HOP, fragment, 0.0)
     reassembly.begin_again("l", HOP, fragments[0].item, 1.0)
     assert [want.missing for _, _, want in reassembly.asks(1.0)] == [0xFFFF]
+
+
+def test_pieces_from_several_make_one_whole_if_its_id_says_so() -> None:
+    reassembly, fragments = Reassembly(), cut(b"y" * 300)
+    assert reassembly.take_untrusted("l", HOP, fragments[0], 0.0) is None
+    assert reassembly.take_untrusted("l", NOBODY, fragments[1], 0.0) is None
+    assert reassembly.take_untrusted("l", OTHER, fragments[2], 0.0) == b"y" * 300
+    assert reassembly.is_whole(fragments[0].item, 1.0)
+    assert not reassembly.is_whole(fragments[0].item, 31.0)
+    assert list(reassembly.asks(5.0)) == []
+
+
+def test_a_false_piece_of_one_spoils_nobody_elses() -> None:
+    reassembly, fragments = Reassembly(), cut(b"y" * 300)
+    reassembly.take_untrusted("l", OTHER, replace(fragments[1], data=b"n" * len(fragments[1].data)), 0.0)
+    made = [reassembly.take_untrusted("l", HOP, fragment, 0.0) for fragment in fragments]
+    assert made == [None, None, b"y" * 300]
+
+
+def test_while_fragments_come_nobody_asks_but_not_for_ever() -> None:
+    reassembly, fragments, others = Reassembly(), cut(b"y" * 300), cut(b"z" * 1600)
+    reassembly.take_untrusted("l", HOP, fragments[0], 0.0)
+    asked: list[float] = []
+    for number in range(60):
+        now = 0.08 * number
+        reassembly.take_untrusted("l", OTHER, others[number % 15], now)
+        asked += [now for _, hop, _ in reassembly.asks(now) if hop == HOP]
+    assert asked
+    assert BUSY_S <= asked[0] < BUSY_S + 2 * AIR_S
+
+
+def test_in_a_crowd_one_waits_longer_before_one_asks() -> None:
+    reassembly, fragments = Reassembly(), cut(b"y" * 300)
+    reassembly.take_untrusted("l", HOP, fragments[0], 0.0, patience_s=0.5)
+    assert [len(list(reassembly.asks(now))) for now in (0.3, 0.7, 0.81)] == [0, 0, 1]
+
+
+def test_an_item_is_said_to_all_only_where_it_was_cut_fine_enough() -> None:
+    items = CutItems()
+    items.keep(b"i", Cut(bytes(900), 3, 1, 340, 30.0))
+    assert items.fits(b"i", 340)
+    assert not items.fits(b"i", 300)
+    assert not items.fits(b"j", 340)
 
 
 def test_four_items_open_the_oldest_goes() -> None:

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from meshnode.core.ids import NeighbourId, NodeKey, neighbour_id
-from meshnode.core.neighbours.buckets import BURST_S, FLOOR, UNBOUND_SHARE, Bucket, Buckets
+from meshnode.core.neighbours.buckets import (
+    BURST_S,
+    FLOOR,
+    INTRODUCTION,
+    INTRODUCTIONS,
+    UNBOUND_SHARE,
+    Bucket,
+    Buckets,
+)
 from meshnode.core.neighbours.echoes import (
     BOUND_FOR_S,
     MAX_ECHOES,
@@ -69,6 +77,18 @@ def test_the_unbound_share_a_tenth_and_the_bound_have_their_own() -> None:
     assert buckets.bound(b"n", True, link, 0.0) is own
     buckets.forget(b"n")
     assert buckets.bound(b"n", True, link, 0.0) is not own
+
+
+def test_data_of_the_unbound_leave_room_for_introductions() -> None:
+    link, buckets = LinkSettings(), Buckets()
+    while buckets.unbound("l", link, 0.0).spend(1000, 0.0):
+        pass
+    small = buckets.introductions("l", link, 0.0)
+    assert small is buckets.introductions("l", link, 0.0)
+    taken = 0
+    while small.spend(INTRODUCTION, 0.0):
+        taken += 1
+    assert taken > INTRODUCTIONS // INTRODUCTION
 
 
 def test_a_slow_link_still_takes_a_handshake() -> None:
