@@ -93,6 +93,11 @@ class Outbox:
         """True while something waits under this key."""
         return any(_named(queued, key) for queued in self._keyed.values())
 
+    def begun(self, key: bytes) -> bool:
+        """True if some fragments of what waits under this key left already."""
+        waiting = [queued.outgoing.frame for queued in self._keyed.values() if _named(queued, key)]
+        return any(isinstance(frame, Fragment) and len(waiting) < frame.count for frame in waiting)
+
     def forget_neighbour(self, neighbour: NeighbourId) -> None:
         """Drop what waits for a neighbour that is gone."""
         self._drop(lambda out: out.to == neighbour)

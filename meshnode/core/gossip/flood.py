@@ -15,16 +15,20 @@ A neighbour is *covered* by a bound sender whose multicast of the block verified
 they hear each other (rule 6.1): neither the sender's word alone silences us, nor the neighbour's. Copies heard while
 ours waits cover more: when all are covered it is left out, when one is left it goes to that one alone. Emergencies want
 two senders for each neighbour. What comes by session or parcel is not flooded: it goes lazily (rule 6.3).
+
+A beacon names eight at most. Where more hear each other and met lately, who hears whom is not known yet, and everybody
+would repeat everything: what is left only for that reason waits until beacons had time to say it. Who says itself that
+it has the block needs it no more. And what one of a crowd asks for is told to all who lack it, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from meshnode.core.airtime.estimate import airtime_s
-from meshnode.core.airtime.outbox import Outbox
+from meshnode.core.airtime.outbox import SEAL_OVERHEAD, Outbox
 from meshnode.core.bridge.held import Item
 from meshnode.core.chain.block import Block, compact_of
 from meshnode.core.chain.kinds import acted_upon
@@ -32,6 +36,10 @@ from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.gossip.emergency import EMERGENCY, Emergencies
 from meshnode.core.ids import PERSON_CHANNEL, BlockId, NeighbourId, log_channel, log_handle
+from meshnode.core.neighbours.echoes import MAX_ECHOES
+from meshnode.core.neighbours.fragments import item_id
+from meshnode.core.neighbours.hello import FEW
+from meshnode.core.neighbours.neighbour import NEVER
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.records import Snapshot
 from meshnode.core.trust.rings import STRANGERS
@@ -43,6 +51,8 @@ EMERGENCY_COVERED_BY: Final = 2  # not everything said is heard: where it counts
 MOMENT_S: Final = (0.0, 0.003)
 TURN_S: Final = 0.05  # and the airtime of the block: who goes first was heard by then
 YIELDS_S: Final = 2.0  # on a busy channel who goes first comes late: a turn is counted in quiet, for so long
+RIPE_S: Final = 2.0  # for each beacon's worth of neighbours: who hears whom has been said by then
+SAID_S: Final = 0.5  # who asks for what was just told to all may not have heard it to the end
 REMEMBERED: Final = 512
 UNANSWERED: Final = 64 * 1024  # bytes to one neighbour since it was last heard: more may go to one that has left
 NEAR_CLASS: Final = 2  # the best an author near us may claim; emergencies apart
@@ -69,11 +79,22 @@ class Copies:
 
     senders: dict[bytes, Neighbour] = field(default_factory=dict)
     covering: dict[bytes, Neighbour] = field(default_factory=dict)
+    strangers: set[NeighbourId] = field(default_factory=set)  # who told all, and was not bound yet
     put: Put | None = None
+    said_until: Instant = NEVER  # ours is on its way to all, or was a moment ago
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A block that is left for some who may have it: looked at again, once beacons said more."""
+
+    block: Block
+    put: Put
+    skip: frozenset[bytes]
 
 
 class Flood:
-    """Blocks on their way on."""
+    """Blocks on their way on. Wire `holds`: does a neighbour say that it has a block?"""
 
     def __init__(self, ctx: Context, neighbours: Neighbours, outbox: Outbox) -> None:
         self._ctx = ctx
@@ -81,7 +102,10 @@ class Flood:
         self._outbox = outbox
         self._copies: dict[tuple[bytes, str], Copies] = {}
         self._unanswered: dict[bytes, tuple[Instant, int]] = {}  # by node: heard last, bytes for it alone since
+        self._items: dict[bytes, Block] = {}  # by item id: those that do not fit into a datagram
+        self._doubts: dict[tuple[bytes, str], Doubt] = {}
         self._emergencies = Emergencies(ctx)
+        self.holds: Callable[[Neighbour, Block], bool] = _holds_nothing
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk."""
@@ -100,17 +124,66 @@ class Flood:
         """Another verified copy of a block we know: ours goes to those still left, if any."""
         self._count(block, heard)
         copies = self._copies.get((block.id, heard.link))
-        if copies is None or copies.put is None:
+        if copies is not None:
+            self._leave_out(block, heard.link, copies)
+
+    def _leave_out(self, block: Block, link: str, copies: Copies) -> None:
+        """What waits of ours is for those alone whom nobody was heard to tell meanwhile."""
+        if copies.put is None:
             return
-        left = [n for n in self._left(copies, heard.link, ()) if n.node in copies.put.targets]
+        left = [n for n in self._left(block, copies, link, ()) if n.node in copies.put.targets]
         if len(left) == len(copies.put.targets):
             return
-        waits = self._outbox.cancel(_key(block, heard.link))
+        waits = self._outbox.cancel(_key(block, link))
         put, copies.put = copies.put, None
         if waits and left:
-            self._put(block, heard.link, copies, put, left)
+            self._put(block, link, copies, put, left)
         elif waits:
             self._ctx.count("block_suppressed")
+
+    def wanted_by_many(self, block: Block, link: str, asker: Neighbour) -> bool:
+        """More than a few on a link lack it, as far as they said: it is better told to all than singly."""
+        return len(self._lacking(block, link, asker)) > FEW
+
+    def answer(self, block: Block, link: str, asker: Neighbour, ring: int, cls: int) -> None:
+        """One of a crowd lacks it: told to all who do, unless that is being done."""
+        copies = self._copies_of(block, link)
+        if self._ctx.now < copies.said_until:
+            return
+        copies.covering.clear()  # it was not heard by all who were told
+        self._doubts.pop((block.id, link), None)
+        put = Put(self._frame(block), cls, ring, asker.node, self._ctx.now, ())
+        self._put(block, link, copies, put, self._lacking(block, link, asker))
+
+    def _lacking(self, block: Block, link: str, asker: Neighbour) -> list[Neighbour]:
+        return [n for n in self._neighbours.bound(link) if n is asker or not self.holds(n, block)]
+
+    def begun(self, item: bytes, sender: Neighbour, link: str) -> None:
+        """A neighbour tells all an item that is whole here: ours is left out where that is enough, unless we began."""
+        block = self._items.get(item)
+        copies = self._copies.get((block.id, link)) if block else None
+        if block is None or copies is None:
+            return
+        copies.senders[sender.node] = copies.covering[sender.node] = sender
+        if not self._outbox.begun(_key(block, link)):
+            self._leave_out(block, link, copies)
+
+    def wakeup(self) -> Instant | None:
+        """When what was in doubt is looked at again."""
+        return min((doubt.put.at for doubt in self._doubts.values()), default=None)
+
+    def tick(self) -> None:
+        """What is still left goes on."""
+        for key in [key for key, doubt in self._doubts.items() if doubt.put.at <= self._ctx.now]:
+            doubt, (_, link) = self._doubts.pop(key), key
+            if link not in self._ctx.links:
+                continue
+            copies = self._copies_of(doubt.block, link)
+            self._met_since(copies, link)
+            left = self._left(doubt.block, copies, link, doubt.skip)
+            if left:
+                at = self._ctx.now + self._delay(doubt.block, copies, link, left, len(encode_frame(doubt.put.frame)))
+                self._put(doubt.block, link, copies, replace(doubt.put, at=at), left)
 
     def _spread(self, block: Block, heard: Heard | None, ring: int) -> bool:
         frame, source = self._frame(block), heard.node if heard else b""
@@ -119,10 +192,12 @@ class Flood:
         skip, grouped, size = {source}, False, len(encode_frame(frame))
         for link in self._ctx.links:
             copies = self._copies_of(block, link)
-            left = self._left(copies, link, skip, EMERGENCY_COVERED_BY if cls == EMERGENCY else COVERED_BY)
+            left = self._left(block, copies, link, skip, EMERGENCY_COVERED_BY if cls == EMERGENCY else COVERED_BY)
             at = self._ctx.now + (self._delay(block, copies, link, left, size) if heard else 0.0)
-            if left:
-                put = Put(frame, cls, ring, source, at, ())
+            put = Put(frame, cls, ring, source, at, ())
+            if left and cls != EMERGENCY and self._in_doubt(left, copies, link):
+                self._doubt(block, link, put, skip)
+            elif left:
                 self._put(block, link, copies, put, left)
             skip.update(neighbour.node for neighbour in self._neighbours.bound(link))
             grouped |= len(left) > 1
@@ -139,7 +214,10 @@ class Flood:
         if len(left) == 1 and not self._answers(left[0], put):
             self._ctx.count("block_left_to_repair")
             return
+        self._note_item(block, link, put.frame)
         copies.put = replace(put, targets=tuple(n.node for n in left))
+        if len(left) > 1:
+            copies.said_until = max(put.at, self._ctx.now + self._outbox.backlog_s(link)) + SAID_S
         self._neighbours.spread(
             put.frame,
             put.cls,
@@ -170,6 +248,8 @@ class Flood:
             copies.senders[heard.node] = heard.neighbour
             if heard.multicast:
                 copies.covering[heard.node] = heard.neighbour
+        elif heard.link and heard.multicast:
+            self._copies_of(block, heard.link).strangers.add(heard.sender)
 
     def _copies_of(self, block: Block, link: str) -> Copies:
         copies = self._copies.setdefault((block.id, link), Copies())
@@ -177,13 +257,46 @@ class Flood:
             del self._copies[next(iter(self._copies))]
         return copies
 
-    def _left(self, copies: Copies, link: str, skip: Collection[bytes], enough: int = COVERED_BY) -> list[Neighbour]:
+    def _left(
+        self, block: Block, copies: Copies, link: str, skip: Collection[bytes], enough: int = COVERED_BY
+    ) -> list[Neighbour]:
         """Bound neighbours on the link that were neither heard to have it nor to be told it."""
         if copies.put is not None and copies.put.cls == EMERGENCY:
             enough = EMERGENCY_COVERED_BY
         others = [n for n in self._neighbours.bound(link) if n.node not in skip and n.node not in copies.senders]
+        if enough == COVERED_BY:
+            others = [n for n in others if not self.holds(n, block)]
         senders = copies.covering.values()
         return [n for n in others if sum(_hear_each_other(sender, n, link) for sender in senders) < enough]
+
+    def _in_doubt(self, left: list[Neighbour], copies: Copies, link: str) -> bool:
+        """In a crowd: everyone who is left met us lately, or all who told it did; they may well hear each other."""
+        senders = copies.covering.values()
+        if not (senders or copies.strangers) or not self._neighbours.crowded(link):
+            return False
+        ripe = self._ctx.now - self._ripe_s(link)
+        return all(_met_on(s, link) > ripe for s in senders) or all(_met_on(n, link) > ripe for n in left)
+
+    def _met_since(self, copies: Copies, link: str) -> None:
+        for neighbour in self._neighbours.bound(link):
+            if neighbour.id in copies.strangers:
+                copies.senders[neighbour.node] = copies.covering[neighbour.node] = neighbour
+
+    def _ripe_s(self, link: str) -> float:
+        return RIPE_S * (1 + self._neighbours.company(link) // MAX_ECHOES)
+
+    def _note_item(self, block: Block, link: str, frame: BlockFrame) -> None:
+        encoded = encode_frame(frame)
+        if len(encoded) + SEAL_OVERHEAD > self._ctx.links[link].multicast_payload:
+            self._items[item_id(encoded)] = block
+            while len(self._items) > REMEMBERED:
+                del self._items[next(iter(self._items))]
+
+    def _doubt(self, block: Block, link: str, put: Put, skip: Collection[bytes]) -> None:
+        later = replace(put, at=self._ctx.now + self._ripe_s(link))
+        self._doubts[(block.id, link)] = Doubt(block, later, frozenset(skip))
+        while len(self._doubts) > REMEMBERED:
+            del self._doubts[next(iter(self._doubts))]
 
     def _alone(self, left: list[Neighbour], copies: Copies, link: str) -> bool:
         """Somebody is left whom nobody else can tell who heard the same multicast: as far as beacons say."""
@@ -204,7 +317,8 @@ class Flood:
     def _rank(self, block: Block, copies: Copies, link: str, left: list[Neighbour]) -> int:
         """How many who heard the same multicast go before us: they have more to tell, or as much and the turn."""
         sender = next(iter(copies.covering.values()))
-        told, names = {sender.id[:2], *_hears(sender, link)}, {target.id[:2] for target in left}
+        names = {target.id[:2] for target in left}
+        told = {sender.id[:2], *_hears(sender, link)} - names
         rivals = [n for n in self._neighbours.bound(link) if n.node not in copies.senders]
         rivals = [n for n in rivals if _hear_each_other(n, sender, link) and not names.isdisjoint(_hears(n, link))]
         ours = (-len(names), _turn(self._neighbours.me, block))
@@ -250,6 +364,15 @@ def _hears(neighbour: Neighbour | None, link: str) -> tuple[bytes, ...]:
 
 def _hear_each_other(one: Neighbour, other: Neighbour, link: str) -> bool:
     return other.id[:2] in _hears(one, link) and one.id[:2] in _hears(other, link)
+
+
+def _met_on(neighbour: Neighbour, link: str) -> Instant:
+    presence = neighbour.presences.get(link)
+    return presence.bound_since if presence else NEVER
+
+
+def _holds_nothing(neighbour: Neighbour, block: Block) -> bool:
+    return False
 
 
 def _turn(name: NeighbourId, block: Block) -> bytes:

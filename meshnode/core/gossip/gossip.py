@@ -75,7 +75,7 @@ class Gossip:
         self.beacons = Beacons(ctx, neighbours, outbox, self.logs)
         self.flood = Flood(ctx, neighbours, outbox)
         self.repair = Repair(ctx, neighbours, self.logs, self.beacons)
-        self.serve = Serve(ctx, neighbours, self.logs)
+        self.serve = Serve(ctx, neighbours, self.logs, self.flood)
         self.sessions = Sessions(ctx, neighbours, self.logs, self.repair)
         self.dialler = Dialler(ctx, neighbours)
         self.bridges = Bridges(ctx, neighbours, self.dialler)
@@ -92,13 +92,22 @@ class Gossip:
             repair=self.repair,
             sessions=self.sessions,
         )
+        self.flood.holds = self.repair.holds
+        neighbours.on_double = lambda neighbour, link, item: self.flood.begun(item, neighbour, link)
         self.repair.want_session = self._want_session
         self.bridges.on_room = self._room
         self.logs.on_pardoned = self._pardoned
         self.logs.on_wanted = self._wanted
         self.forks.on_proven = self._look_below
         self.forks.holders = self.repair.holders
-        self._timed: tuple[Timed, ...] = (self.repair, self.serve, self.sessions, self.dialler, self.bodies)
+        self._timed: tuple[Timed, ...] = (
+            self.flood,
+            self.repair,
+            self.serve,
+            self.sessions,
+            self.dialler,
+            self.bodies,
+        )
         self._witness: dict[LogId, Instant] = {}
         self._rest_at: Instant = NEVER  # nothing but a beacon is due before; NEVER: to be asked
         neighbours.on_bound.append(self._stir)

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from meshnode.core.chain.block import Block
 from meshnode.core.chain.frontier import Element
 from meshnode.core.chain.log import Log
 from meshnode.core.clock import Instant
@@ -25,6 +26,7 @@ from meshnode.core.gossip.beacon import BUSY, REFUSING, Beacons
 from meshnode.core.gossip.logs import Logs, change_of
 from meshnode.core.gossip.peer import Peer
 from meshnode.core.ids import LOG_ID_SIZE, LogId, log_handle
+from meshnode.core.neighbours.hello import FEW
 from meshnode.core.neighbours.neighbour import NEVER
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.wire.frames import Beacon, Change, Delta, Refs, RefWant, Want, Wish
@@ -41,6 +43,9 @@ WANTS_OPEN: Final = 2
 WANT_TRIES: Final = 4  # without anything new in return
 WANT_BLOCKS: Final = 64  # answered at once: about what 32 KiB hold
 BY_DATAGRAM: Final = 64  # blocks; more go by session
+SCATTER_S: Final = 0.3  # for each neighbour of a crowd: the first who asks is answered before most others would
+QUIET_S: Final = 0.3
+GATHERING_S: Final = 10.0
 AGAIN_S: Final = 3.0
 BUSY_WAIT_S: Final = 2.0  # for a neighbour with more than half a second in its queue; each busy beacon begins it anew
 REPLY_AGAIN_S: Final = 5.0
@@ -71,6 +76,7 @@ class Repair:
         self.want_session: Callable[[Neighbour, bool], bool] = _no_session
         self._refs: dict[bytes, LogId] = {}  # full ids of logs we do not hold
         self._asked_refs: dict[bytes, Instant] = {}
+        self._by_handle: dict[bytes, Instant] = {}  # asked for without the full id, and not again before
         self._flowing: dict[LogId, tuple[Instant, Instant]] = {}  # logs of which news comes unasked: since when, last
         self._items: deque[Instant] = deque(maxlen=STEADY_ITEMS)
         self._resets: dict[str, deque[Instant]] = {}
@@ -119,7 +125,7 @@ class Repair:
             settle = MET_S if have_met else SETTLE_S
             settle += YIELD_S if neighbour.id < self._neighbours.me else 0.0
             soon = MET_S if have_met and (wishes or handles) else WANT_AFTER_S if wishes else settle
-            peer.check_at = self._ctx.now + soon
+            peer.check_at = self._ctx.now + soon + self._scatter(heard.link)
         return True
 
     def delta(self, heard: Heard, delta: Delta) -> None:
@@ -138,6 +144,8 @@ class Repair:
             self.witnessed(neighbour, self._elements(delta.changes))
         if delta.frontier == ours:
             peer.settled()
+            if heard.multicast:
+                self._said_for_us(heard.link, delta)
             self._confirm(neighbour, peer, delta, heard.pairwise)
             return
         self._note_complete(peer)
@@ -146,7 +154,10 @@ class Repair:
         if peer.differs_since is None:
             peer.differs_since = self._ctx.now
         wanted = any(self._wishes(peer))
-        peer.check_at = self._ctx.now if wanted else max(self._ctx.now, peer.acted_at + AGAIN_S)
+        soon = self._ctx.now + self._scatter(heard.link)
+        peer.check_at = soon if wanted else max(soon, peer.acted_at + AGAIN_S)
+        if self._differing(heard.link) > FEW:
+            return
         again_s = REPLY_GAP_S if (delta.frontier, ours) != peer.delta_for else REPLY_AGAIN_S
         if self._ctx.now > peer.delta_at + again_s and self._neighbours.answer_costs(heard, self._payload(heard.link)):
             self._tell(neighbour, peer, self._reply_logs(peer, delta.changes))
@@ -176,7 +187,7 @@ class Repair:
             self._note_ref(LogId(ref))
         peer.tell(Change(log_handle(LogId(ref)) if len(ref) == LOG_ID_SIZE else ref, seq))
         if peer.check_at is None:
-            peer.check_at = self._ctx.now + WANT_AFTER_S
+            peer.check_at = self._ctx.now + WANT_AFTER_S + self._scatter(heard.link)
 
     def look_below(self, log: Log) -> None:
         """Its split is proven and lies further down: heads agree, but whoever told of the log may show where."""
@@ -215,6 +226,8 @@ class Repair:
 
     def _answered(self, peer: Peer, log: LogId) -> None:
         """More of what we asked for came: wait on, or ask for the next."""
+        if (by_handle := peer.wants.pop(LogId(log_handle(log)), None)) is not None:
+            peer.wants[log] = by_handle
         held, (_, upto) = self._logs.book.get(log), peer.wants.get(log, (0.0, 0))
         if upto and held is not None and not held.gaps(upto):
             del peer.wants[log]
@@ -237,6 +250,14 @@ class Repair:
             log = self._logs.book.get(element.log)
             if log is not None and peer.witness(element.log, min(element.head, log.head)):
                 self.on_covered(neighbour, element.log, min(element.head, log.head))
+
+    def holds(self, neighbour: Neighbour, block: Block) -> bool:
+        """It said that it has this block, or all we have."""
+        peer, handle = self.peers.get(neighbour.node), log_handle(block.log)
+        if peer is None:
+            return False
+        told = peer.told.get(handle)
+        return (told is not None and told.head >= block.seq) or peer.frontier == self._logs.digest()
 
     def holders(self, log: Log) -> list[Neighbour]:
         """Who told us to hold something of a log; peers of sessions, where that is told by ranges, may all do."""
@@ -306,9 +327,10 @@ class Repair:
         coming = [until for log, _ in wishes if (until := self._in_flight(log)) is not None]
         if coming and len(coming) == len(wishes) and not handles:
             not_before = max(not_before, min(coming))
+        not_before = max(not_before, self._quiet_at(peer, link))
         wishes = [(log, wish) for log, wish in wishes if self._in_flight(log) is None]
         if (wishes or handles or coming) and now < not_before:
-            peer.check_at = not_before
+            peer.check_at = not_before + self._scatter(link)
         elif wishes or handles:
             self._want(neighbour, peer, wishes, handles)
         elif peer.agrees(ours) or not peer.frontier:
@@ -317,17 +339,17 @@ class Repair:
             peer.check_at = min(until for until, _ in peer.wants.values())
         elif self._logs.history.passed(peer.frontier, peer.told_at, STEADY_S if self._steady() else 2 * SETTLE_S):
             peer.settled()
-        elif (wait := self._not_yet(peer)) is not None:
+        elif (wait := self._not_yet(peer, link)) is not None:
             peer.check_at = wait
         else:
             self._act(neighbour, peer, link, ours)
 
-    def _not_yet(self, peer: Peer) -> Instant | None:
+    def _not_yet(self, peer: Peer, link: str) -> Instant | None:
         """When the difference has lasted, and the hold-off is over; None: now."""
         now = self._ctx.now
         settle = STEADY_S if self._steady() else SETTLE_S
         due = min(self._items[-1] + settle, (peer.differs_since or now) + STEADY_S) if self._items else now
-        due = max(due, peer.next_act, peer.delta_at + SETTLE_S)
+        due = max(due, peer.next_act, peer.delta_at + SETTLE_S, self._quiet_at(peer, link))
         return due if due > now else None
 
     def _act(self, neighbour: Neighbour, peer: Peer, link: str, ours: bytes) -> None:
@@ -345,7 +367,10 @@ class Repair:
         peer.check_at = peer.next_act = now + (AGAIN_S if peer.acts < ACTS_FREE else peer.hold_off())
         if peer.rounds > ROUNDS_BY_DELTA and self.want_session(neighbour, peer.rounds > ROUNDS_BY_DELTA + 1):
             return
-        self._tell(neighbour, peer, self._reply_logs(peer, ()) if peer.rounds == 1 else [])
+        if self._differing(link) > 1 and self._neighbours.crowded(link):
+            self._tell_all(link, peer)
+        else:
+            self._tell(neighbour, peer, self._reply_logs(peer, ()) if peer.rounds == 1 else [])
         self._make_known(peer, link, fruitless)
 
     def _make_known(self, peer: Peer, link: str, fruitless: bool) -> None:
@@ -391,13 +416,23 @@ class Repair:
         return found
 
     def _wish_unknown(self, change: Change, wishes: list[tuple[LogId, Wish]], handles: list[bytes]) -> None:
-        log = self._refs.get(change.handle)
-        if log is None:
-            refused = self._logs.admission.refused_as(change.handle) is not None
-            if not refused and self._asked_refs.get(change.handle, 0.0) <= self._ctx.now:
-                handles.append(change.handle)
-        elif not self._logs.admission.refuses(log) and change.head:
-            wishes.append((log, Wish(log, 1, change.head)))
+        log, now = self._refs.get(change.handle), self._ctx.now
+        if log is not None:
+            wishes += (
+                [(log, Wish(log, 1, change.head))] if change.head and not self._logs.admission.refuses(log) else []
+            )
+        elif self._logs.admission.refused_as(change.handle) is not None or now < self._by_handle.get(
+            change.handle, NEVER
+        ):
+            return
+        elif change.head and self._in_crowd() and change.handle not in self._by_handle:
+            wishes.append((LogId(change.handle), Wish(change.handle, 1, change.head)))
+        elif self._asked_refs.get(change.handle, 0.0) <= now:
+            handles.append(change.handle)
+
+    def _in_crowd(self) -> bool:
+        """A log is asked for without its full id, once: the first block, which comes to all, names it."""
+        return any(self._neighbours.crowded(link) for link in self._ctx.links)
 
     def _want(self, neighbour: Neighbour, peer: Peer, wishes: list[tuple[LogId, Wish]], handles: list[bytes]) -> None:
         """Ask for what is known to be there; by session when it is much."""
@@ -420,14 +455,21 @@ class Repair:
             for log, wish in chosen:
                 answered = min(wish.count, WANT_BLOCKS)
                 peer.wants[log] = (now + WANT_WAIT_S, wish.first + answered - 1)
+                if len(log) < LOG_ID_SIZE:
+                    self._note_by_handle(wish.log)
             self._neighbours.send(neighbour, Want(tuple(wish for _, wish in chosen)), 0)
+
+    def _note_by_handle(self, handle: bytes) -> None:
+        self._by_handle[handle] = self._ctx.now + WANT_WAIT_S
+        while len(self._by_handle) > MAX_REFS:
+            del self._by_handle[next(iter(self._by_handle))]
 
     def _give_up(self, peer: Peer, logs: list[LogId], handles: list[bytes]) -> None:
         """It claims what it does not give: forget the claims, and believe no new ones for a while."""
         peer.tries = 0
         peer.check_at = peer.hold_until = self._ctx.now + peer.hold_off()
         peer.complete_for = b""  # what is forgotten here is not wanted, and yet not settled: it is to be told again
-        for handle in (*map(log_handle, logs), *handles):
+        for handle in (*map(_handle, logs), *handles):
             peer.told.pop(handle, None)
 
     def _fitting(self, wishes: list[tuple[LogId, Wish]], payload: int) -> list[tuple[LogId, Wish]]:
@@ -462,6 +504,30 @@ class Repair:
         peer.delta_for, peer.delta_at = (peer.frontier, ours), self._ctx.now
         changes = tuple(change_of(log) for log in logs[:room])
         self._neighbours.send(neighbour, Delta(ours, changes), 0)
+
+    def _tell_all(self, link: str, peer: Peer) -> None:
+        """In a crowd one delta for all who differ, unless another just said the same: what we have, newest first."""
+        ours = self._logs.digest()
+        if peer.delta_for == (peer.frontier, ours) and self._ctx.now <= peer.delta_at + REPLY_AGAIN_S:
+            return
+        room = max(1, (self._ctx.links[link].multicast_payload - 2 * DELTA_HEAD) // 7)
+        everything = list(self._logs.history.newest())
+        at = peer.delta_next if peer.delta_for[1] == ours and peer.delta_next < len(everything) else 0
+        page = everything[at : at + room]
+        self._said_aloud(link, ours, at + room, whole=at + room >= len(everything))
+        self._neighbours.send(None, Delta(ours, tuple(change_of(log) for log in page)), 0, link=link)
+
+    def _said_for_us(self, link: str, delta: Delta) -> None:
+        """Another has what we have, and told all."""
+        whole = len(delta.changes) >= len(self._logs.book.logs)
+        self._said_aloud(link, delta.frontier, 0, whole=whole)
+
+    def _said_aloud(self, link: str, ours: bytes, following: int, *, whole: bool) -> None:
+        for neighbour in self._neighbours.bound(link):
+            peer = self.peer(neighbour)
+            peer.delta_for, peer.delta_at, peer.delta_next = (peer.frontier, ours), self._ctx.now, following
+            if whole:
+                peer.told_all_for = ours
 
     def _reply_logs(self, peer: Peer, changes: Iterable[Change]) -> list[Log]:
         """What it certainly lacks, or what it told too low a head of; none in particular: a page of all."""
@@ -501,6 +567,28 @@ class Repair:
 
     # helpers
 
+    def _scatter(self, link: str) -> float:
+        """In a crowd all would ask at once for what the first answer brings to everybody."""
+        differing = self._differing(link)
+        return self._ctx.entropy.between("repair", 0.0, SCATTER_S * differing) if differing > FEW else 0.0
+
+    def _differing(self, link: str) -> int:
+        """How many on a link have something else than we, or may, while many meet."""
+        if self._neighbours.gathering(link):
+            return self._neighbours.company(link)
+        peers = [self.peers.get(neighbour.node) for neighbour in self._neighbours.bound(link)]
+        return sum(peer is not None and peer.differs_since is not None for peer in peers)
+
+    def _quiet_at(self, peer: Peer, link: str) -> Instant:
+        """While news comes what a crowd lacks may be next; while many are not bound yet, most would not hear it."""
+        now = self._ctx.now
+        if self._differing(link) <= FEW:
+            return NEVER
+        since = peer.differs_since or now
+        if self._neighbours.unbound(link, now - GATHERING_S) > FEW:
+            return min(now + QUIET_S, since + GATHERING_S)
+        return min(self._items[-1] + QUIET_S, since + STEADY_S) if self._items else NEVER
+
     def _note_ref(self, log: LogId) -> None:
         self._refs[log_handle(log)] = log
         while len(self._refs) > MAX_REFS:
@@ -524,6 +612,10 @@ class Repair:
     def _payload(self, link: str) -> int:
         settings = self._ctx.links.get(link)
         return (settings.unicast_payload if settings else 1200) - DELTA_HEAD
+
+
+def _handle(log: LogId) -> bytes:
+    return log_handle(log) if len(log) == LOG_ID_SIZE else log
 
 
 def _beyond(log: Log, change: Change) -> bool:

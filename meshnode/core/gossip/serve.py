@@ -19,6 +19,7 @@ from meshnode.core.chain.ranges import build_run
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.effects import ReadStored
+from meshnode.core.gossip.flood import Flood
 from meshnode.core.gossip.logs import Logs
 from meshnode.core.ids import LOG_ID_SIZE, LogId, log_handle
 from meshnode.core.inputs import Stored
@@ -62,8 +63,9 @@ class Reading:
 class Serve:
     """Open requests of link neighbours."""
 
-    def __init__(self, ctx: Context, neighbours: Neighbours, logs: Logs) -> None:
+    def __init__(self, ctx: Context, neighbours: Neighbours, logs: Logs, flood: Flood) -> None:
         self._ctx = ctx
+        self._flood = flood
         self._neighbours = neighbours
         self._logs = logs
         self._gathering: list[Request] = []
@@ -80,7 +82,7 @@ class Serve:
         if self._open(neighbour) >= OPEN_REQUESTS:
             return False
         self._prove_forks(neighbour, heard.link, want)
-        ranges = self._ranges(want.wishes)
+        ranges = self._ranges(want.wishes, heard.link)
         if not ranges:
             return False
         self._gathering.append(Request(neighbour, heard.link, ranges))
@@ -123,16 +125,16 @@ class Serve:
         reading = [request for reading in self._reading.values() for request in reading.requests]
         return sum(request.neighbour is neighbour for request in (*self._gathering, *reading))
 
-    def _ranges(self, wishes: Iterable[Wish]) -> list[tuple[LogId, int, int, bool]]:
+    def _ranges(self, wishes: Iterable[Wish], link: str) -> list[tuple[LogId, int, int, bool]]:
         """The part of the wishes we can fill, within the limit."""
-        found, room = [], MAX_BLOCKS
+        found, room, crowded = [], MAX_BLOCKS, self._neighbours.crowded(link)
         for wish in wishes:
             for log in self._logs.candidates(wish.log):
                 first = wish.first
                 last = min(first + wish.count - 1, log.served, first + room - 1, log.highest)
                 if log.rows.last and last >= first:
                     self._logs.shares.use(log)
-                    full = len(wish.log) == LOG_ID_SIZE
+                    full = len(wish.log) == LOG_ID_SIZE or (wish.first == 1 and crowded)
                     whole = [(first, last - first + 1)]
                     stretches = log.held_bodies(first, last) if wish.bodies_only else whole
                     found += [(log.id, start, count, full) for start, count in stretches]
@@ -157,13 +159,26 @@ class Serve:
         groups: dict[tuple[bytes, ...], list[BlockRecord]] = {}
         for row in blocks:
             names = tuple(dict.fromkeys(bytes(neighbour.node) for neighbour in askers.get((row.log, row.seq), ())))
-            if names:
+            if names and not self._told_all(link, names, row):
                 groups.setdefault(names, []).append(row)
         room = Counter[bytes]()
         for request in requests:
             room[request.neighbour.node] += MAX_BYTES
         for names, rows in groups.items():
             self._send(link, names, rows, full, room)
+
+    def _told_all(self, link: str, names: tuple[bytes, ...], row: BlockRecord) -> bool:
+        """In a crowd what one lacks others lack, too: it goes to all, unless only few do. Who asked pays."""
+        asker = self._neighbours.get(names[0])
+        if asker is None or not self._neighbours.crowded(link):
+            return False
+        block = stored_block(row.content, row.signature, row.body if row.body_state == BODY_HELD else None)
+        if not self._flood.wanted_by_many(block, link, asker):
+            return False
+        if self._neighbours.pay(asker, link, _size(block)):
+            cls = max(self._class(name, block) for name in names)
+            self._flood.answer(block, link, asker, self._ring(row.log), cls)
+        return True
 
     def _send(
         self, link: str, names: tuple[bytes, ...], rows: list[BlockRecord], full: set[LogId], room: Counter[bytes]
