@@ -188,6 +188,22 @@ async def test_a_long_chat_scrolls_to_its_beginning_and_a_second_tab_follows(tmp
         await tell(story)
 
 
+async def test_a_member_takes_a_backup_home(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
+
+        def story(phones: Phones) -> None:
+            page = phones.open(str(keeper.http.base_url))
+            make_profile(page, "Mia")
+            page.get_by_role("link", name="Me", exact=True).click()
+            page.get_by_label("Passphrase").fill("words for the file")
+            with page.expect_download() as download:
+                page.get_by_role("button", name="Make a backup").click()
+            assert download.value.suggested_filename == "meshnode.backup"
+            assert download.value.path().stat().st_size > 10_000
+
+        await tell(story)
+
+
 async def test_keys_alone_reach_everything(tmp_path: Path) -> None:
     async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
         await keeper.post("/channels", name="square")

@@ -2,6 +2,7 @@
 
 const BASE = "/api/v1";
 const PATIENCE_MS = 30_000;
+const FILE_PATIENCE_MS = 600_000;
 
 export class Problem extends Error {
   constructor(kind, text, status) {
@@ -23,8 +24,15 @@ export function newId() {
   return Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
 }
 
+// An answer that is a file: its octets.
+export const fetchFile = async (path, body) => (await answered("POST", path, body, FILE_PATIENCE_MS)).blob();
+
 async function ask(method, path, body) {
-  const options = { method, headers: {}, signal: AbortSignal.timeout?.(PATIENCE_MS) };
+  return (await answered(method, path, body, PATIENCE_MS)).json();
+}
+
+async function answered(method, path, body, patience) {
+  const options = { method, headers: {}, signal: AbortSignal.timeout?.(patience) };
   if (method !== "GET") options.headers["Content-Type"] = "application/json";
   if (body !== undefined) options.body = JSON.stringify(body);
   let answer;
@@ -33,9 +41,9 @@ async function ask(method, path, body) {
   } catch {
     throw new Problem("offline", "", 0);
   }
+  if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Problem(told.kind ?? "MeshnodeError", told.text ?? answer.statusText, answer.status);
-  return told;
+  throw new Problem(told.kind ?? "MeshnodeError", told.text ?? answer.statusText, answer.status);
 }
 
 function queryOf(query) {

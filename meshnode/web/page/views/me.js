@@ -1,10 +1,13 @@
 // Myself: who I am here, how the page looks, and the door out.
 
+import { useState } from "../vendor/hooks.js";
 import { html } from "../parts/html.js";
 import { Face } from "../parts/face.js";
+import { Field } from "../parts/field.js";
 import { Heading } from "../parts/heading.js";
 import { LanguageChoice } from "../parts/language.js";
-import { box, isGuest, leave, me } from "../state.js";
+import { fetchFile } from "../api.js";
+import { attempt, box, isGuest, isKeeper, leave, me } from "../state.js";
 import { SIZES, THEMES, choose, size, theme } from "../look.js";
 import { unsent } from "../unsent.js";
 import { t } from "../words.js";
@@ -21,11 +24,39 @@ export function Me() {
       <h2>${t("me.safety")}</h2>
       <p>${t(isSecureContext ? "me.secure" : "me.plain")}</p>
       <p class="quiet">${t("entrance.truth")}</p>
+      ${!isGuest.value && html`<h2>${t("backup.title")}</h2><${Backup} />`}
       <h2>${t("me.out")}</h2>
       ${unsent.value.length > 0 && html`<p role="alert">${t("me.unsent", { n: unsent.value.length })}</p>`}
       <p><button onClick=${leave}>${t("me.leave")}</button></p>
       <p class="quiet">meshnode ${box.value.version}</p>
     </div>`;
+}
+
+// Everything in one sealed file, under a passphrase of its own.
+function Backup() {
+  const [passphrase, setPassphrase] = useState("");
+  const [busy, setBusy] = useState(false);
+  async function make(event) {
+    event.preventDefault();
+    setBusy(true);
+    const file = await attempt(() => fetchFile("/me/backup", { passphrase }));
+    setBusy(false);
+    if (!file) return;
+    setPassphrase("");
+    download(file, "meshnode.backup");
+  }
+  return html`<form onSubmit=${make}>
+    <p>${t(isKeeper.value ? "backup.box" : "backup.mine")}</p>
+    <${Field} label=${t("entrance.passphrase")} help=${t("backup.help")} value=${passphrase} onText=${setPassphrase}
+      type="password" autocomplete="new-password" minlength="8" required />
+    <button disabled=${busy} aria-busy=${busy}>${t("backup.make")}</button>
+  </form>`;
+}
+
+function download(file, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 const Choice = ({ label, name, values, chosen }) => html`<p class="field row">
