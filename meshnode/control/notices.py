@@ -52,6 +52,7 @@ class MessageNotice(_Notice, frozen=True, tag="message"):
     persona: str = ""
     conversation: str = ""
     outgoing: bool = False
+    urgent: bool = False
 
 
 class StateNotice(_Notice, frozen=True, tag="state"):

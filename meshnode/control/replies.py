@@ -320,6 +320,7 @@ class MessageInfo(Reply, frozen=True):
     persona: str = ""
     conversation: str = ""
     outgoing: bool = False
+    urgent: bool = False
 
 
 class ConversationInfo(Reply, frozen=True):

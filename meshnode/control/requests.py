@@ -68,6 +68,7 @@ class PostRequest(_Request, frozen=True, tag="post"):
 
     channel: str
     text: str
+    cls: Class = 2
     request_id: str = ""
     file: FileGiven | None = None
 

@@ -58,7 +58,7 @@ class Messages:
 
     async def _post(self, request: requests.PostRequest) -> replies.StateReply:
         channel = await self._joined(request.channel)
-        compose = Compose(request.text, channel=channel, request=_request_id(request.request_id))
+        compose = Compose(request.text, channel=channel, cls=request.cls, request=_request_id(request.request_id))
         return await self._reach(await self._compose(compose, request.file), "kept", 0.0)
 
     async def _compose(self, compose: Compose, given: requests.FileGiven | None) -> MessageId:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from meshnode.web.service import WebPage
 
 
+SPOOL = "uploads"
+
+
 def page_of(home: Home, unix_now: Callable[[], float]) -> WebPage:
     """The page of a home's node; ConfigError with what to install where the extra is missing."""
     try:
@@ -19,4 +22,4 @@ def page_of(home: Home, unix_now: Callable[[], float]) -> WebPage:
     except ModuleNotFoundError as error:
         raise ConfigError(f"The page needs {error.name}: install meshnode[web], or switch web.enabled off.") from error
     mark = home.keys.node.hex()[:8]
-    return WebPage(home.control_socket, home.name, mark, home.config.web, unix_now)
+    return WebPage(home.control_socket, home.path / SPOOL, home.name, mark, home.config.web, unix_now)

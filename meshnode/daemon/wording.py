@@ -27,6 +27,7 @@ from meshnode.daemon.adapters import Filed, FileHere
 from meshnode.daemon.book import Book
 
 RING_CONTACT = 1
+EMERGENCY = 1  # the class of a message that goes before all others
 
 
 def moment(unix_s: float) -> str | None:
@@ -71,6 +72,7 @@ def message(filed: Filed, book: Book, me: str) -> replies.MessageInfo:
         persona=record.peer.hex(),
         conversation=conversation_id(record.peer, record.channel),
         outgoing=record.outgoing,
+        urgent=record.cls == EMERGENCY,
     )
 
 
@@ -224,4 +226,5 @@ def message_notice(info: replies.MessageInfo, at: str, cursor: str) -> told.Mess
         persona=info.persona,
         conversation=info.conversation,
         outgoing=info.outgoing,
+        urgent=info.urgent,
     )

@@ -17,6 +17,7 @@ from starlette.routing import Route as Row
 from meshnode.errors import MissingError
 from meshnode.web import openapi
 from meshnode.web.answering import endpoint, problem
+from meshnode.web.attachments import Attachments
 from meshnode.web.box import Box
 from meshnode.web.entrance import Entrance
 from meshnode.web.files import PAGE, PageFiles
@@ -44,8 +45,8 @@ class Site:
 
 def routes(box: Box) -> list[Route]:
     """All rows of the interface."""
-    parts = (Entrance(box), Talk(box), People(box), Channels(box), Live(box), Saving(box), Keeper(box))
-    return [row for part in parts for row in part.routes()]
+    parts = (Entrance, Talk, People, Channels, Live, Attachments, Saving, Keeper)
+    return [row for part in parts for row in part(box).routes()]
 
 
 def application(box: Box, site: Site, page: Path = PAGE) -> App:

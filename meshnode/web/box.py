@@ -13,6 +13,7 @@ from meshnode.control.requests import Request
 from meshnode.web.hub import Hubs
 from meshnode.web.logins import Login, Logins, Patience
 from meshnode.web.routes import Asked
+from meshnode.web.spool import Spool
 
 R = TypeVar("R", bound=Reply)
 
@@ -25,6 +26,7 @@ class Box:
     logins: Logins
     patience: Patience
     hubs: Hubs
+    spool: Spool
     clock: Callable[[], float]
 
     def counts(self) -> dict[str, int]:

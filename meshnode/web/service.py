@@ -17,6 +17,7 @@ from meshnode.web.box import Box
 from meshnode.web.hub import Hubs
 from meshnode.web.logins import Logins, Patience
 from meshnode.web.server import Server, listening
+from meshnode.web.spool import Spool
 
 HTTP: Final = 80
 OVERLAY: Final = IPv6Network("200::/7")
@@ -25,11 +26,14 @@ _log = structlog.get_logger("web")
 
 
 class WebPage:
-    """`socket`: where the box is asked; `mark`: tells its cookie from that of another box on the same machine."""
+    """`socket`: where the box is asked; `spool`: a folder for uploads; `mark`: tells its cookie from others' here."""
 
-    def __init__(self, socket: Path, name: str, mark: str, config: WebSection, unix_now: Callable[[], float]) -> None:
+    def __init__(
+        self, socket: Path, spool: Path, name: str, mark: str, config: WebSection, unix_now: Callable[[], float]
+    ) -> None:
         check_addresses(config.addresses)
         self._socket = socket
+        self._spool = spool
         self._name = name
         self._mark = mark
         self._config = config
@@ -48,7 +52,9 @@ class WebPage:
         self._port = int(listeners[0].socket.getsockname()[1])
         hubs = Hubs()
         logins, patience = Logins(trio.current_time), Patience(trio.current_time)
-        box = Box(self._socket, logins, patience, hubs, self._unix_now)
+        spool = Spool(self._spool, trio.current_time)
+        await trio.to_thread.run_sync(spool.open)
+        box = Box(self._socket, logins, patience, hubs, spool, self._unix_now)
         site = Site(self._name, self._home(), self._config.names, f"meshnode-{self._mark}")
         async with hubs.running():
             _log.info("page", addresses=self.addresses())

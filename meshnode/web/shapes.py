@@ -52,12 +52,28 @@ class GuestName(Sent, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=32)]
 
 
-class NewMessage(Sent, frozen=True):
-    """A message; `client_id` makes a repeated call the same message."""
+class Attached(Sent, frozen=True):
+    """A whole upload that goes with a message; `preview` is a small picture of it, at most 2,400 bytes."""
 
-    text: Text
+    upload: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    name: Annotated[str, Meta(min_length=1, max_length=120)]
+    media: Annotated[str, Meta(max_length=80)] = ""
+    preview: Annotated[bytes, Meta(max_length=2400)] = b""
+
+
+class NewMessage(Sent, frozen=True):
+    """A message, a file, or both; `client_id` makes a repeated call the same message. `urgent` goes before all else."""
+
     client_id: RequestId
+    text: Annotated[str, Meta(max_length=64_000)] = ""
     urgent: bool = False
+    file: Attached | None = None
+
+
+class NewUpload(Sent, frozen=True):
+    """A file is about to come; its size in bytes."""
+
+    size: Annotated[int, Meta(ge=1, le=1 << 40)]
 
 
 class ReadUntil(Sent, frozen=True):
@@ -102,6 +118,14 @@ class BackupWords(Sent, frozen=True):
     """What a backup shall be sealed with; nothing else opens it."""
 
     passphrase: Passphrase
+
+
+class UploadState(Reply, frozen=True):
+    """How far an upload is: go on at `offset`."""
+
+    id: str
+    offset: int
+    size: int
 
 
 class Me(Reply, frozen=True):

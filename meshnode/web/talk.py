@@ -9,7 +9,7 @@ from meshnode.errors import MissingError, RefusedError, UsageError
 from meshnode.web.box import Box
 from meshnode.web.entrance import PAGE_MOST, TEXT_MOST
 from meshnode.web.routes import Asked, Query, Route
-from meshnode.web.shapes import NewMessage, ReadUntil
+from meshnode.web.shapes import Attached, NewMessage, ReadUntil
 
 LIMIT = Query("limit", int, f"How many, at most {PAGE_MOST}.", 50)
 URGENT, ORDINARY = 1, 2  # classes of a message
@@ -72,22 +72,42 @@ class Talk:
         """A message; a guest's begins with the name."""
         sent, kind = asked.sent(NewMessage), self._id(asked)[0]
         text = sent.text if asked.who.may("member") else f"{asked.who.name}: {sent.text}"
+        if not (sent.text or sent.file):
+            raise UsageError("Write something, or attach a file.")
         if len(text) > TEXT_MOST:
             raise UsageError(f"A message has at most {TEXT_MOST:,} characters; send the rest in another.")
-        if kind == "c":
-            return await self._post(asked, text, sent.client_id)
-        request = requests.SendRequest(
-            contact=self._id(asked)[2:], text=text, cls=URGENT if sent.urgent else ORDINARY, request_id=sent.client_id
-        )
-        return await self._box.ask_mine(asked, request, replies.StateReply)
+        request = await self._request(asked, kind, text, self._file(asked, sent.file))
+        state = await self._box.ask_mine(asked, request, replies.StateReply)
+        if sent.file is not None:
+            await self._box.spool.sent(self._box.spool.find(asked.who.persona, sent.file.upload))
+        return state
 
-    async def _post(self, asked: Asked, text: str, client_id: str) -> replies.StateReply:
+    def _file(self, asked: Asked, given: Attached | None) -> requests.FileGiven | None:
+        """The upload, once it is whole; None where there is none, or a message took it already."""
+        upload = self._box.spool.find(asked.who.persona, given.upload) if given else None
+        if given is None or upload is None or upload.sent:
+            return None
+        if upload.offset < upload.size:
+            raise UsageError(f"Of this file {upload.offset} of {upload.size} bytes are here; upload the rest first.")
+        return requests.FileGiven(path=str(upload.path), name=given.name, media=given.media, preview=given.preview)
+
+    async def _request(
+        self, asked: Asked, kind: str, text: str, file: requests.FileGiven | None
+    ) -> requests.SendRequest | requests.PostRequest:
+        sent, cls = asked.sent(NewMessage), URGENT if asked.sent(NewMessage).urgent else ORDINARY
+        id = self._id(asked)[2:]
+        if kind == "d":
+            return requests.SendRequest(contact=id, text=text, cls=cls, request_id=sent.client_id, file=file)
+        channel = await self._channel(asked, id)
+        return requests.PostRequest(channel=channel, text=text, cls=cls, request_id=sent.client_id, file=file)
+
+    async def _channel(self, asked: Asked, id: str) -> str:
+        """Its name."""
         listed = await self._box.ask_mine(asked, requests.ChannelListRequest(), replies.ChannelsReply)
-        names = [one.name for one in listed.channels if one.id == self._id(asked)[2:]]
+        names = [one.name for one in listed.channels if one.id == id]
         if not names:
             raise MissingError("You are not in this channel; join it first.")
-        request = requests.PostRequest(channel=names[0], text=text, request_id=client_id)
-        return await self._box.ask_mine(asked, request, replies.StateReply)
+        return names[0]
 
     async def read(self, asked: Asked) -> replies.DoneReply:
         """Up to a cursor."""

@@ -141,9 +141,10 @@ async def test_channels_are_joined_searched_and_left(tmp_path: Path) -> None:
         odd = next(one for one in channels if one["name"] != "square")
         talk = f"/conversations/c-{odd['id']}/messages"
         for number in range(5):
-            await keeper.post(talk, text=f"Straße {number}", client_id=f"{number:032x}")
+            await keeper.post(talk, text=f"Straße {number}", client_id=f"{number:032x}", urgent=number == 3)
         page = await keeper.get(talk, limit=2)
         assert ([one["text"] for one in page["messages"]], page["more"]) == (["Straße 3", "Straße 4"], True)
+        assert [one["urgent"] for one in page["messages"]] == [True, False]
         page = await keeper.get(talk, before=page["messages"][0]["cursor"], limit=2)
         assert [one["text"] for one in page["messages"]] == ["Straße 1", "Straße 2"]
         page = await keeper.get(talk, after=page["messages"][-1]["cursor"], limit=9)

@@ -13,12 +13,13 @@ from meshnode.web.hub import Hubs
 from meshnode.web.logins import Logins, Patience
 from meshnode.web.openapi import document, operation_id
 from meshnode.web.routes import BASE
+from meshnode.web.spool import Spool
 from support.boxes import boxes
 
 
 def rows() -> list:
     clock = trio.current_time
-    return routes(Box(Path(), Logins(clock), Patience(clock), Hubs(), clock))
+    return routes(Box(Path(), Logins(clock), Patience(clock), Hubs(), Spool(Path(), clock), clock))
 
 
 def test_the_document_is_valid_openapi() -> None:

@@ -1,0 +1,116 @@
+"""Uploads on their way: files of their own beside the home, bounded in number, size and time, gone when they are sent.
+
+    begun (size told)  --bytes at the offset-->  longer  --all there-->  whole  --attached-->  sent  --an hour-->  gone
+
+A phone that lost the line asks how far the upload is and goes on from there. What lies still for an hour is dropped.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import AsyncIterable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from meshnode.errors import MissingError, RefusedError, UsageError
+
+EACH_MOST: Final = 4  # of one member at a time
+FILE_MOST: Final = 62 * 1024 * 1024  # what a manifest of the core can list
+ALL_MOST: Final = 4 * FILE_MOST
+STILL_S: Final = 3600.0
+PIECE_WITHIN_S: Final = 60.0
+
+
+@dataclass(slots=True)
+class Upload:
+    """One file on its way; `owner` is a persona."""
+
+    id: str
+    owner: str
+    size: int
+    path: Path
+    moved_at: float
+    offset: int = 0
+    busy: bool = False
+    sent: bool = False
+
+
+class Spool:
+    """All uploads of a box."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._uploads: dict[str, Upload] = {}
+
+    def open(self) -> None:
+        """Begin empty: what was here belongs to sign-ins that are gone."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(mode=0o700, parents=True)
+
+    async def begin(self, owner: str, size: int) -> Upload:
+        """A new upload. UsageError for a size that cannot be; RefusedError where there is no room."""
+        await self._drop_still()
+        if not 0 < size <= FILE_MOST:
+            raise UsageError(f"A file has 1 to {FILE_MOST // 2**20} MiB.")
+        waiting = [one for one in self._uploads.values() if not one.sent]
+        if sum(one.owner == owner for one in waiting) >= EACH_MOST:
+            raise RefusedError("Other files are still on their way; wait for them, or let them go.")
+        if sum(one.size for one in waiting) + size > ALL_MOST:
+            raise RefusedError("Too many files are on their way to this box; try again later.")
+        id = secrets.token_hex(16)
+        upload = self._uploads[id] = Upload(id, owner, size, self._folder / id, self._clock())
+        await trio.Path(upload.path).touch(0o600)
+        return upload
+
+    def find(self, owner: str, id: str) -> Upload:
+        """An upload of this member."""
+        upload = self._uploads.get(id)
+        if upload is None or upload.owner != owner:
+            raise MissingError("This upload is over, or was never begun; begin it again.")
+        return upload
+
+    async def write(self, upload: Upload, offset: int, pieces: AsyncIterable[bytes]) -> None:
+        """Go on at `offset`, which must be where it stands; what came before the line broke stays."""
+        if upload.busy:
+            raise UsageError("This upload is being written; ask how far it is.")
+        if offset != upload.offset:
+            raise UsageError(f"The upload stands at {upload.offset}, not at {offset}.")
+        upload.busy = True
+        try:
+            async with await trio.open_file(upload.path, "r+b") as file:
+                await file.seek(offset)
+                await self._take(upload, file.write, pieces)
+        finally:
+            upload.busy = False
+
+    async def _take(self, upload: Upload, write: Callable[[bytes], object], pieces: AsyncIterable[bytes]) -> None:
+        with trio.move_on_after(PIECE_WITHIN_S) as patience:
+            async for piece in pieces:
+                if upload.offset + len(piece) > upload.size:
+                    raise UsageError(f"This is more than the {upload.size} bytes that were announced.")
+                await write(piece)  # type: ignore[misc]
+                upload.offset += len(piece)
+                upload.moved_at = self._clock()
+                patience.deadline = trio.current_time() + PIECE_WITHIN_S
+        if patience.cancelled_caught:
+            raise UsageError("The rest did not come in time; go on from where it stands.")
+
+    async def sent(self, upload: Upload) -> None:
+        """A message took it: its bytes may go; that it was here is known for a while, should the phone ask again."""
+        upload.sent, upload.moved_at = True, self._clock()
+        await trio.Path(upload.path).unlink(missing_ok=True)
+
+    async def drop(self, upload: Upload) -> None:
+        """It is not wanted, or forgotten."""
+        self._uploads.pop(upload.id, None)
+        await trio.Path(upload.path).unlink(missing_ok=True)
+
+    async def _drop_still(self) -> None:
+        for upload in list(self._uploads.values()):
+            if not upload.busy and self._clock() - upload.moved_at > STILL_S:
+                await self.drop(upload)
