@@ -89,3 +89,14 @@ def test_a_span_beyond_the_end_is_nothing_in_a_session_either() -> None:
     (line,) = serving._lines.values()
     assert line.jobs == {}
     assert Job(GIVEN.file, 0, []).body is None
+
+
+def test_what_is_here_needs_no_sparing_when_its_asker_leaves() -> None:
+    box, _, _, serving = alone()
+    attach(box, GIVEN)
+    spared: list[int] = []
+    serving.spare = lambda file, number: spared.append(number)
+    near = Neighbour(b"near--", NodeKey(b"n" * 32), session=1)  # type: ignore[arg-type]
+    serving.want_arrived(near, ChunkWant(GIVEN.file, 1, 0, ((0, 10),)))
+    serving.neighbour_lost(near.node)
+    assert (serving._lines, spared) == ({}, [])
