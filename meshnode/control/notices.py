@@ -91,7 +91,10 @@ class PeerNotice(_Notice, frozen=True, tag="peer"):
 
 
 class InterfaceNotice(_Notice, frozen=True, tag="interface"):
-    """The bound interface came, changed or went ("up", "down"); or a radio did ("plugged", "unplugged")."""
+    """The bound interface came, changed or went ("up", "down"); or a radio did ("plugged", "unplugged").
+
+    `detail`: what the link carries from now on.
+    """
 
     name: str
     state: str

@@ -31,7 +31,7 @@ class DoneReply(Reply, frozen=True):
 
 
 class InterfaceInfo(Reply, frozen=True):
-    """The bound interface. `state` is "up", "down" or "missing"; rates in bit/s as used for pacing."""
+    """The bound interface. `state` is "up", "down" or "missing"; rates in bit/s as used for pacing, payloads in B."""
 
     name: str
     driver: str
@@ -41,6 +41,8 @@ class InterfaceInfo(Reply, frozen=True):
     mtu: int = 0
     unicast_bps: int = 0
     multicast_bps: int = 0
+    unicast_payload: int = 0
+    multicast_payload: int = 0
     multicast: bool = True
     counters: dict[str, int] = {}  # datagrams sent, received, and dropped by reason
 

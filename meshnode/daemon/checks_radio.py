@@ -15,11 +15,11 @@ from meshnode.board.profile import Board, board
 from meshnode.board.region import country as iso
 from meshnode.board.region import region
 from meshnode.config import Config
-from meshnode.control.replies import CheckInfo, NeighbourInfo
+from meshnode.control.replies import CheckInfo, InterfaceInfo, NeighbourInfo
 from meshnode.errors import LinkError, UsageError, WireError
 from meshnode.halow.finding import Radio, country, devices, radios
 from meshnode.halow.radio import from_file, from_system
-from meshnode.halow.state import Neighbour, RadioState
+from meshnode.halow.state import NARROW_BELOW_BPS, Neighbour, RadioState
 from meshnode.halow.understanding import Setting
 from meshnode.peering.places import LINK_GROUP
 from meshnode.peering.radio import radio_state_path
@@ -59,6 +59,21 @@ def check_radio(name: str, config: Config, machine: Machine = HERE) -> list[Chec
     if name:
         checks += [*_mtu(name, radio, machine), *_multicast(name, config, machine)]
     return checks
+
+
+def check_rate(interface: InterfaceInfo) -> Iterator[CheckInfo]:
+    """What the link carries now, as far as the radio or the configuration says it."""
+    if interface.state != "up" or not interface.unicast_bps:
+        return
+    says = (
+        f"{interface.unicast_bps / 1000:g} kbit/s to one neighbour, {interface.multicast_bps / 1000:g} to all,"
+        f" datagrams of at most {interface.unicast_payload} bytes"
+    )
+    if interface.unicast_bps < NARROW_BELOW_BPS:
+        yield _warn("rate", f"{says}: the slowest neighbour is at the edge of reach",
+                    "a better antenna or place for one of the two, or a relay between them")  # fmt: skip
+    else:
+        yield _ok("rate", says)
 
 
 def check_neighbours(neighbours: Sequence[NeighbourInfo], link: str) -> list[CheckInfo]:

@@ -17,7 +17,7 @@ from meshnode.config import Config
 from meshnode.control.replies import CheckInfo, ClockInfo, StatusReply
 from meshnode.core.clock import ABOUT_S
 from meshnode.daemon.checks_bridge import check_uplink
-from meshnode.daemon.checks_radio import check_neighbours, check_radio
+from meshnode.daemon.checks_radio import check_neighbours, check_radio, check_rate
 from meshnode.daemon.health import ADVICE, UNKNOWN
 from meshnode.daemon.home import CONFIG, STORE, open_home
 from meshnode.daemon.keyring import KEY_FILE, SEALED
@@ -42,6 +42,7 @@ def check_running(home: Path, config: Config, status: StatusReply) -> list[Check
         _filled(status.store.bytes, status.store.limit),
         check_interface(interface.name or config.link.interface, interface.state),
         *check_radio(interface.name or config.link.interface, config),
+        *check_rate(interface),
         *(check_neighbours(status.neighbours, interface.name) if interface.name else ()),
         check_membership(status),
         check_identity(status),

@@ -71,7 +71,8 @@ class Town:
         """The bound interface came, changed or went. What is found at the start stands in `ready`, the first notice."""
         up = change.settings is not None
         if self._ready:
-            self.publish(told.InterfaceNotice(at=self.at, name=change.link, state="up" if up else "down"))
+            state, detail = ("up", wording.link(change.settings)) if change.settings else ("down", "")
+            self.publish(told.InterfaceNotice(at=self.at, name=change.link, state=state, detail=detail))
         if up:
             self._health.clear("link_missing")
             self._note_law(change)

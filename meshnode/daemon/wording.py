@@ -23,6 +23,7 @@ from meshnode.core.records import (
     MessageRecord,
 )
 from meshnode.core.sealing.manifest import Manifest, chunk_count, content_step, decode_manifest_untrusted
+from meshnode.core.settings import LinkSettings
 from meshnode.daemon.adapters import Filed, FileHere
 from meshnode.daemon.book import Book
 
@@ -33,6 +34,15 @@ EMERGENCY = 1  # the class of a message that goes before all others
 def moment(unix_s: float) -> str | None:
     """RFC 3339 UTC, or None when the date is not known."""
     return utc_text(unix_s) if unix_s > 0 else None
+
+
+def link(settings: LinkSettings) -> str:
+    """What a link carries, in a few words."""
+    law = f", {settings.law.duty_ppm / 10_000:g} % of the time" if settings.law.limited else ""
+    return (
+        f"{settings.unicast_bps / 1000:g} kbit/s to one, {settings.multicast_bps / 1000:g} to all, datagrams of"
+        f" {settings.unicast_payload} and {settings.multicast_payload} bytes{law}"
+    )
 
 
 def state_of(filed: Filed) -> replies.State:
