@@ -49,7 +49,8 @@ def _interface(interface: replies.InterfaceInfo) -> str:
     if not interface.name:
         return "none"
     driver = f", driver {interface.driver}" if interface.driver else ""
-    return f"{interface.name}, {interface.state}{driver} {interface.address}".rstrip()
+    why = f": {say.plain(interface.detail)}" if interface.detail else ""
+    return f"{interface.name}, {interface.state}{driver} {interface.address}".rstrip() + why
 
 
 def _radio(radio: replies.RadioInfo | None) -> Iterator[tuple[str, str]]:

@@ -31,11 +31,15 @@ class DoneReply(Reply, frozen=True):
 
 
 class InterfaceInfo(Reply, frozen=True):
-    """The bound interface. `state` is "up", "down" or "missing"; rates in bit/s as used for pacing, payloads in B."""
+    """The bound interface. `state` is "up", "down" or "missing"; rates in bit/s as used for pacing, payloads in B.
+
+    `detail`: why a serial modem is not up.
+    """
 
     name: str
     driver: str
     state: str
+    detail: str = ""
     address: str = ""
     mac: str = ""
     mtu: int = 0

@@ -40,7 +40,7 @@ def check_running(home: Path, config: Config, status: StatusReply) -> list[Check
         check_home(home),
         _ok("config", f"{home / CONFIG} is valid"),
         _filled(status.store.bytes, status.store.limit),
-        check_interface(interface.name or config.link.interface, interface.state),
+        check_interface(interface.name or config.link.interface, interface.state, interface.detail),
         *check_radio(interface.name or config.link.interface, config),
         *check_rate(interface),
         *(check_neighbours(status.neighbours, interface.name) if interface.name else ()),
@@ -160,8 +160,8 @@ def _filled(used: int, limit: int) -> CheckInfo:
     return _ok("store", detail)
 
 
-def check_interface(name: str, state: str) -> CheckInfo:
-    """The bound interface: there and up. `state` is what the node says, empty where none runs."""
+def check_interface(name: str, state: str, detail: str = "") -> CheckInfo:
+    """The bound interface: there and up. `state` is what the node says, empty where none runs; `detail` a modem's."""
     if not name:
         return CheckInfo(
             name="interface", state="warn", detail="no interface is chosen, so there is no link",
@@ -169,6 +169,9 @@ def check_interface(name: str, state: str) -> CheckInfo:
         )  # fmt: skip
     if state == "up":
         return _ok("interface", f"{name} is up")
+    if detail:
+        return _fail("interface", f"{name} is {state}: {detail}", "its cable, device, speed and network: [modem] in"
+                     " config.toml; `dmesg` names the device when it is plugged in")  # fmt: skip
     here = ", ".join(sorted(one for _, one in socket.if_nameindex())) or "none"
     found = read_interface(name)
     if found is not None and found.usable:

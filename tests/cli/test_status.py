@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from meshnode.cli.inbox import message_line
-from meshnode.cli.status import _clock, _radio
-from meshnode.control.replies import ClockInfo, MessageInfo, RadioInfo, RateInfo, S1gChannelInfo, StationInfo
+from meshnode.cli.status import _clock, _interface, _radio
+from meshnode.control.replies import (
+    ClockInfo,
+    InterfaceInfo,
+    MessageInfo,
+    RadioInfo,
+    RateInfo,
+    S1gChannelInfo,
+    StationInfo,
+)
 
 
 def test_a_radio_that_is_understood() -> None:
@@ -44,3 +52,8 @@ def test_a_message_whose_date_is_not_sure_says_about() -> None:
             )
         )  # fmt: skip
         assert shown.startswith("about 2026-") is about
+
+
+def test_a_modem_that_is_not_up_says_why() -> None:
+    modem = InterfaceInfo(name="modem", driver="newracom AT modem", state="down", detail="no answer to AT")
+    assert _interface(modem) == "modem, down, driver newracom AT modem: no answer to AT"

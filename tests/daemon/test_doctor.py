@@ -9,7 +9,14 @@ import msgspec
 import pytest
 
 from meshnode.control.replies import ClockInfo, StatusReply
-from meshnode.daemon.doctor import check_clock, check_disk, check_identity, check_membership, worn_percent
+from meshnode.daemon.doctor import (
+    check_clock,
+    check_disk,
+    check_identity,
+    check_interface,
+    check_membership,
+    worn_percent,
+)
 
 STATUS = {
     "version": "1", "persona": "", "uptime_s": 1.0,
@@ -75,3 +82,10 @@ def test_the_wear_of_the_card_by_its_own_account(tmp_path: Path) -> None:
     assert "backup" in found.remedy
     (card / "device" / "life_time").write_text("0x01 0x01\n")
     assert check_disk(tmp_path, tmp_path / "sys").state == "ok"
+
+
+def test_a_modem_that_is_not_up_is_a_fault_with_its_reason() -> None:
+    found = check_interface("modem", "down", "no answer to AT")
+    assert (found.state, found.detail) == ("fail", "modem is down: no answer to AT")
+    assert "[modem]" in found.remedy
+    assert check_interface("modem", "up").state == "ok"
