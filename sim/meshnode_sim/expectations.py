@@ -34,8 +34,18 @@ def _bounds(expect: ExpectTable, found: dict[str, Any]) -> list[tuple[str, float
         ("s until 95 % of what arrived had", messages["latency_s"]["p95"], expect.latency_p95_max_s, False),
         ("of the time the busiest air was taken", air["utilisation_max"], expect.utilisation_max, False),
         ("s of airtime were used", air["airtime_s"], expect.airtime_max_s, False),
+        (
+            "of the time any radio sent",
+            max((r["duty"] for r in found["per_node"]), default=0.0),
+            expect.duty_max,
+            False,
+        ),
         ("s of airtime were used by any honest node", _honest(found), expect.node_airtime_max_s, False),
     ]
+
+
+def _duty(found: dict[str, Any]) -> float:
+    return max((row["duty"] for row in found["per_node"]), default=0.0)
 
 
 def _honest(found: dict[str, Any]) -> float:

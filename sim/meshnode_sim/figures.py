@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from meshnode.air.counters import Counters, Tally
-from meshnode.core.settings import LinkSettings
+from meshnode.core.settings import Law, LinkSettings
 from meshnode.peering.radio import NARROW_PAYLOAD, WIDE_PAYLOAD
+from meshnode_sim.lawful import law_in
 from meshnode_sim.scenario import Scenario, rates
 
 
 def radio_state(scenario: Scenario) -> dict[str, Any]:
     """What the modelled radio tells the daemon about itself, as its file says it (meshnode/halow/state.py)."""
-    return {**asdict(link_settings(scenario)), "family": "modelled", "role": "mesh"}
+    told = replace(link_settings(scenario), law=Law())  # the law is the daemon's own to know
+    return {**asdict(told), "family": "modelled", "role": "mesh"}
 
 
 def link_settings(scenario: Scenario) -> LinkSettings:
     """What the modelled radio tells a node about itself."""
     rate, basic = rates(scenario.radio)
-    return link_settings_for(rate.bps, basic.bps, multicast=scenario.radio.multicast)
+    radio = scenario.radio
+    return link_settings_for(rate.bps, basic.bps, multicast=radio.multicast, country=radio.country)
 
 
-def link_settings_for(unicast_bps: int, multicast_bps: int, *, multicast: bool) -> LinkSettings:
+def link_settings_for(unicast_bps: int, multicast_bps: int, *, multicast: bool, country: str = "") -> LinkSettings:
     """With the payloads that fit one transmission at these rates."""
     return LinkSettings(
         unicast_bps=unicast_bps,
@@ -31,6 +34,7 @@ def link_settings_for(unicast_bps: int, multicast_bps: int, *, multicast: bool) 
         unicast_payload=WIDE_PAYLOAD if unicast_bps > 300_000 else NARROW_PAYLOAD,
         multicast_payload=WIDE_PAYLOAD if multicast_bps > 600_000 else NARROW_PAYLOAD,
         multicast=multicast,
+        law=law_in(country),
     )
 
 

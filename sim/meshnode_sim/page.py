@@ -93,13 +93,14 @@ def _data(outcome: Outcome, film: Film) -> dict[str, Any]:
 def _places(film: Film, count: int) -> list[list[list[float]]]:
     """By moment, or one list where nobody moves, the places in metres; nodes without places are laid out by links."""
     if not film.places:
-        return [[[round(x, 3), round(y, 3)] for x, y in _laid_out(film, count)]]
+        return [[[round(x, 3), round(y, 3)] for x, y in laid_out(film, count)]]
     still = all(places == film.places[0] for places in film.places)
     frames = film.places[:1] if still else film.places
     return [[[round(x, 1), round(y, 1)] for x, y in places] for places in frames]
 
 
-def _laid_out(film: Film, count: int) -> Places:
+def laid_out(film: Film, count: int) -> Places:
+    """Places for nodes that have none: who carried much to each other is near, after networkx."""
     try:
         import networkx as nx  # an extra, and takes its time to load
     except ModuleNotFoundError as error:

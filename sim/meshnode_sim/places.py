@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -65,3 +66,11 @@ def row_of(found: dict[int, int]) -> Row:
     """A row from levels by node, lowest number first."""
     nodes = np.fromiter(found, dtype=np.intp, count=len(found))
     return Row(nodes, np.fromiter(found.values(), dtype=np.int64, count=len(found)), found)
+
+
+def apart_by_channel(found: Sequence[Row], channels: Sequence[int]) -> list[Row]:
+    """The same rows without those who listen elsewhere; channels are taken not to leak into each other."""
+    return [
+        row_of({other: level for other, level in row.at.items() if channels[other] == channels[node]})
+        for node, row in enumerate(found)
+    ]

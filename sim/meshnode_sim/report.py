@@ -7,10 +7,12 @@ from typing import Any
 
 from meshnode.air.counters import Counters, Tally
 from meshnode_sim.agenda import SECOND_NS
+from meshnode_sim.energy import energy
 from meshnode_sim.figures import air
 from meshnode_sim.host import Host
 from meshnode_sim.meetings import Meetings, Station
 from meshnode_sim.probe import Written
+from meshnode_sim.tables import EnergyTable
 from meshnode_sim.world import World
 
 
@@ -52,6 +54,8 @@ def report(world: World | Meetings, wall_s: float, memory_peak_mb: float) -> dic
                 "name": host.settings.name,
                 **_node_air(one),
                 "utilisation": round(share, 6),
+                "duty": round(one.total.radiated_ns / span_ns, 6),
+                **_energy(world.scenario.energy, one, span_ns),
                 "processor": round(host.busy_ns / span_ns, 6),
                 "rows": host.memory.count(),
                 "boots": host.boots,
@@ -60,6 +64,10 @@ def report(world: World | Meetings, wall_s: float, memory_peak_mb: float) -> dic
             for host, one, share in zip(hosts, counters, utilisation, strict=True)
         ],
     }
+
+
+def _energy(table: EnergyTable | None, counters: Counters, span_ns: int) -> dict[str, Any]:
+    return {} if table is None else energy(table, counters, span_ns)
 
 
 def _node_air(counters: Counters) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from meshnode.air.draws import chance
 from meshnode.air.topology import Link, Schedule, Topology
 from meshnode.core.settings import Settings
 from meshnode.errors import ConfigError, UsageError
+from meshnode_sim.lawful import check_width
 from meshnode_sim.tables import (
+    EnergyTable,
     ExpectTable,
     FaultTable,
     PlaceTable,
@@ -82,6 +84,7 @@ class RadioTable(Struct, frozen=True, forbid_unknown_fields=True):
     level: Literal["graph", "radio", "slots", "contacts"] = "graph"
     rate_control: Literal["best", "fixed"] = "best"  # level radio: by signal, or always `mcs`
     aggregate: bool = True  # level radio
+    country: str = ""  # whose law is kept, as hardware/regions has it
     rate_bps: Annotated[int, Meta(gt=0)] | None = None
     basic_bps: Annotated[int, Meta(gt=0)] | None = None
     width_mhz: Literal[1, 2, 4, 8, 16] | None = None
@@ -113,6 +116,7 @@ class NodeTable(Struct, frozen=True, forbid_unknown_fields=True):
     agent: str | None = None  # virtual time: core, epidemic, direct, spray, or module:Class
     options: tuple[str, ...] | None = None  # more words for `meshnode run`
     copies: Annotated[int, Meta(ge=1, le=64)] | None = None  # of each message that is spread by copies
+    channel: Annotated[int, Meta(ge=1, le=60)] | None = None  # level radio: who is on another one hears nothing
     lifetime_s: Annotated[int, Meta(ge=1)] | None = None  # of messages
     buffer_octets: Annotated[int, Meta(ge=1)] | None = None  # agents: what they keep; the longest held goes first
 
@@ -150,6 +154,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     routes: tuple[RouteTable, ...] = ()
     walks: tuple[WalkTable, ...] = ()
     processor: ProcessorTable = ProcessorTable()
+    energy: EnergyTable | None = None
     expect: ExpectTable = ExpectTable()
 
     def __post_init__(self) -> None:
@@ -197,6 +202,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
             agent=own.agent or common.agent,
             copies=own.copies or common.copies,
             lifetime_s=own.lifetime_s or common.lifetime_s,
+            channel=own.channel or common.channel,
             buffer_octets=own.buffer_octets or common.buffer_octets,
             options=own.options if own.options is not None else common.options,
         )
@@ -284,6 +290,7 @@ def _change(tree: dict[str, Any], change: str) -> None:
 def _check_radio(radio: RadioTable) -> None:
     if radio.width_mhz is not None and (radio.rate_bps or radio.basic_bps):
         raise UsageError("the radio has both a rate in bit/s and a mode of 802.11ah (`width_mhz`): give one of them")
+    check_width(radio.country, radio.width_mhz)
     rates(radio)
 
 

@@ -18,8 +18,8 @@ from meshnode_sim.figures import link_settings_for
 from meshnode_sim.ground import Ground
 from meshnode_sim.host import NOBODY
 from meshnode_sim.mobility import Mobility
-from meshnode_sim.phy import noise
-from meshnode_sim.places import Budget, Row, rows
+from meshnode_sim.phy import noise, sensitivity
+from meshnode_sim.places import Budget, Row, apart_by_channel, rows
 from meshnode_sim.propagation import Metres, PathLoss, Shadowing
 from meshnode_sim.radio import RadioMedium, RadioSettings, best_mcs
 from meshnode_sim.scenario import Scenario
@@ -44,6 +44,7 @@ class Sky:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._mobility = Mobility(scenario)
+        self._channels = [scenario.run_of(name).channel or 1 for name in scenario.names]
         table, radio = scenario.propagation, scenario.radio
         width = radio.width_mhz or 1
         self._settings = RadioSettings(
@@ -69,17 +70,26 @@ class Sky:
 
     def arrange(self, world: World) -> None:
         """Where somebody moves, everybody is put where they are every MOVE_S."""
-        if not self._mobility.moving:
+        if not self.moving:
             return
 
         def move() -> None:
             now_ns = world.agenda.now_ns
-            self._places = self._mobility.places(now_ns / SECOND_NS)
-            self._rows = self._reckon(self._places)
-            self.medium.place(self._rows)
+            self.move(now_ns / SECOND_NS)
             world.at(now_ns + nanoseconds(MOVE_S), NOBODY, move, FAULT)
 
         world.at(0, NOBODY, move, FAULT)
+
+    @property
+    def moving(self) -> bool:
+        """Whether anybody moves at all."""
+        return self._mobility.moving
+
+    def move(self, at_s: float) -> None:
+        """Everybody is where they are at that time, which may not fall from one call to the next."""
+        self._places = self._mobility.places(at_s)
+        self._rows = self._reckon(self._places)
+        self.medium.place(self._rows)
 
     def nearest(self, node: int) -> Sequence[int]:
         """All other nodes, nearest first, as at the last move."""
@@ -90,6 +100,17 @@ class Sky:
     def places(self) -> list[tuple[float, float]]:
         """x and y of every node in metres, as at the last move."""
         return [(x, y) for x, y in self._places.tolist()]
+
+    def neighbours(self) -> list[tuple[int, int]]:
+        """Who decodes the basic rate of whom when nobody disturbs, the lower number first."""
+        settings = self._settings
+        least = sensitivity(settings.basic_width_mhz, settings.basic_mcs, settings.profile)
+        return [
+            (node, other)
+            for node, row in enumerate(self._rows)
+            for other, level in row.at.items()
+            if node < other and level >= least
+        ]
 
     def jammed(self, x_m: float, y_m: float, eirp_dbm: float) -> list[tuple[int, int]]:
         """Whom a transmitter drowns at present: pairs of who sends and who receives."""
@@ -111,7 +132,9 @@ class Sky:
         usual = best_mcs(levels[len(levels) // 2], settings.width_mhz, settings.profile) if levels else 0
         rate = S1gRate(settings.width_mhz, usual if settings.mcs is None else settings.mcs, settings.short_gi)
         basic = S1gRate(settings.basic_width_mhz, settings.basic_mcs)
-        return link_settings_for(rate.bps, basic.bps, multicast=self._scenario.radio.multicast)
+        radio = self._scenario.radio
+        return link_settings_for(rate.bps, basic.bps, multicast=radio.multicast, country=radio.country)
 
     def _reckon(self, places: Metres) -> list[Row]:
-        return rows(places, self._loss, self._budget, self._shadowing)
+        found = rows(places, self._loss, self._budget, self._shadowing)
+        return found if len(set(self._channels)) < 2 else apart_by_channel(found, self._channels)

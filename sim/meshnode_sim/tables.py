@@ -43,6 +43,20 @@ class ProcessorTable(Struct, frozen=True, forbid_unknown_fields=True):
     crypto: Literal["shared", "real"] = "shared"
 
 
+class EnergyTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """Currents of a radio by what it does, and of the board beside it; the battery.
+
+    The radio's are those of a Taixin TXW8301 (module specification V6.2), which listens whenever it does not talk.
+    """
+
+    volts: Positive = 3.3
+    tx_ma: Seconds = 300.0
+    rx_ma: Seconds = 100.0
+    idle_ma: Seconds = 100.0
+    host_ma: Seconds = 0.0
+    battery_mah: Positive = 10_000.0
+
+
 class ExpectTable(Struct, frozen=True, forbid_unknown_fields=True):
     """What must come of a run; `meshnode-sim run` fails with a sentence where it does not."""
 
@@ -52,6 +66,7 @@ class ExpectTable(Struct, frozen=True, forbid_unknown_fields=True):
     utilisation_max: Share | None = None
     airtime_max_s: Positive | None = None
     node_airtime_max_s: Positive | None = None  # of each node that runs the core
+    duty_max: Share | None = None  # of the time, what any radio sent
 
 
 class PlaceTable(Struct, frozen=True, forbid_unknown_fields=True):
