@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import trio
 
-from meshnode.air.channel import Attempt, Channel, Delivery
+from meshnode.air.channel import Delivery
+from meshnode_sim.lab_radio import LabRadio
 from meshnode_sim.macs import mac_of
 from meshnode_sim.namespace import Namespace
 from meshnode_sim.scenario import Scenario
@@ -17,6 +18,7 @@ from meshnode_sim.timer import Timer
 
 ETHERNET_HEADER = 14
 LARGEST = 1 << 16
+MOVE_S = 5.0  # as in virtual time (sky.py)
 BATCH = 32  # frames read from one TAP before the others get their turn
 IPV6 = b"\x86\xdd"
 SOLICITED_NODE = b"\x33\x33\xff"
@@ -42,22 +44,14 @@ def kind_of(frame: bytes) -> str:
 class Ether:
     """The air of one lab. Its clock starts at zero when it is made."""
 
-    def __init__(
-        self, scenario: Scenario, nodes: Sequence[Namespace], on_attempt: Callable[[Attempt], None] | None = None
-    ) -> None:
-        radio = scenario.radio
-        self.channel = Channel(
-            scenario.world(),
-            scenario.seed,
-            retries=radio.retries,
-            queue_frames=radio.queue_frames,
-            on_attempt=on_attempt,
-        )
+    def __init__(self, scenario: Scenario, radio: LabRadio, nodes: Sequence[Namespace]) -> None:
+        self.radio = radio
+        self.channel = radio.medium
         self.late_ns = 0  # how far the busiest moment fell behind the model
         self.undelivered = 0  # frames for an interface that was down or gone
         self._nodes = nodes
         self._number = {mac_of(index): index for index in range(len(nodes))}
-        self._multicast = radio.multicast
+        self._multicast = scenario.radio.multicast
         self._epoch_ns = time.monotonic_ns()
         self._timer = Timer()
 
@@ -70,6 +64,7 @@ class Ether:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._pace)
+                nursery.start_soon(self._move)
                 for index in range(len(self._nodes)):
                     nursery.start_soon(self._listen, index)
         finally:
@@ -91,6 +86,12 @@ class Ether:
             if due is not None:
                 self.late_ns = max(self.late_ns, woken - self._epoch_ns - due)
             self.catch_up()
+
+    async def _move(self) -> None:
+        move = self.radio.move
+        while move is not None:
+            move(self.now_ns() / 1e9)
+            await trio.sleep(MOVE_S)
 
     async def _listen(self, index: int) -> None:
         namespace = self._nodes[index]

@@ -13,9 +13,9 @@ from meshnode_sim.lawful import law_in
 from meshnode_sim.scenario import Scenario, rates
 
 
-def radio_state(scenario: Scenario) -> dict[str, Any]:
-    """What the modelled radio tells the daemon about itself, as its file says it (meshnode/halow/state.py)."""
-    told = replace(link_settings(scenario), law=Law())  # the law is the daemon's own to know
+def radio_state(settings: LinkSettings) -> dict[str, Any]:
+    """What a modelled radio tells the daemon about itself, as its file says it (meshnode/halow/state.py)."""
+    told = replace(settings, law=Law())  # the law is the daemon's own to know
     return {**asdict(told), "family": "modelled", "role": "mesh"}
 
 

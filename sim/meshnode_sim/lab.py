@@ -30,6 +30,7 @@ from meshnode.air.draws import chance
 from meshnode.errors import MeshnodeError, UsageError
 from meshnode_sim.ether import Ether
 from meshnode_sim.figures import air, radio_state
+from meshnode_sim.lab_radio import LabRadio, lab_radio
 from meshnode_sim.macs import link_local_of, mac_of
 from meshnode_sim.namespace import open_namespace
 from meshnode_sim.node import Node
@@ -115,7 +116,7 @@ class Lab:
     def set_loss(self, a: str, b: str, loss: float) -> None:
         """Sets the loss of a link, both ways."""
         for src, dst in self._links(a, b):
-            self.ether.channel.set_link(src, dst, loss=chance(loss))
+            self.ether.radio.set_loss(src, dst, chance(loss))
 
     def partition(self, side: Iterable[str]) -> None:
         """Cuts every link between these nodes and the rest."""
@@ -222,16 +223,14 @@ class Lab:
     def _links(self, a: str, b: str | None) -> list[tuple[int, int]]:
         index = self[a].index
         other = None if b is None else self[b].index
-        ends = [(link.src, link.dst) for link in self.ether.channel.topology.links]
-        found = [pair for pair in ends if index in pair and (other is None or other in pair)]
+        found = [pair for pair in self.ether.radio.links if index in pair and (other is None or other in pair)]
         if not found:
             raise UsageError(f"the topology has no link between {a} and {b}")
         return found
 
     def _pairs(self) -> list[tuple[str, str]]:
         names = list(self.nodes)
-        links = self.ether.channel.topology.links
-        return sorted({(names[min(k.src, k.dst)], names[max(k.src, k.dst)]) for k in links})
+        return sorted({(names[min(pair)], names[max(pair)]) for pair in self.ether.radio.links})
 
 
 @asynccontextmanager
@@ -248,13 +247,17 @@ async def open_lab(scenario: Scenario, *, root: Path | None = None, pcap: Path |
             stack.callback(capture.close)
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
-        nodes = [await _open_node(stack, scenario, folder, index, nursery) for index in range(len(scenario.names))]
-        ether = Ether(scenario, [node.namespace for node in nodes], capture.add if capture else None)
+        radio = lab_radio(scenario, capture.add if capture else None)
+        count = range(len(scenario.names))
+        nodes = [await _open_node(stack, scenario, radio, folder, index, nursery) for index in count]
+        ether = Ether(scenario, radio, [node.namespace for node in nodes])
         nursery.start_soon(ether.run)
         yield Lab(scenario, folder, nodes, ether)
 
 
-async def _open_node(stack: AsyncExitStack, scenario: Scenario, root: Path, index: int, nursery: trio.Nursery) -> Node:
+async def _open_node(
+    stack: AsyncExitStack, scenario: Scenario, radio: LabRadio, root: Path, index: int, nursery: trio.Nursery
+) -> Node:
     name = scenario.names[index]
     folder = root / name
     folder.mkdir(exist_ok=True)
@@ -271,7 +274,7 @@ async def _open_node(stack: AsyncExitStack, scenario: Scenario, root: Path, inde
         namespace=namespace,
         nursery=nursery,
     )
-    node.radio_state.write_text(json.dumps(radio_state(scenario)))
+    node.radio_state.write_text(json.dumps(radio_state(radio.settings(index))))
     return node
 
 

@@ -17,7 +17,7 @@ from meshnode_sim import library
 from meshnode_sim.cli.options import Json
 from meshnode_sim.lab import Lab, open_lab
 from meshnode_sim.node import RADIO_STATE
-from meshnode_sim.scenario import PLACED, Scenario
+from meshnode_sim.scenario import Scenario
 
 
 def lab(
@@ -40,13 +40,13 @@ def lab(
 
 
 def _with_links(scenario: Scenario) -> Scenario:
-    """The lab's radio knows links; what has none is refused."""
+    """What virtual time alone can do is refused."""
     if scenario.topology.shape == "trace":
         raise UsageError("a contact trace is played in virtual time: use `meshnode-sim run`")
     if any(scenario.run_of(name).agent not in (None, "core") for name in scenario.names):
         raise UsageError("an `agent` is played in virtual time: use `meshnode-sim run`")
-    if scenario.radio.level in PLACED:
-        raise UsageError(f'level "{scenario.radio.level}" is played in virtual time: use `meshnode-sim run`')
+    if scenario.radio.level == "slots":
+        raise UsageError('level "slots" is played in virtual time: use `meshnode-sim run`, or level "radio"')
     return scenario
 
 
