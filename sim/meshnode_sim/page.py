@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from html import escape
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from string import Template
@@ -17,6 +18,7 @@ from meshnode.errors import UsageError
 from meshnode_sim.agenda import SECOND_NS
 from meshnode_sim.film import MOMENTS, Film, Places
 from meshnode_sim.probe import Written
+from meshnode_sim.scenario import PLACED, Scenario
 from meshnode_sim.simulate import Outcome
 from meshnode_sim.telling import sentence, span
 
@@ -99,12 +101,16 @@ def _places(film: Film, count: int) -> list[list[list[float]]]:
     return [[[round(x, 1), round(y, 1)] for x, y in places] for places in frames]
 
 
+def check_able(scenario: Scenario) -> None:
+    """Says what is missing for a page of this scenario, before a long run instead of after it."""
+    if scenario.radio.level not in PLACED and find_spec("networkx") is None:
+        raise UsageError("a page of nodes without places needs networkx: pip install 'meshnode[sim]'")
+
+
 def laid_out(film: Film, count: int) -> Places:
     """Places for nodes that have none: who carried much to each other is near, after networkx."""
-    try:
-        import networkx as nx  # an extra, and takes its time to load
-    except ModuleNotFoundError as error:
-        raise UsageError(f"a page of nodes without places needs {error.name}: pip install 'meshnode[sim]'") from error
+    import networkx as nx  # an extra (`check_able`), and takes its time to load
+
     graph = nx.Graph()
     graph.add_nodes_from(range(count))
     graph.add_edges_from(sorted(film.octets))

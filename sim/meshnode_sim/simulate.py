@@ -64,6 +64,8 @@ def simulate(
     world: World | Meetings
     places = sniffer = None
     if scenario.radio.level == "contacts":
+        if pcap is not None:
+            raise UsageError('level "contacts" has no datagrams to capture: leave out --pcap')
         world = meetings(scenario, end_ns, folder, film)
     else:
         ground = _ground(scenario, folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from meshnode.errors import UsageError
 from meshnode_sim.agenda import SECOND_NS
 from meshnode_sim.cli import run
 from meshnode_sim.film import MOMENTS
-from meshnode_sim.page import page
+from meshnode_sim.page import check_able, page
 from meshnode_sim.scenario import parse
 from meshnode_sim.simulate import Outcome, simulate
 from meshnode_sim.telling import sentence, span
@@ -106,10 +105,20 @@ def test_nodes_that_move_have_their_places_at_each_moment(tmp_path: Path) -> Non
     assert data["places"][0][0] == data["places"][-1][0]
 
 
-def test_without_the_extra_one_sentence_names_it(line: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "networkx", None)
-    with pytest.raises(UsageError, match=r"pip install 'meshnode\[sim\]'"):
-        page(line)
+def test_without_the_extra_one_sentence_names_it_before_the_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("meshnode_sim.page.find_spec", lambda name: None)
+    assert run(["run", "line", "--report", "x.html"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "pip install 'meshnode[sim]'" in said.err
+    check_able(parse('[topology]\nshape = "grid"\nnodes = 4\n[radio]\nlevel = "radio"\nwidth_mhz = 2\n'))
+
+
+def test_a_page_needs_a_film() -> None:
+    with pytest.raises(UsageError, match="filmed"):
+        page(simulate(parse('[topology]\nshape = "line"\nnodes = 2\n'), until_ns=SECOND_NS))
 
 
 def test_a_page_that_cannot_be_written_is_said_before_the_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from meshnode.errors import SimulationError
 from meshnode_sim import library
 from meshnode_sim.cli.options import Changes, Until, duration_ns, progress, writable, write
-from meshnode_sim.page import page
+from meshnode_sim.page import check_able, page
 from meshnode_sim.report import screen
 from meshnode_sim.simulate import simulate
 from meshnode_sim.trace import trace as traced
@@ -46,8 +46,11 @@ def run(
         writable(file)
     changes = (*set_, *(() if seed is None else (f"seed={seed}",)))
     path = library.path_of(scenario)
+    wanted = library.find(scenario, changes)
+    if report is not None:
+        check_able(wanted)
     outcome = simulate(
-        library.find(scenario, changes),
+        wanted,
         until_ns=None if until is None else duration_ns(until),
         folder=path.parent,
         progress=progress(),

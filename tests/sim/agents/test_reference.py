@@ -181,6 +181,24 @@ def test_what_is_no_agent_is_said(agent: str, why: str, tmp_path: Path) -> None:
         ran(tmp_path, CHAIN, "", agent=agent, for_s=10)
 
 
+def test_contacts_have_no_datagrams(tmp_path: Path) -> None:
+    (tmp_path / "trace.txt").write_text(CHAIN)
+    (tmp_path / "words.txt").write_text("")
+    scenario = parse(HEAD.format(nodes=4, rate=1000, agent="direct"))
+    with pytest.raises(UsageError, match="no datagrams"):
+        simulate(scenario, until_ns=SECOND_NS, folder=tmp_path, pcap=tmp_path / "x.pcapng")
+
+
+def test_a_page_shows_who_met_whom(tmp_path: Path) -> None:
+    (tmp_path / "trace.txt").write_text(CHAIN)
+    (tmp_path / "words.txt").write_text("10 C M1 0 3 1000\n")
+    scenario = parse(HEAD.format(nodes=4, rate=8_000, agent="epidemic"))
+    outcome = simulate(scenario, until_ns=500 * SECOND_NS, folder=tmp_path, filmed=True)
+    assert outcome.film is not None
+    assert sorted(outcome.film.octets) == [(0, 1), (1, 2), (2, 3)]
+    assert "1 message, all of which arrived" in page(outcome)
+
+
 def test_contacts_are_for_agents_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no radio for the core"):
         ran(tmp_path, CHAIN, "", agent="core", for_s=10)
