@@ -19,7 +19,6 @@ from meshnode_sim.sky import Sky
 from meshnode_sim.studies.figures import pyplot, save
 
 PICTURES = Path(__file__).parents[1] / "pictures"
-LARGE = ("city", "festival", "region")
 USUAL_S = 700  # of those that say no length themselves
 
 
@@ -27,7 +26,7 @@ def picture(name: str) -> None:
     """One file."""
     plt = pyplot()
     plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-    if name in LARGE:
+    if name in library.LARGE:
         figure, axes = plt.subplots(figsize=(5, 5))
         draw_reach(axes, name)
     else:

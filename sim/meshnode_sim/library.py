@@ -9,6 +9,7 @@ from meshnode.errors import UsageError
 from meshnode_sim.scenario import Scenario, load
 
 FOLDER = Path(__file__).with_name("scenarios")
+LARGE = ("city", "festival", "region")  # take their time: run by hand
 TEMPLATE = FOLDER / "template.toml"
 
 

@@ -10,10 +10,8 @@ from meshnode_sim import library
 from meshnode_sim.agenda import SECOND_NS
 from meshnode_sim.simulate import simulate
 
-LARGE = ("city", "festival", "region")
 
-
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("name", library.LARGE)
 def test_a_thin_slice_of_a_large_one_holds(name: str) -> None:
     whole = library.find(name)
     share = 8 / len(whole.names)

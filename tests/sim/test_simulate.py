@@ -199,7 +199,7 @@ def test_without_the_extra_one_sentence_names_it(monkeypatch: pytest.MonkeyPatch
         ran(FERRY)
 
 
-ELSEWHERE = {"liars", "city", "festival", "region", "disaster", "duty"}  # agents/test_liars.py, test_large.py
+ELSEWHERE = {"liars", "disaster", "duty", *library.LARGE}  # agents/test_liars.py, test_large.py
 
 
 @pytest.mark.parametrize("name", sorted(set(library.shipped()) - ELSEWHERE))
