@@ -30,6 +30,7 @@ from meshnode.core.ids import REF_SIZE, BlockId, LogId, log_handle
 from meshnode.errors import WireError
 
 MAX_BEYOND: Final = 2048  # blocks kept above a gap: a page or two of newest-first fetching
+MAX_BEYOND_STRANGERS: Final = 256  # each takes some 350 B of memory, and strangers may have a thousand logs
 STRANGERS: Final = 3  # the ring of a log nobody placed nearer
 _FIRST_LOOK: Final = 16  # how far below a suspicious block to look for the split; four times farther each time
 
@@ -291,7 +292,7 @@ class Log:
         seq, held = block.seq, self._held(block)
         if seq == self.rows.last + 1:
             return self._next(seq, held)
-        if len(self.beyond) >= MAX_BEYOND:
+        if len(self.beyond) >= (MAX_BEYOND if self.ring < STRANGERS else MAX_BEYOND_STRANGERS):
             return Verdict.TOO_FAR
         self.beyond[seq] = held
         return Verdict.BEYOND_GAP

@@ -408,6 +408,7 @@ class Sessions:
         """Both are done: equal or resolved; a session on the link ends."""
         if not sync.settled or sync.ended:
             return
+        sync.rounds.clear()  # 300 B a log each, and nobody asks about them any more
         peer, ours = self._repair.peer(sync.neighbour), self._digest(sync)
         if sync.heard_done == ours:
             if not self._partly(sync):

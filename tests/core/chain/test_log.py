@@ -16,7 +16,7 @@ from meshnode.core.chain.kinds import (
     FLOOR,
     PREKEY,
 )
-from meshnode.core.chain.log import MAX_BEYOND, Held, Log
+from meshnode.core.chain.log import MAX_BEYOND, MAX_BEYOND_STRANGERS, STRANGERS, Held, Log
 from meshnode.core.chain.prune import encode_floor
 from meshnode.core.chain.verdict import Verdict
 from meshnode.core.ids import PERSON_CHANNEL
@@ -92,15 +92,16 @@ def test_gaps_between_blocks_beyond_the_gap_are_told_too() -> None:
     assert log.gaps(1) == []
 
 
-def test_what_waits_beyond_a_gap_is_bounded() -> None:
+@pytest.mark.parametrize(("ring", "bound"), [(2, MAX_BEYOND), (STRANGERS, MAX_BEYOND_STRANGERS)])
+def test_what_waits_beyond_a_gap_is_bounded(ring: int, bound: int) -> None:
     ann = Writer()
-    ann.post(MAX_BEYOND + 2)
-    log = Log(ann.log)
+    ann.post(bound + 2)
+    log = Log(ann.log, ring)
     for block in ann.blocks[1:-1]:
         assert log.offer(block) is Verdict.BEYOND_GAP
     assert log.offer(ann.blocks[-1]) is Verdict.TOO_FAR
     assert log.offer(ann.blocks[0]) is Verdict.NEW
-    assert log.head == MAX_BEYOND + 1
+    assert log.head == bound + 1
 
 
 def test_the_backlink_expected_of_a_block() -> None:

@@ -961,6 +961,15 @@ def test_sessions_on_the_link_end_when_both_are_done() -> None:
     node.gossip.sessions.frame_untrusted(Heard(far(world, "a", "b").id, None, False, "", "", False, ()), Done(bytes(8)))
 
 
+def test_rounds_are_forgotten_when_both_are_done() -> None:
+    world = session(34, posts=3)
+    syncs = [sync for name in "ab" for sync in node_of(world, name).gossip.sessions._open.values()]
+    assert any(sync.rounds for sync in syncs)
+    world.run(5)
+    assert all(sync.settled and not sync.rounds for sync in syncs)
+    assert agree(world, "a", "b")
+
+
 def test_a_second_difference_begins_a_second_round() -> None:
     world = session(34, posts=3)
     world.run(5)
