@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from meshnode.web import answering, server
-from support.boxes import API, Boxes, Phone, boxes
+from support.boxes import API, Boxes, Phone, boxes, until
 
 HEAD = b"GET /api/v1 HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /api/v1/session/guest HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -211,6 +211,14 @@ async def test_bodies_are_bounded(phone: Phone) -> None:
     await phone.get("/messages/zz/why", 400)
 
 
+async def answers(phone: Phone) -> bool:
+    """False where this one was held for a dawdler, too, as may happen on a busy machine."""
+    try:
+        return bool((await phone.get(""))["name"] == "Ada")
+    except httpx.TransportError:
+        return False
+
+
 async def test_who_dawdles_is_let_go(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "HEAD_S", 0.5)
     monkeypatch.setattr(answering, "BODY_WITHIN_S", 0.5)
@@ -231,7 +239,7 @@ async def test_who_dawdles_is_let_go(phone: Phone, monkeypatch: pytest.MonkeyPat
             for number, stream in enumerate(slow):
                 begun = HEAD + b"X: " if number % 2 else POST + b"Content-Length: 5000\r\n\r\n{"
                 nursery.start_soon(trickle, stream, begun)
-            assert (await phone.get(""))["name"] == "Ada"
+            await until(lambda: answers(phone))
     for stream in slow:
         await stream.aclose()
 
