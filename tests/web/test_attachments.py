@@ -83,6 +83,9 @@ async def test_uploads_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await guest.post("/uploads", 403, size=5)
         await ada.post("/uploads", 400, size=10**9)
         ids = [(await ada.post("/uploads", size=size))["id"] for size in (5, 5, 5)]
+        await guest.sign_up("Mia")
+        await guest.get(f"/uploads/{ids[0]}", 404)
+        await put(guest, ids[0], 0, b"1", 404)
         await ada.post("/uploads", 403, size=20)
         ids.append((await ada.post("/uploads", size=5))["id"])
         await ada.post("/uploads", 403, size=5)

@@ -189,6 +189,17 @@ async def test_passphrases_and_codes_are_not_guessed_at_leisure(valley: Boxes, p
     await phone.post("/set-up", 403, code=code, passphrase="12345678")
 
 
+async def test_many_places_guess_no_faster_than_one(phone: Phone) -> None:
+    said = []
+    for number in range(2, 9):
+        way = httpx.AsyncHTTPTransport(local_address=f"127.0.0.{number}")
+        async with httpx.AsyncClient(base_url=phone.http.base_url, transport=way) as one:
+            answer = await one.post(API + "/session", json={"name": "Ada", "passphrase": str(number)})
+            said.append(answer.json()["text"])
+    assert "Too many" not in said[0]
+    assert "Too many" in said[-1]
+
+
 async def test_bodies_are_bounded(phone: Phone) -> None:
     await phone.post("/session/guest", name="Maya")
     (square,) = (await phone.get("/channels"))["channels"]
