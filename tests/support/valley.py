@@ -24,6 +24,7 @@ from meshnode.core.forwarding.forwarder import Forwarding
 from meshnode.core.identity.keys import Keys, new_keys, with_new_incarnation
 from meshnode.core.ids import ChannelId, MessageId, NeighbourId, neighbour_id
 from meshnode.core.inputs import Compose, MarkRead, SetChannel, SetContact, Stored
+from meshnode.core.neighbours.hello import FEW
 from meshnode.core.neighbours.neighbour import Heard, Neighbour, Presence
 from meshnode.core.notices import MessageFiled, Notice, StateChanged
 from meshnode.core.records import (
@@ -145,6 +146,9 @@ class PlayedNeighbours:
 
     def bound(self, link: str | None = None) -> list[Neighbour]:
         return [self.of(other) for other in self._box.valley.beside(self._box)]
+
+    def crowded(self, link: str) -> bool:
+        return len(self.bound(link)) > FEW
 
     def reachable(self) -> list[Neighbour]:
         peers = [self.of(other) for other in self._box.valley.peers(self._box)]

@@ -27,6 +27,7 @@ from meshnode.core.wire.frames import Need, Offer
 
 COMPARE_S: Final = 32.0  # Imax of the beacons
 _YOUNG_S: Final = 1.0
+_FRESH_S: Final = 2.0  # and nothing older is lacking there
 _LONGEST_S: Final = 600.0
 _PER_FRAME: Final = 50  # ids: an offer fits the smallest link
 _MAX_OFFERED: Final = 1000
@@ -79,11 +80,18 @@ class Encounters:
             self._receipts.met(neighbour)
         pair, next_at, wait_s = self._pairs[neighbour.node]
         ours = self._shelf.digest()
-        if theirs == ours or self._ctx.now < next_at:
+        if theirs == ours or self._ctx.now < next_at or self._on_its_way(neighbour):
             return
         wait_s = min(_LONGEST_S if pair == theirs + ours else COMPARE_S, wait_s * 2)
         self._pairs[neighbour.node] = (theirs + ours, self._ctx.now + wait_s, wait_s)
         self._offer(neighbour)
+
+    def _on_its_way(self, neighbour: Neighbour) -> bool:
+        """In a crowd what came a moment ago comes to the others, too: else each of them offers it to each."""
+        link, fresh = neighbour.link(self._ctx.now), self._ctx.now - _FRESH_S
+        if link is None or not self._neighbours.crowded(link):
+            return False
+        return all(carried.first_seen > fresh or neighbour.node in carried.has for carried in self._shelf)
 
     def offer_arrived(self, shorts: Iterable[bytes], neighbour: Neighbour) -> None:
         """Ask for what is not here, tell what has arrived, and note that the neighbour has the rest."""

@@ -103,6 +103,7 @@ class Receipts:
             tag = receipt_tag(receipt)
             if heard.neighbour is not None:
                 self._note_told(heard.neighbour.node, tag)
+                self._note_covered(heard, tag)
             if tag in self._tombstones:
                 continue
             for carried in self._shelf.with_tag(tag):
@@ -265,6 +266,12 @@ class Receipts:
         self._told[node, tag] = self._ctx.now
         if len(self._told) > _MAX_TOLD:
             del self._told[next(iter(self._told))]
+
+    def _note_covered(self, heard: Heard, tag: Tag) -> None:
+        """Whoever heard the same multicast need not be told by each of us."""
+        for neighbour in self._neighbours.bound(heard.link) if heard.bound and heard.multicast else ():
+            if self._covered(neighbour, heard):
+                self._note_told(neighbour.node, tag)
 
     def _covered(self, neighbour: Neighbour, heard: Heard) -> bool:
         """It heard the same multicast."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Final
 
+from meshnode.core.airtime.estimate import airtime_s
 from meshnode.core.airtime.outbox import SEAL_OVERHEAD, Outbox, Outgoing
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
@@ -43,6 +44,7 @@ __all__ = ["Heard", "Neighbour", "Neighbours", "Presence"]
 
 GROUP_FRESH_S: Final = 150.0  # a multicast heard within two longest intervals: group frames come through
 JITTER_S: Final = (0.02, 0.2)  # neighbours that heard the same frame must not answer at once
+YIELDS_S: Final = 2.0  # others' datagrams put a turn off for so long
 GATHER_S: Final = 0.04  # in a crowd several lack the same: one answer
 RAISE_AGAIN_S: Final = 60.0
 MAX_GREETED: Final = 64
@@ -219,9 +221,8 @@ class Neighbours(Roster):
         not_before = self._ctx.now + delay + (self._draw("jitter", JITTER_S) if jitter else 0.0)
 
         def put(where: str, name: NeighbourId | None) -> None:
-            self._outbox.put(
-                Outgoing(frame, cls, where, name, not_before, key, ring, author, previous, rides, asked=asked)
-            )
+            at, yields = self._turn(frame, where, not_before) if jitter and name is None else (not_before, 0.0)
+            self._outbox.put(Outgoing(frame, cls, where, name, at, key, ring, author, previous, rides, yields, asked))
 
         if to is not None:
             where = link or to.link(self._ctx.now)
@@ -343,6 +344,13 @@ class Neighbours(Roster):
         return True
 
     # helpers
+
+    def _turn(self, frame: Frame, link: str, at: Instant) -> tuple[Instant, float]:
+        """When one of several who may repeat a frame does so. In a crowd one of many turns, counted in quiet."""
+        if not self.crowded(link):
+            return at, 0.0
+        turn = JITTER_S[0] + airtime_s(len(encode_frame(frame)), False, self._ctx.links[link])
+        return at + turn * self._draw("turn", (0.0, float(self.company(link)))), YIELDS_S
 
     def _say_hello(self, link: str) -> None:
         """To the few that asked, with a beacon beside it, so that the answer can bind; else to all."""

@@ -11,7 +11,7 @@ from meshnode.core.ids import NodeKey, Receipt, hashed
 from meshnode.core.neighbours.neighbour import Heard
 from meshnode.core.records import EnvelopeRecord, HandoverRecord, SeenRecord, TombstoneRecord
 from meshnode.core.sealing.envelope import receipt_tag
-from meshnode.core.wire.frames import EnvelopeFrame, Handover, Receipts
+from meshnode.core.wire.frames import EnvelopeFrame, Handover, Offer, Receipts
 from support.valley import Box, Valley
 
 DAY_S = 86400.0
@@ -194,3 +194,48 @@ def test_a_ferry_between_two_cliques_carries_both_ways(period_s: float) -> None:
     assert sorted(west[1].inbox()) == sorted(f"west {turn}" for turn in range(8))
     assert {box.state(message) for box, message in sent} == {"delivered"}
     assert not ferry.rows.every(EnvelopeRecord)
+
+
+def crowd(names: str = "abcdef") -> tuple[Valley, list[Box]]:
+    valley = Valley(imax_s=1e9)
+    boxes = [valley.box(name) for name in names]
+    for index, one in enumerate(boxes):
+        for other in boxes[:index]:
+            valley.join(one, other)
+    valley.beacons = False
+    return valley, boxes
+
+
+def receipts_of(valley: Valley, box: Box) -> int:
+    return sum(isinstance(frame, Receipts) for name, frame in valley.on_air if name == box.name)
+
+
+def test_who_heard_the_same_multicast_of_a_receipt_is_not_told_again_by_each() -> None:
+    valley, (a, b, c, d, *_) = crowd()
+    carry(valley, a, b, 1)
+    valley.run(1.0)
+    valley.deliver(c, b, Receipts((receipt(1),)), multicast=True)
+    before = receipts_of(valley, b)
+    valley.deliver(d, b, EnvelopeFrame(sealed(1), 0, 0), multicast=True)
+    valley.run(1.0)
+    assert receipts_of(valley, b) == before, "it left d before the receipt came there"
+
+
+@pytest.mark.parametrize(("names", "offers"), [("abcdef", 0), ("abcd", 1)])
+def test_in_a_crowd_what_came_a_moment_ago_is_offered_to_nobody_yet(names: str, offers: int) -> None:
+    valley, (a, b, c, *_) = crowd(names)
+    valley.deliver(a, b, EnvelopeFrame(sealed(1), 0, 0, None, (Handover(b.neighbours.me[:2], 1, 0),)))
+    far = b.neighbours.of(c)
+    carried = b.forwarding.shelf.with_tag(receipt_tag(receipt(1)))[0]
+    carried.has.clear()
+
+    def said() -> int:
+        valley.run(0.1)
+        return sum(isinstance(frame, Offer) for name, frame in valley.on_air if name == "b")
+
+    b.step(lambda: b.forwarding.digest_heard(far, bytes(4)))
+    assert said() == offers
+    valley.run(4.0)
+    carried.has.clear()
+    b.step(lambda: b.forwarding.digest_heard(far, bytes(4)))
+    assert said() >= 1

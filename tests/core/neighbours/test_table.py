@@ -22,7 +22,7 @@ from meshnode.core.neighbours.fragments import item_id
 from meshnode.core.neighbours.hello import HelloPacing
 from meshnode.core.neighbours.receive import NOBODY, Receiver
 from meshnode.core.neighbours.roster import MAX_BOUND, MAX_KNOWN, SILENT_S, Roster
-from meshnode.core.neighbours.table import EPOCH_FACT, Heard, Neighbour, Neighbours
+from meshnode.core.neighbours.table import EPOCH_FACT, JITTER_S, YIELDS_S, Heard, Neighbour, Neighbours
 from meshnode.core.notices import NeighbourChanged, PeerChanged, Warned
 from meshnode.core.records import FactRecord, NeighbourRecord
 from meshnode.core.sealing.link import COUNTER_END, LinkSeal
@@ -35,6 +35,7 @@ from meshnode.core.wire.frames import (
     BlockFrame,
     Delta,
     Done,
+    EnvelopeFrame,
     Fragment,
     FragmentWant,
     Frame,
@@ -821,3 +822,19 @@ def test_of_two_sessions_with_one_neighbour_the_older_is_sent_nothing() -> None:
     node.ctx.out = []
     node.neighbours.spread_sessions(Beacon(1, 1, 0, bytes(8), bytes(4)), ())
     assert node.ctx.out == []
+
+
+def test_what_many_may_repeat_takes_turns_in_a_crowd_that_others_words_put_off() -> None:
+    world = village(1, "abcdefgh")
+    world.clique(*"abcdefgh")
+    world.start()
+    world.run(20)
+    node = node_of(world, "a")
+    node.ctx.now, node.ctx.out = world.now, []
+    for number in range(20):
+        node.neighbours.send(None, EnvelopeFrame(bytes(200), 0, number), 2, link=LINK, jitter=True)
+        node.neighbours.send(None, EnvelopeFrame(bytes(200), 0, number), 2, link=LINK)
+    waits = [(at - world.now, queued.outgoing.yields) for at, _, queued in node.outbox._waiting]
+    assert len(waits) == 20, "the others go at once"
+    assert all(JITTER_S[0] <= wait < JITTER_S[1] + 7 * 0.1 and yields == YIELDS_S for wait, yields in waits)
+    assert max(waits)[0] > 1.5 * JITTER_S[1]
