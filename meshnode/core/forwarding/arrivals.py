@@ -182,7 +182,7 @@ class Arrivals:
 
     def _owe(self, giver: Neighbour, envelope: EnvelopeId, handover: Handover) -> None:
         """Say that we have it, in the words of the way it came."""
-        if giver.link(self._ctx.now) is None:
+        if giver.link(self._ctx.now) is None and not self._neighbours.over_uplink(giver):
             self._neighbours.send(giver, Took((envelope,)), 2)
         else:
             self._custody.owe(giver, envelope, handover.reply)
