@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from meshnode.core.effects import Notify
 from meshnode.core.files.fetching import Fetch, Fetching
+from meshnode.core.files.library import Held
 from meshnode.core.files.seeking import Seeking
 from meshnode.core.files.serving import Job, Serving
 from meshnode.core.ids import FileId, NodeKey
 from meshnode.core.inputs import KeepChunks, KeepFile, Stored
 from meshnode.core.neighbours.neighbour import Neighbour
-from meshnode.core.records import ChunkRecord
+from meshnode.core.notices import FileMoved
+from meshnode.core.records import FILE_WANTED, ChunkRecord
 from meshnode.core.sealing.manifest import CHUNK_SIZE
 from meshnode.core.wire.frames import ChunkWant
 from support.trial_files import attach, sample
@@ -100,3 +103,15 @@ def test_what_is_here_needs_no_sparing_when_its_asker_leaves() -> None:
     serving.want_arrived(near, ChunkWant(GIVEN.file, 1, 0, ((0, 10),)))
     serving.neighbour_lost(near.node)
     assert (serving._lines, spared) == ({}, [])
+
+
+def test_a_person_is_told_of_a_large_file_now_and_then() -> None:
+    box, _, fetching, _ = alone()
+    held = Held(NOWHERE, 100 * CHUNK_SIZE, FILE_WANTED)
+    fetch = Fetch(NOWHERE, held.size, None)
+    for number in range(100):
+        box.node.files.library._count(held, number)
+        fetching._tell(fetch, held)
+    told = [effect.notice for effect in box.node.ctx.out if isinstance(effect, Notify)]
+    assert told[-1] == FileMoved(NOWHERE, "here", held.size, held.size)
+    assert len(told) == 32
