@@ -48,7 +48,7 @@ def test_frames_of_unknown_types_are_skipped() -> None:
     a, b = world.line("ab")
     world.run(30)
     rows = dict(b.disk.rows)
-    for kind in (0x0F, 0x12, 0x1F, 0x26, 0x3F, 0x4F, 0x7F):
+    for kind in (0x13, 0x17, 0x1F, 0x2F, 0x3F, 0x4F, 0x7F):
         say(a, Unknown(kind, b"\xff" * 40))
         say(a, Unknown(kind, b""), b)
     world.run(1)
