@@ -31,7 +31,7 @@ _REMEDIES = (
     (("password", "signature", "introducing", "introduce", "eof", "closed"),
      "it hung up: it wants another password (?password=), or takes only keys it knows, or is no Yggdrasil 0.5"),
     (("suitable addresses",), "its address is on the overlay itself; peer with its address on the internet"),
-    (("needs yggdrasil-go",), "install yggdrasil 0.5.12 and take --overlay system, or peer over tcp, tls, ws or socks"),
+    (("needs yggdrasil-go",), "install yggdrasil 0.5.12 and take --overlay system, or peer over tcp or tls"),
 )  # fmt: skip
 
 
