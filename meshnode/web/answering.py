@@ -20,6 +20,7 @@ from meshnode.errors import (
     UsageError,
     WireError,
 )
+from meshnode.web.flowing import Flowing
 from meshnode.web.logins import IDLE_S, Login, Logins
 from meshnode.web.routes import Asked, Query, Route, Signed
 from meshnode.web.shapes import Problem
@@ -37,11 +38,11 @@ STATUS: Final = (
 )
 
 
-def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], Awaitable[Response | Flowing]]:
     """The function Starlette calls for a route."""
     decoder = msgspec.json.Decoder(route.body) if route.body else None
 
-    async def answer(request: Request) -> Response:
+    async def answer(request: Request) -> Response | Flowing:
         try:
             token = request.cookies.get(cookie, "")
             login = _admitted(route, logins.find(token))
@@ -113,12 +114,16 @@ def _value(one: Query, request: Request) -> Any:
         raise UsageError(f"{one.name} is not what is asked here.") from None
 
 
-def _worded(answer: Any, cookie: str) -> Response:
+def _worded(answer: Any, cookie: str) -> Response | Flowing:
     if isinstance(answer, Signed):
-        response = _worded(answer.answer, cookie)
+        response = _json(answer.answer)
         age = int(IDLE_S) if answer.token else 0
         response.set_cookie(cookie, answer.token, max_age=age, path="/", httponly=True, samesite="strict")
         return response
-    if isinstance(answer, Response):
+    if isinstance(answer, Response | Flowing):
         return answer
+    return _json(answer)
+
+
+def _json(answer: Any) -> Response:
     return Response(msgspec.json.encode(answer), media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -8,11 +8,10 @@ from contextlib import aclosing
 from typing import Final
 from urllib.parse import quote
 
-from starlette.responses import Response, StreamingResponse
-
 from meshnode.control import replies, requests
 from meshnode.errors import MissingError
 from meshnode.web.box import Box
+from meshnode.web.flowing import Flowing
 from meshnode.web.routes import Asked, Query, Route
 from meshnode.web.shapes import NewUpload, UploadState
 from meshnode.web.spool import Upload
@@ -82,7 +81,7 @@ class Attachments:
         """Its bytes may be given up."""
         return await self._box.ask_mine(asked, requests.FileDropRequest(id=asked.place["id"]), replies.FileReply)
 
-    async def content(self, asked: Asked) -> Response:
+    async def content(self, asked: Asked) -> Flowing:
         """All of it, or a range; 404 while it is not whole here."""
         info = (await self._part(asked, 0, 1)).file
         if info.state != "here":
@@ -92,7 +91,7 @@ class Attachments:
         headers = _headers(info) | {"Content-Length": str(last - first + 1), "ETag": f'"{info.id}"'}
         if span:
             headers["Content-Range"] = f"bytes {first}-{last}/{info.size}"
-        return StreamingResponse(self._bytes(asked, first, last), 206 if span else 200, headers)
+        return Flowing(self._bytes(asked, first, last), headers, 206 if span else 200)
 
     async def _bytes(self, asked: Asked, first: int, last: int) -> AsyncGenerator[bytes, None]:
         while first <= last:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 
 import trio
-from starlette.responses import Response, StreamingResponse
 
 from meshnode.web.box import Box
+from meshnode.web.flowing import Flowing
 from meshnode.web.hub import Event, Hub
 from meshnode.web.logins import Login
 from meshnode.web.routes import Asked, Query, Route
@@ -30,12 +30,12 @@ class Live:
             self.events, None, query=(since,), media="text/event-stream",
         )  # fmt: skip
 
-    async def events(self, asked: Asked) -> Response:
+    async def events(self, asked: Asked) -> Flowing:
         """The stream."""
         last_id = asked.query["since"] or asked.headers.get("last-event-id", "")
         hub = self._box.hubs.of(asked.who.socket)
         frames = self._frames(hub, last_id, asked.who, asked.token)
-        return StreamingResponse(frames, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        return Flowing(frames, {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"})
 
     async def _frames(self, hub: Hub, last_id: str, login: Login, token: str) -> AsyncGenerator[bytes, None]:
         async with hub.following(last_id) as (missed, follow):
