@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,17 @@ def write(page: Page, text: str) -> None:
 
 def last_state(page: Page, state: str) -> None:
     expect(page.locator(".mine .ticks").last).to_have_attribute("data-state", state)
+
+
+def striped_png(width: int, height: int) -> bytes:
+    """A picture of grey stripes, as a PNG written by hand."""
+    rows = b"".join(b"\0" + bytes([y * 7 % 256]) * width for y in range(height))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 async def addresses(valley: Boxes) -> list[str]:
@@ -200,6 +213,34 @@ async def test_a_member_takes_a_backup_home(tmp_path: Path) -> None:
                 page.get_by_role("button", name="Make a backup").click()
             assert download.value.suggested_filename == "meshnode.backup"
             assert download.value.path().stat().st_size > 10_000
+
+        await tell(story)
+
+
+async def test_a_photo_goes_smaller_and_its_preview_first(tmp_path: Path) -> None:
+    photo = tmp_path / "ferry at eight.png"
+    photo.write_bytes(striped_png(2400, 1200))
+    async with boxes(tmp_path / "boxes", "Alder", "Birch") as valley:
+        near, far = await open_boxes(valley)
+
+        def story(phones: Phones) -> None:
+            mia, noa = phones.open(near), phones.open(far)
+            for page, name in ((mia, "Mia"), (noa, "Noa")):
+                make_profile(page, name)
+                join(page, "square")
+            mia.get_by_label("Message", exact=True).fill("look")
+            mia.locator(".attach input").set_input_files(photo)
+            expect(mia.locator(".mine .picture img")).to_be_visible()
+            expect(noa.locator(".theirs p").last).to_have_text("look")
+            expect(noa.locator(".theirs .file img")).to_be_visible()
+            noa.get_by_role("button", name="Fetch").click()
+            whole = noa.locator(".theirs .picture img")
+            expect(whole).to_be_visible()
+            assert whole.evaluate("async (one) => (await one.decode(), [one.naturalWidth, one.naturalHeight])") == [
+                1600,
+                800,
+            ]
+            assert whole.get_attribute("alt") == "ferry at eight.jpg"
 
         await tell(story)
 

@@ -24,6 +24,9 @@ export function newId() {
   return Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
 }
 
+// Bytes of a file, for the box.
+export const patchBytes = async (path, piece) => (await answered("PATCH", path, piece, FILE_PATIENCE_MS)).json();
+
 // An answer that is a file: its octets.
 export const fetchFile = async (path, body) => (await answered("POST", path, body, FILE_PATIENCE_MS)).blob();
 
@@ -33,8 +36,9 @@ async function ask(method, path, body) {
 
 async function answered(method, path, body, patience) {
   const options = { method, headers: {}, signal: AbortSignal.timeout?.(patience) };
-  if (method !== "GET") options.headers["Content-Type"] = "application/json";
-  if (body !== undefined) options.body = JSON.stringify(body);
+  const isBytes = body instanceof Blob;
+  if (method !== "GET") options.headers["Content-Type"] = isBytes ? "application/octet-stream" : "application/json";
+  if (body !== undefined) options.body = isBytes ? body : JSON.stringify(body);
   let answer;
   try {
     answer = await fetch(BASE + path, options);

@@ -1,7 +1,7 @@
 // Events of the box as they happen. The browser connects again by itself and says which event it saw last; a browser that
 // gave up is started anew. A box that forgot where we were says `gap`.
 
-const NAMES = ["message", "state", "contact", "neighbour", "warning", "interface", "peer", "fork", "gap", "stopped"];
+const NAMES = ["message", "state", "file", "contact", "neighbour", "warning", "interface", "peer", "fork", "gap", "stopped"];
 const AGAIN_MS = 3000;
 
 let source = null;

@@ -4,6 +4,7 @@
 import { computed, signal } from "./vendor/signals.js";
 import { Problem, get, post, remove } from "./api.js";
 import { forgetDrafts } from "./drafts.js";
+import { fileMoved, refreshFiles } from "./files.js";
 import { follow, unfollow } from "./live.js";
 import { flushUnsent, forgetUnsent, isSending } from "./unsent.js";
 import { openThreads, threadOf } from "./thread.js";
@@ -37,6 +38,7 @@ export async function begin() {
 export async function enter(who) {
   me.value = who;
   await refresh();
+  filesToo();
   follow(heard);
   flushUnsent();
   if (who.role === "guest" && route.value.view === "inbox") {
@@ -83,6 +85,8 @@ export async function refresh() {
   }
 }
 
+const filesToo = () => !isGuest.value && refreshFiles().catch(() => {});
+
 export async function readUntil(conversation, cursor) {
   if (isGuest.value) return;
   conversations.value = conversations.value.map((one) => (one.id === conversation ? { ...one, unread: 0 } : one));
@@ -105,9 +109,12 @@ function heard(name, told) {
   } else if (name === "message") {
     if (!(told.outgoing && isSending(told.conversation))) threadOf(told.conversation, false)?.add([told]);
     refresh();
+    if (told.files.length) filesToo();
   } else if (name === "state") {
     openThreads().forEach((thread) => thread.moved(told.id, told.state));
     refresh();
+  } else if (name === "file") {
+    fileMoved(told);
   } else if (name === "gap") {
     openThreads().forEach((thread) => thread.catchUp());
     refresh();

@@ -14,8 +14,9 @@ let flushing = false;
 let sending = null;
 let again = 0;
 
-export function write(conversation, text, urgent = false) {
-  set([...unsent.value, { id: newId(), conversation, text, urgent, at: Date.now(), problem: "" }]);
+// `file` is what uploading.js answered: it is on the box already.
+export function write(conversation, text, { urgent = false, file = null } = {}) {
+  set([...unsent.value, { id: newId(), conversation, text, urgent, file, at: Date.now(), problem: "" }]);
   flushUnsent();
 }
 
@@ -51,7 +52,7 @@ export const isSending = (conversation) => sending?.conversation === conversatio
 
 // False when the box could not be reached: the rest waits with this one, in order.
 async function sendOne(one) {
-  const body = { text: one.text, client_id: one.id, urgent: one.urgent };
+  const body = { text: one.text, client_id: one.id, urgent: one.urgent, file: one.file };
   const drop = () => set(unsent.value.filter((other) => other.id !== one.id));
   sending = one;
   try {

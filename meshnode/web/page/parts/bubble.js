@@ -2,6 +2,7 @@
 
 import { useState } from "../vendor/hooks.js";
 import { html } from "./html.js";
+import { Attachment } from "./attachment.js";
 import { Ticks } from "./ticks.js";
 import { get } from "../api.js";
 import { attempt } from "../state.js";
@@ -17,8 +18,8 @@ export function Bubble({ message, channel, clock }) {
   const ask = async () => setWhy(why ? null : await attempt(() => get(`/messages/${message.id}/why`)));
   return html`<li class=${outgoing ? "mine" : "theirs"}>
     ${channel && !outgoing && html`<b class="writer">${nameOf(message.from)}</b>`}
-    ${files.map((file) => html`<${Attachment} key=${file.name} file=${file} />`)}
-    <p dir="auto">${text}</p>
+    ${files.map((file) => html`<${Attachment} key=${file.id} file=${file} />`)}
+    ${text && html`<p dir="auto">${text}</p>`}
     <small>
       ${!outgoing && message.hops > 1 && html`<span>${t("chat.hops", { n: message.hops })}</span>`}
       <time>${hour(outgoing ? message.sent_at : message.received_at, clock)}</time>
@@ -37,13 +38,11 @@ function Why({ why }) {
   </div>`;
 }
 
-const Attachment = ({ file }) => html`<p class="file">${file.name} <small>${t("file.state." + file.state)}</small></p>`;
-
 // One that this browser still holds: the box did not answer, or would not take it.
 export function Waiting({ one }) {
   const edit = () => setDraft(one.conversation, takeBack(one.id));
   return html`<li class="mine">
-    <p dir="auto">${one.text}</p>
+    <p dir="auto">${one.file ? one.file.name + " " : ""}${one.text}</p>
     <small><${Ticks} state="unsent" /></small>
     ${one.problem && html`<div class="why" role="alert"><p>${one.problem}</p>
       <button onClick=${() => tryAgain(one.id)}>${t("do.again")}</button> <button onClick=${edit}>${t("do.takeBack")}</button></div>`}

@@ -3,7 +3,8 @@
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { html } from "./html.js";
 import { icon } from "./icons.js";
-import { box } from "../state.js";
+import { upload } from "./uploading.js";
+import { attempt, box, isGuest } from "../state.js";
 import { draftOf, setDraft } from "../drafts.js";
 import { t } from "../words.js";
 import { write } from "../unsent.js";
@@ -12,6 +13,7 @@ const HOLD_MS = 1500;
 
 export function Composer({ id, blocked }) {
   const text = draftOf(id);
+  const [share, setShare] = useState(null); // of a file on its way to the box
   const area = useRef(null);
   useEffect(() => {
     if (matchMedia("(hover: hover)").matches) area.current?.focus();
@@ -21,9 +23,21 @@ export function Composer({ id, blocked }) {
 
   function send(urgent = false) {
     if (!text.trim()) return;
-    write(id, text.trim(), urgent);
+    write(id, text.trim(), { urgent });
     setDraft(id, "");
     area.current.focus();
+  }
+  // A file goes with what is written so far.
+  async function attach(event) {
+    const picked = event.target.files[0];
+    event.target.value = "";
+    if (!picked) return;
+    setShare(0);
+    const file = await attempt(() => upload(picked, setShare, { open: id.startsWith("c-") }));
+    setShare(null);
+    if (!file) return;
+    write(id, draftOf(id).trim(), { file });
+    setDraft(id, "");
   }
   function key(event) {
     const plain = !event.shiftKey && !event.isComposing && matchMedia("(hover: hover)").matches;
@@ -35,9 +49,12 @@ export function Composer({ id, blocked }) {
   const long = text.length > box.value.limits.text;
   return html`<form class="composer" onSubmit=${(event) => (event.preventDefault(), send())}>
     ${id.startsWith("d-") && html`<${Hold} onHeld=${() => send(true)} idle=${!text.trim() || long} />`}
+    ${!isGuest.value && html`<label class="button attach" title=${t("file.attach")}>${icon("file")}<span class="unseen">${t("file.attach")}</span>
+      <input class="unseen" type="file" disabled=${share !== null} onChange=${attach} /></label>`}
     <textarea ref=${area} rows="1" dir="auto" value=${text} aria-label=${t("chat.write")} placeholder=${t("chat.write")}
       onInput=${(event) => setDraft(id, event.target.value)} onKeyDown=${key}></textarea>
     <button class="main" disabled=${!text.trim() || long} aria-label=${t("do.send")}>${icon("send")}</button>
+    ${share !== null && html`<progress max="1" value=${share} aria-label=${t("file.going")}></progress>`}
     ${long && html`<p role="alert">${t("chat.long", { n: box.value.limits.text })}</p>`}
   </form>`;
 }
