@@ -119,6 +119,19 @@ def does(valley: Valley, boxes: list[Box], act: Act, number: int) -> tuple[Box, 
 @settings(max_examples=50, deadline=None)
 @example(seed=1, shape="line of four", acts=[Act(0, "write", 1, 0.0)] * 12 + [Act(1, "reboot", 1, 0.0)])
 @example(seed=2, shape="ring", acts=[*[Act(0, "write", 1, 2.0)] * 3, Act(0, "reseal", 1, 0.0)] * 3)
+@example(
+    seed=379,
+    shape="line of three",
+    acts=[
+        Act(1, "write", 1, 40.0),
+        Act(1, "reboot", 1, 0.0),
+        Act(0, "write", 2, 40.0),
+        Act(1, "write", 1, 40.0),
+        Act(0, "write", 2, 0.0),
+        Act(0, "reseal", 2, 0.0),
+        Act(0, "write", 2, 0.0),
+    ],
+)
 @given(
     seed=st.integers(0, 10_000),
     shape=st.sampled_from(sorted(SHAPES)),

@@ -346,7 +346,8 @@ class Outgoing:
         self._held.pop(message, None)
         if self._pending.pop(message, None) is not None:
             self._ctx.forget(RecordKey(FactRecord, (_UNSENT + message.hex(),)))
-        self._forwarding.withdraw(message)
+        # It may have arrived under an older seal: the first message that carries it now begins the session for others.
+        self._forwarding.withdraw(message, needed=self._sessions.begins)
 
     def _in_order(self, persona: PersonaKey) -> list[Pending]:
         return sorted((p for p in self._pending.values() if p.persona == persona), key=lambda p: p.inner.seq)

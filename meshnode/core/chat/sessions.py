@@ -75,6 +75,11 @@ class Sessions:
         sent = ((session, session.ratchet.sent_index(tag)) for session in self._sessions.values())
         return next(((session, index) for session, index in sent if index is not None), None)
 
+    def begins(self, tag: Tag) -> bool:
+        """A first message went under this tag, and the other may not have it: what follows opens only after it."""
+        session, index = self.awaiting(tag) or (None, 0)
+        return session is not None and index == 0 and not session.ratchet.confirmed and not session.retired
+
     def of(self, device: DeviceKey) -> Iterator[Session]:
         """The sessions with a device."""
         return (session for session in self._sessions.values() if session.device == device)

@@ -99,10 +99,14 @@ class Forwarding:
             self._traces.sent(carried.id, trail)
         self._flood.spread(carried, named=True)
 
-    def withdraw(self, message: bytes) -> None:
-        """Nothing more is to be done for a message of ours: it arrived, or was given up."""
+    def withdraw(self, message: bytes, *, needed: Callable[[Tag], bool] | None = None) -> None:
+        """Nothing more is to be done for a message of ours: it arrived, or was given up.
+
+        What lies under a tag that is `needed` all the same stays until its own receipt, or its end.
+        """
         for carried in [c for c in self.shelf if c.record.role == ROLE_OWN and c.record.message == message]:
-            self._drop(carried)
+            if needed is None or not needed(carried.record.tag):
+                self._drop(carried)
 
     def tombstone(self, header: EnvelopeHeader, receipt: Receipt) -> TombstoneRecord:
         """The row that says an envelope for us arrived, for the Persist that files its message (rule 11.4)."""

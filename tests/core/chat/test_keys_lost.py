@@ -96,6 +96,39 @@ def test_the_same_message_under_two_seals_is_filed_once() -> None:
     assert not a.rows.every(EnvelopeRecord)
 
 
+@pytest.mark.parametrize("reboot", [False, True])
+def test_a_late_receipt_for_an_older_seal_leaves_the_new_session_its_beginning(reboot: bool) -> None:
+    valley, a, b = two()
+    a.write(b, "hello")
+    valley.run(10.0)
+    a.write(b, "under two seals")
+    valley.dropped = lambda sender, receiver, frame: isinstance(frame, EnvelopeFrame)  # but what is under way arrives
+    a.step(lambda: a.chat._out.restarted(b.keys.device))
+    later = a.write(b, "later")
+    valley.run(20.0)
+    assert b.inbox() == ["hello", "under two seals"]
+    if reboot:
+        valley.reboot(a)
+    valley.dropped = lambda sender, receiver, frame: False
+    valley.run(2 * 3600.0)
+    assert b.inbox() == ["hello", "under two seals", "later"]
+    assert a.state(later) == "delivered"
+    assert not a.rows.every(EnvelopeRecord)
+
+
+def test_a_receipt_for_the_newest_seal_withdraws_first_messages_of_sessions_that_were_given_up() -> None:
+    valley, a, b = two()
+    valley.part(a, b)
+    message = a.write(b, "hello")
+    valley.run(DAY_S + 600.0)
+    older, _ = sorted(a.rows.every(EnvelopeRecord), key=lambda row: row.held_since)
+    valley.dropped = lambda sender, receiver, frame: isinstance(frame, EnvelopeFrame) and frame.data == older.data
+    valley.join(a, b)
+    valley.run(60.0)
+    assert a.state(message) == "delivered"
+    assert not a.rows.every(EnvelopeRecord)
+
+
 def test_a_restored_recipient_gets_everything_again_and_files_it_once() -> None:
     valley, a, b = two()
     a.write(b, "before")
