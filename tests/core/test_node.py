@@ -28,6 +28,7 @@ from meshnode.core.inputs import (
     RemoveContact,
     RevokeDevice,
     SessionWritable,
+    StationSeen,
     Stored,
     StoreState,
     Tick,
@@ -367,6 +368,18 @@ def test_what_an_interface_counted_and_the_date_reach_their_parts() -> None:
     assert a.node.ctx.clock == clock
 
 
+def test_a_new_station_at_a_radio_is_greeted_with_a_beacon() -> None:
+    world, a, _ = _pair()
+    world.run(400)
+    due = a.node.next_wakeup()
+    assert due is not None
+    assert due > world.now + 1.0, "long agreed, and silent"
+    a.feed(StationSeen(LINK))
+    del a.sent_datagrams[:]
+    world.run(0.5)
+    assert [send.to for send in a.sent_datagrams] == [None]
+
+
 def test_of_two_sessions_each_is_opened_once() -> None:
     world = TrialWorld(8)
     a, b, c = world.add("a"), world.add("b"), world.add("c")
@@ -388,7 +401,7 @@ def test_a_part_that_is_always_due_does_not_hold_the_node() -> None:
     assert asked
 
 
-@pytest.mark.parametrize("route", ["_take", "_encounter", "_person_decided"])
+@pytest.mark.parametrize("route", ["_take", "_encounter", "_person_decided", "_file"])
 def test_what_no_part_knows_is_passed_over(route: str) -> None:
     _, a, _ = _pair()
     before = dict(a.node.counters)

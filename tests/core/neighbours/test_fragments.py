@@ -194,6 +194,25 @@ def test_done_items_are_remembered_for_a_while() -> None:
     assert [reassembly.take_untrusted("l", HOP, fragment, 0.0) for fragment in first][-1] is not None
 
 
+def test_whose_turn_it_is_to_be_asked_is_remembered_within_bounds() -> None:
+    reassembly = Reassembly()
+    for number in range(DONE_ITEMS + 2):
+        first = cut(b"%03d" % number * 100)[0]
+        reassembly.take_untrusted("l", NeighbourId(b"hop%03d" % number), first, 0.0)
+    assert len(list(reassembly.asks(1.0))) == DONE_ITEMS + 2, "each of another neighbour"
+    oldest, newest = (item_id(b"%03d" % number * 100) for number in (0, DONE_ITEMS + 1))
+    assert len(reassembly._turns) == DONE_ITEMS
+    assert oldest not in reassembly._turns
+    assert newest in reassembly._turns
+
+
+def test_a_liars_piece_beside_true_ones_of_another_makes_no_whole_and_spoils_none() -> None:
+    reassembly, fragments = Reassembly(), cut(b"y" * 300)
+    reassembly.take_untrusted("l", OTHER, replace(fragments[2], data=b"false"), 0.0)
+    made = [reassembly.take_untrusted("l", HOP, fragment, 0.0) for fragment in fragments]
+    assert made == [None, None, b"y" * 300], "the whole of one and of the other was wrong, and nobody pays for it"
+
+
 def test_the_sender_mends_from_what_it_kept() -> None:
     kept, whole = CutItems(), b"w" * 250
     kept.keep(item_id(whole), Cut(whole, 3, 1, 100, until=30.0))
