@@ -775,7 +775,10 @@ def test_a_receiver_alone_minds_nothing() -> None:
     receiver.on_spoken_for()
     receiver.on_fragment_want(Neighbour(roster.me, node.node), LINK, FragmentWant(b"i" * 8, 1))
     receiver.on_doubt(Neighbour(roster.me, node.node), LINK)
+    for alone in (receiver, Neighbours(node.ctx, node.outbox, 1)):
+        alone.on_double(Neighbour(roster.me, node.node), LINK, b"i" * 8)
     assert roster.next_loss() is None
+    assert node.ctx.out == []
 
 
 def test_losing_all_on_one_link_touches_no_other() -> None:
