@@ -82,16 +82,15 @@ class Bridges:
 
     def heard(self, news: BridgeNews, heard: Heard) -> None:
         """News of a bridge: of our mesh if it came on a link, else of the far end."""
-        if self._gate.is_uplink(heard.session):
-            self._of_far_end(news, heard)
+        if heard.session is not None and self._gate.is_uplink(heard.session):
+            self._of_far_end(news, heard.session, heard.address)
         elif heard.link and news.bridge != self._neighbours.me:
             self._of_our_mesh(news)
 
-    def _of_far_end(self, news: BridgeNews, heard: Heard) -> None:
-        if heard.session is not None:
-            self._gate.far_end_waits(heard.session, lazy=news.state == STANDBY)
+    def _of_far_end(self, news: BridgeNews, session: int, address: str) -> None:
+        self._gate.far_end_waits(session, lazy=news.state == STANDBY)
         if news.state not in (OPEN, STANDBY, APART):
-            self._dialler.postpone(heard.address, 60.0 * news.minutes or CALL_AGAIN_S)
+            self._dialler.postpone(address, 60.0 * news.minutes or CALL_AGAIN_S)
 
     def _of_our_mesh(self, news: BridgeNews) -> None:
         before = self._known.get(news.bridge)

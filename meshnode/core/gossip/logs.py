@@ -227,9 +227,8 @@ class Logs:
         """Write the blocks that came in this step, and the rows of logs that changed."""
         if not self._blocks and not self._dirty:
             return
-        rows = [self._row(self.book.logs[log]) for log in self._dirty if log in self.book]
-        if self._blocks or rows:
-            self._ctx.persist(*self._blocks, *rows)
+        rows = [self._row(self.book.logs[log]) for log in self._dirty]
+        self._ctx.persist(*self._blocks, *rows)
         self._blocks.clear()
         self._dirty.clear()
 

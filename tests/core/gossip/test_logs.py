@@ -311,6 +311,17 @@ def test_beyond_their_places_the_least_used_strangers_go(monkeypatch: pytest.Mon
     assert node.ctx.counters["log_evicted"] == 1
 
 
+def test_a_log_that_goes_in_the_step_it_came_in_leaves_no_row() -> None:
+    node, stays, goes = GossipNode("me"), Writer("v"), Writer("w")
+    logs = node.gossip.logs
+    for writer in (stays, goes):
+        take(logs, writer.write("x"))
+    logs.evict(goes.blocks[0].log)
+    node.ctx.out = []
+    logs.flush()
+    assert [row.log for row in effects(node, LogRecord)] == [stays.blocks[0].log]  # type: ignore[attr-defined]
+
+
 def test_strangers_share_a_tenth_of_the_store() -> None:
     node = GossipNode("me", settings=Settings(store_limit=20_000))
     one, two = Writer("v"), Writer("w")
