@@ -163,6 +163,16 @@ def test_lots_are_written_before_they_are_used_and_a_restart_counts_them_whole()
     assert [ns for _, ns in again.used(200.0)] == [5000, 1000]
 
 
+def test_what_is_needed_beyond_all_lots_is_looked_at_when_the_whole_time_is_over() -> None:
+    """A ceiling of no bytes at all is such a need: no wait ever meets it."""
+    lots = Lots(1000, 60)
+    assert lots.freed_at(1, 7.0) == 7.0, "nothing was taken, so no wait frees anything"
+    lots.take(0.0, 1000)
+    lots.take(30.0, 1000)
+    assert lots.freed_at(1000, 40.0) == 91.0
+    assert lots.freed_at(2001, 40.0) == 101.0
+
+
 # --- the governor -------------------------------------------------------------------------------------------------
 
 

@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import replace
 
 from meshnode.core.bridge.gate import STATES
+from meshnode.core.effects import SendRecord
 from meshnode.core.ids import channel_id
 from meshnode.core.inputs import PeerSeen, RecordReceived
 from meshnode.core.settings import BridgeRules
-from meshnode.core.wire.codec import encode_frame
-from meshnode.core.wire.frames import BlockFrame, BridgeNews, EnvelopeFrame, Ranges, Run
+from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
+from meshnode.core.wire.frames import BlockFrame, BridgeNews, EnvelopeFrame, Need, Ranges, Run
 from support.trial_world import Box
 from support.valleys import NO_RULES, Valleys, two_valleys
 
@@ -239,6 +240,22 @@ def test_what_the_far_end_sends_against_our_rules_is_not_taken() -> None:
     assert world.boxes["a"].posts() == []
     assert world.boxes["a"].inbox() == []
     assert world.boxes["e"].node.counters["bridge_kept_out"] >= 1
+
+
+def test_an_envelope_that_our_rules_keep_here_is_not_sent_to_a_far_end_that_asks_for_it() -> None:
+    world = two_valleys(left=BridgeRules(largest=2000))
+    a, e, z = (world.boxes[name] for name in "aez")
+    z.off()
+    a.write(z, "brief")
+    a.write(z, "z" * 2400)
+    world.run(60)
+    brief, long = sorted(e.node.forwarding.shelf, key=lambda carried: carried.crossing.size)
+    (session,) = e.node.neighbours.gate.uplinks
+    said = e.feed(RecordReceived(session, encode_frame(Need((long.id[:6], brief.id[:6])))))
+    frames = [
+        frame for effect in said if isinstance(effect, SendRecord) for frame in decode_frames_untrusted(effect.data)
+    ]
+    assert [frame.data for frame in frames if isinstance(frame, EnvelopeFrame)] == [brief.record.data]
 
 
 def test_a_peer_of_the_public_network_is_not_called_where_far_bridges_are_named() -> None:

@@ -6,10 +6,13 @@ import pytest
 
 from meshnode.core.airtime.outbox import Outgoing
 from meshnode.core.chain.block import Block, compact_of
+from meshnode.core.chain.kinds import POST
 from meshnode.core.gossip.flood import REMEMBERED, RIPE_S, Flood, Put
+from meshnode.core.gossip.serve import Request
 from meshnode.core.ids import channel_id, log_handle
 from meshnode.core.neighbours.fragments import item_id
 from meshnode.core.neighbours.table import Neighbour
+from meshnode.core.records import BODY_HELD, BlockRecord
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.codec import encode_frame
 from meshnode.core.wire.frames import BlockFrame, Change, Delta, Frame, RefWant, Want
@@ -205,6 +208,25 @@ def test_who_said_that_it_has_a_block_is_not_counted_among_those_who_want_it() -
     for name in "cdefgh":
         old.peer(known(world, "a", name)).tell(Change(log_handle(fresh.log), 2))
     assert not node.gossip.flood.wanted_by_many(fresh, LINK, asker)
+
+
+def test_an_asker_that_has_nothing_left_makes_us_tell_nobody() -> None:
+    world = crowd()
+    world.run(20)
+    node, asker = node_of(world, "a"), known(world, "a", "b")
+    flood_of(world, "a")
+    block = node_of(world, "c").write("next")
+    row = BlockRecord(block.log, 1, block.id, block.content, block.signature, block.body or b"", BODY_HELD, POST, 0.0)
+    request = Request(asker, LINK, [(block.log, 1, 1, False)])
+    node.ctx.now, node.ctx.out = world.now, []
+    while node.neighbours.pay(asker, LINK, 1000.0):
+        pass
+    node.gossip.serve._answer(LINK, [request], [row], set())
+    assert not [waiting for waiting in node.outbox.waiting() if waiting.kind == "block"]
+    node.ctx.now += 1.0
+    node.gossip.serve._answer(LINK, [request], [row], set())
+    (told,) = (waiting for waiting in node.outbox.waiting() if waiting.kind == "block")
+    assert told.to == "", "it is told to all as soon as the asker can pay"
 
 
 def test_what_the_flood_remembers_is_bounded() -> None:

@@ -198,6 +198,44 @@ def test_links_that_go_are_forgotten() -> None:
     beacons.hurry(1.0, "other link")
 
 
+def test_of_two_links_the_one_that_is_due_first_wakes_us_whichever_came_first() -> None:
+    node = GossipNode("a")
+    beacons = node.gossip.beacons
+    beacons.link_changed("one", True)
+    due = beacons.wakeup()
+    assert due is not None
+    node.ctx.now = due - 1e-3
+    beacons.link_changed("other", True)
+    assert beacons.wakeup() == due
+    beacons.link_changed("one", False)
+    later = beacons.wakeup()
+    assert later is not None
+    assert later > due
+    beacons.link_changed("third", True)
+    beacons.hurry(1e-3, "third")
+    soon = beacons.wakeup()
+    assert soon is not None
+    assert soon < later
+
+
+def test_a_hello_on_a_link_where_no_beacons_are_made_yet_goes_alone() -> None:
+    node = GossipNode("a")
+    up = LinkChanged(LINK, LinkSettings())
+    node.ctx.links[LINK] = LinkSettings()
+    node.neighbours.link_changed(up)
+    said = []
+    for asked_by in ("", "fe80::b", "fe80::c"):
+        node.ctx.now += 60.0
+        if asked_by:
+            node.neighbours._hellos.ask(LINK, node.ctx.now, asked_by)
+        node.neighbours.tick()
+        said.append([waiting.kind for waiting in node.outbox.waiting()])
+        node.outbox.forget_link(LINK)
+        if asked_by:
+            node.gossip.link_changed(up)
+    assert said == [["hello"], ["hello"], ["hello", "beacon"]], "to all, to who asked, and with a beacon beside it"
+
+
 def test_a_new_station_at_a_radio_is_greeted_soon_and_a_few_times() -> None:
     world = pair()
     world.run(400)
@@ -847,6 +885,20 @@ def test_an_overlay_peer_that_a_link_reaches_is_let_go_and_called_again_when_it_
     world.part("a", "b")
     world.run(1500)
     assert node_of(world, "a").neighbours.session_peers() == [far(world, "a", "b")]
+
+
+def test_a_far_end_that_we_never_call_is_not_called_because_it_said_when_it_opens() -> None:
+    node = GossipNode("a")
+    dialler = node.gossip.dialler
+    dialler.postpone("200::b", 60.0)
+    assert dialler.wakeup() is None
+    dialler.peer_seen(PeerSeen("200::b", "overlay", uplink=True))
+    due = dialler.wakeup()
+    assert due is not None
+    assert due < 5.0
+    node.ctx.now, node.ctx.out = due, []
+    dialler.tick()
+    assert node.ctx.out == [Dial("200::b", "overlay", "")], "as a peer that came later it owes us no wait"
 
 
 # sessions
