@@ -39,6 +39,24 @@ def make_profile(page: Page, name: str) -> None:
     expect(page.get_by_role("navigation")).to_be_visible()
 
 
+def sign_in(page: Page, name: str) -> None:
+    page.get_by_role("button", name=SIGN_IN).first.click()
+    page.get_by_label("Your name").fill(name)
+    page.get_by_label("Passphrase").fill(PASSPHRASE)
+    page.locator("form button").click()
+    expect(page.get_by_role("navigation")).to_be_visible()
+
+
+def befriend(page: Page, name: str) -> str:
+    """Takes somebody of the same box as a contact and opens the conversation; where that is."""
+    page.get_by_role("link", name="People").click()
+    page.locator("li", has_text=name).get_by_role("button", name="Add").click()
+    page.locator(".list a", has_text=name).click()
+    page.get_by_role("link", name="Write").click()
+    expect(page.get_by_label("Message", exact=True)).to_be_visible()
+    return page.url
+
+
 def join(page: Page, channel: str) -> None:
     page.get_by_role("link", name="People").click()
     page.get_by_label("Name of a channel").fill(channel)
@@ -125,6 +143,29 @@ async def test_two_phones_three_hops_apart_write_and_the_ticks_are_true(tmp_path
             expect(mia.locator(".why")).to_contain_text("They have opened it.")
             write(noa, "on my way")
             expect(mia.locator(".theirs p")).to_have_text("on my way")
+
+        await tell(story)
+
+
+async def test_who_signs_in_next_does_not_see_what_was_shown_before(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
+
+        def story(phones: Phones) -> None:
+            address = str(keeper.http.base_url)
+            page = phones.open(address)
+            for name in ("Noa", "Ivo"):
+                make_profile(phones.open(address), name)
+            make_profile(page, "Una")
+            place = befriend(page, "Noa")
+            write(page, "for Noa alone")
+            expect(page.locator(".mine p")).to_have_text("for Noa alone")
+            page.get_by_role("link", name="Back").click()
+            page.get_by_role("link", name="Me", exact=True).click()
+            page.get_by_role("button", name="Sign out here").click()
+            sign_in(page, "Ivo")
+            assert befriend(page, "Noa") == place
+            write(page, "a word of mine")
+            expect(page.locator(".mine p")).to_have_text(["a word of mine"])
 
         await tell(story)
 

@@ -8,6 +8,8 @@ const known = signal(new Map()); // by id: {state, held}
 
 export const standOf = (file) => known.value.get(file.id) ?? file;
 
+export const forgetFiles = () => (known.value = new Map());
+
 export async function refreshFiles() {
   const { files } = await get("/files");
   known.value = new Map(files.map(({ file }) => [file.id, file]));

@@ -32,3 +32,6 @@ export function unfollow() {
   source?.close();
   source = null;
 }
+
+// Whoever comes next has events of their own.
+export const forgetPlace = () => (last = "");

@@ -4,10 +4,10 @@
 import { computed, signal } from "./vendor/signals.js";
 import { Problem, get, post, remove } from "./api.js";
 import { forgetDrafts } from "./drafts.js";
-import { fileMoved, refreshFiles } from "./files.js";
-import { follow, unfollow } from "./live.js";
+import { fileMoved, forgetFiles, refreshFiles } from "./files.js";
+import { follow, forgetPlace, unfollow } from "./live.js";
 import { flushUnsent, forgetUnsent, isSending } from "./unsent.js";
-import { openThreads, threadOf } from "./thread.js";
+import { forgetThreads, openThreads, threadOf } from "./thread.js";
 import { replace, route } from "./route.js";
 import { t } from "./words.js";
 
@@ -36,6 +36,9 @@ export async function begin() {
 }
 
 export async function enter(who) {
+  forgetThreads();
+  forgetFiles();
+  forgetPlace();
   me.value = who;
   await refresh();
   filesToo();

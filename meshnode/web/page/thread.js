@@ -21,6 +21,9 @@ export function threadOf(id, make = true) {
 
 export const openThreads = () => [...threads.values()];
 
+// Somebody else may sign in next in this browser: what was shown before is not theirs.
+export const forgetThreads = () => threads.clear();
+
 class Thread {
   constructor(id) {
     this.id = id;
