@@ -11,6 +11,9 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
+
+from trio._core import _thread_cache  # there is no public way to it
 
 CLONE_NEWNET = 0x40000000
 
@@ -71,13 +74,18 @@ def set_sysctl(name: str, path: str, value: str) -> None:
 
 @contextmanager
 def entered(name: str) -> Iterator[None]:
-    """Run the block in the namespace: sockets opened in it stay there. Of this thread, which should be the main one."""
+    """Run the block in the namespace: sockets opened in it stay there. Of this thread, which should be the main one.
+
+    A thread keeps the namespace it was made in, and trio keeps idle threads for the next who asks, also beyond the end
+    of a test: those made inside are for the block alone, those made before are not for it.
+    """
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     inside = os.open(f"/run/netns/{name}", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _setns(inside)
         try:
-            yield
+            with patch.object(_thread_cache, "THREAD_CACHE", _thread_cache.ThreadCache()):
+                yield
         finally:
             _setns(before)
     finally:
