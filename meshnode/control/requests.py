@@ -374,6 +374,14 @@ class ProfileOpenRequest(_Request, frozen=True, tag="profile open"):
     passphrase: Passphrase
 
 
+class ProfilePassphraseRequest(_Request, frozen=True, tag="profile passphrase"):
+    """Another passphrase for a profile, or for the keeper; the one it had proves who asks."""
+
+    name: str
+    passphrase: Passphrase
+    to: NewPassphrase
+
+
 class ProfileLockRequest(_Request, frozen=True, tag="profile lock"):
     """Close a profile until its member opens it again; the box keeps what comes for it."""
 
@@ -446,6 +454,7 @@ Request = (
     | KeeperSetRequest
     | ProfileMakeRequest
     | ProfileOpenRequest
+    | ProfilePassphraseRequest
     | ProfileLockRequest
     | ProfileRemoveRequest
     | GuestOpenRequest

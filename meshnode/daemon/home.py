@@ -116,6 +116,11 @@ class Home:
         write_private(self.path / keyring.SEALED, keyring.seal(changed, self._opener, self.sealer, self.entropy))
         self.keyring = changed
 
+    def open_with(self, opener: Opener) -> None:
+        """Seal the keyring anew: from now on it opens with this alone."""
+        write_private(self.path / keyring.SEALED, keyring.seal(self.keyring, opener, self.sealer, self.entropy))
+        self._opener = opener
+
     def configure(self, changed: Config) -> None:
         """Write another configuration; it holds from the next start."""
         write_private(self.path / CONFIG, options.dump(changed).encode())

@@ -66,6 +66,7 @@ class Card(msgspec.Struct, frozen=True):
 class _Open:
     """A profile whose node runs."""
 
+    home: Home
     life: trio.CancelScope
     over: trio.Event
 
@@ -165,6 +166,21 @@ class Household:
             opened = await trio.to_thread.run_sync(partial(_opened, folder, passphrase, lock=not running))
             return _member(opened, "member") if running else await self._begin(opened, "member")
 
+    async def change_passphrase(self, name: str, passphrase: str, to: str) -> MemberReply:
+        """Another passphrase for a member or the keeper. Backups made before still open with the one before."""
+        async with self._turn:
+            if _place(name) == _place(self._home.name) and self.has_keeper:
+                await trio.to_thread.run_sync(self._check_keeper, passphrase)
+                await trio.to_thread.run_sync(self._keep_keeper, to)
+                return self._keeper()
+            folder = self._known(name)
+            running = self._open.get(folder.name)
+            opened = await trio.to_thread.run_sync(partial(_opened, folder, passphrase, lock=not running))
+            with opened:
+                home = running.home if running else opened  # a running node seals its keys again when they change
+                await trio.to_thread.run_sync(home.open_with, Opener(to))
+            return _member(home, "member")
+
     async def guest(self) -> MemberReply:
         """The profile of all guests: opened by a key that lies in it."""
         async with self._turn:
@@ -202,7 +218,7 @@ class Household:
     async def _life(self, home: Home, *, task_status: Started) -> None:
         over = trio.Event()
         with home, trio.CancelScope() as life:
-            self._open[home.path.name] = _Open(life, over)
+            self._open[home.path.name] = _Open(home, life, over)
             try:
                 await self._live(home, self._ring, task_status=task_status)
             except MeshnodeError as error:

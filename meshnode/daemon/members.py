@@ -28,6 +28,7 @@ class Members:
             requests.KeeperSetRequest: self._keeper_set,
             requests.ProfileMakeRequest: self._make,
             requests.ProfileOpenRequest: self._open,
+            requests.ProfilePassphraseRequest: self._passphrase,
             requests.ProfileLockRequest: self._lock,
             requests.ProfileRemoveRequest: self._remove,
             requests.GuestOpenRequest: self._guest,
@@ -64,6 +65,9 @@ class Members:
 
     async def _open(self, request: requests.ProfileOpenRequest) -> replies.MemberReply:
         return await self._household.enter(request.name, request.passphrase)
+
+    async def _passphrase(self, request: requests.ProfilePassphraseRequest) -> replies.MemberReply:
+        return await self._household.change_passphrase(request.name, request.passphrase, request.to)
 
     async def _lock(self, request: requests.ProfileLockRequest) -> replies.DoneReply:
         await self._household.lock(request.name)

@@ -12,7 +12,7 @@ from meshnode.web.box import Box, login_of
 from meshnode.web.hub import STREAMS_EACH
 from meshnode.web.logins import Login
 from meshnode.web.routes import Asked, Route, Signed
-from meshnode.web.shapes import GuestName, Limits, Me, SetUp, SignIn, SignUp, Welcome
+from meshnode.web.shapes import GuestName, Limits, Me, NewWords, SetUp, SignIn, SignUp, Welcome
 
 TEXT_MOST = 16_000  # characters of one message
 PAGE_MOST = 200
@@ -33,6 +33,10 @@ class Entrance:
         yield Route("POST", "/session/guest", "anyone", "Come in as a guest.", self.guest, Me, GuestName)
         yield Route("DELETE", "/session", "anyone", "Sign out this browser.", self.sign_out, replies.DoneReply)
         yield Route("GET", "/me", "guest", "Who is signed in.", self.me, Me)
+        yield Route(
+            "POST", "/me/passphrase", "member", "Another passphrase; my other browsers are signed out.",
+            self.change_passphrase, Me, NewWords,
+        )  # fmt: skip
 
     async def welcome(self, asked: Asked) -> Welcome:
         """The box, as anyone on the hotspot may know it."""
@@ -91,6 +95,15 @@ class Entrance:
     async def me(self, asked: Asked) -> Me:
         """Who is signed in."""
         return asked.who.me
+
+    async def change_passphrase(self, asked: Asked) -> Signed:
+        """Whoever was signed in by the passphrase until now is not any more, but for this browser."""
+        sent, name = asked.sent(NewWords), asked.who.name
+        self._box.patience.take(f"as {name.casefold()}")
+        request = requests.ProfilePassphraseRequest(name=name, passphrase=sent.passphrase, to=sent.to)
+        member = await self._box.ask(request, replies.MemberReply)
+        self._box.logins.end_all(name)
+        return self._signed(asked, member)
 
     def _signed(self, asked: Asked, member: replies.MemberReply) -> Signed:
         return self._begun(asked, login_of(member))

@@ -46,6 +46,13 @@ class SignIn(Sent, frozen=True):
     passphrase: Annotated[str, Meta(max_length=256)]
 
 
+class NewWords(Sent, frozen=True):
+    """Another passphrase for who is signed in; `passphrase` is the one until now."""
+
+    passphrase: Annotated[str, Meta(max_length=256)]
+    to: Passphrase
+
+
 class GuestName(Sent, frozen=True):
     """What a guest wants to be called."""
 

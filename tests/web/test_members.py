@@ -71,6 +71,33 @@ async def test_mail_for_a_locked_profile_waits_on_the_box_for_its_member(tmp_pat
             assert talk_there["unread"] == 2
 
 
+async def test_with_another_passphrase_the_other_browsers_are_signed_out(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley, await valley.phone() as one, await valley.phone() as two:
+        await one.sign_up("Mia")
+        await two.sign_in("mia")
+        await one.post("/me/passphrase", 403, passphrase="wrong words", to="words of tomorrow")
+        await two.get("/me")
+        me = await one.post("/me/passphrase", passphrase=PASSPHRASE, to="words of tomorrow")
+        assert await one.get("/me") == me
+        await two.get("/me", 401)
+        await two.sign_in("Mia", PASSPHRASE, 403)
+        await two.sign_in("Mia", "words of tomorrow")
+        await valley.stop(0)
+        await valley.start(0)
+        async with await valley.phone() as later:
+            await later.sign_in("Mia", PASSPHRASE, 403)
+            await later.sign_in("Mia", "words of tomorrow")
+
+
+async def test_the_keeper_takes_another_passphrase(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper, await valley.phone() as phone:
+        await keeper.post("/me/passphrase", 403, passphrase="wrong words", to="words of tomorrow")
+        await keeper.post("/me/passphrase", passphrase=PASSPHRASE, to="words of tomorrow")
+        assert (await keeper.get("/box"))["name"] == "Ada"
+        await phone.sign_in("ada", PASSPHRASE, 403)
+        assert (await phone.sign_in("ada", "words of tomorrow"))["role"] == "keeper"
+
+
 async def test_a_guest_writes_in_public_channels_and_nowhere_else(tmp_path: Path) -> None:
     async with boxes(tmp_path) as valley, await valley.phone() as guest, await valley.keeper() as keeper:
         me = await guest.post("/session/guest", name="  Maya   Lee ")

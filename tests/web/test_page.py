@@ -242,7 +242,7 @@ async def test_a_long_chat_scrolls_to_its_beginning_and_a_second_tab_follows(tmp
         await tell(story)
 
 
-async def test_a_member_takes_a_backup_home(tmp_path: Path) -> None:
+async def test_a_member_takes_a_backup_home_and_takes_another_passphrase(tmp_path: Path) -> None:
     async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
 
         def story(phones: Phones) -> None:
@@ -254,6 +254,12 @@ async def test_a_member_takes_a_backup_home(tmp_path: Path) -> None:
                 page.get_by_role("button", name="Make a backup").click()
             assert download.value.suggested_filename == "meshnode.backup"
             assert download.value.path().stat().st_size > 10_000
+            page.get_by_label("The one until now").fill(PASSPHRASE)
+            page.get_by_label("The new one").fill("words of tomorrow")
+            page.get_by_role("button", name="Change the passphrase").click()
+            expect(page.get_by_text("only the new passphrase")).to_be_visible()
+            page.get_by_role("link", name="Chats", exact=True).click()
+            expect(page.get_by_role("heading", name="Chats")).to_be_visible()
 
         await tell(story)
 

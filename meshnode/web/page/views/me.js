@@ -6,8 +6,8 @@ import { Face } from "../parts/face.js";
 import { Field } from "../parts/field.js";
 import { Heading } from "../parts/heading.js";
 import { LanguageChoice } from "../parts/language.js";
-import { fetchFile } from "../api.js";
-import { attempt, box, isGuest, isKeeper, leave, me } from "../state.js";
+import { fetchFile, post } from "../api.js";
+import { attempt, box, isGuest, isKeeper, leave, me, say } from "../state.js";
 import { SIZES, THEMES, choose, size, theme } from "../look.js";
 import { unsent } from "../unsent.js";
 import { t } from "../words.js";
@@ -24,7 +24,8 @@ export function Me() {
       <h2>${t("me.safety")}</h2>
       <p>${t(isSecureContext ? "me.secure" : "me.plain")}</p>
       <p class="quiet">${t("entrance.truth")}</p>
-      ${!isGuest.value && html`<h2>${t("backup.title")}</h2><${Backup} />`}
+      ${!isGuest.value && html`<h2>${t("backup.title")}</h2><${Backup} />
+        <h2>${t("words.title")}</h2><${Words} />`}
       <h2>${t("me.out")}</h2>
       ${unsent.value.length > 0 && html`<p role="alert">${t("me.unsent", { n: unsent.value.length })}</p>`}
       <p><button onClick=${leave}>${t("me.leave")}</button></p>
@@ -50,6 +51,26 @@ function Backup() {
     <${Field} label=${t("entrance.passphrase")} help=${t("backup.help")} value=${passphrase} onText=${setPassphrase}
       type="password" autocomplete="new-password" minlength="8" required />
     <button disabled=${busy} aria-busy=${busy}>${t("backup.make")}</button>
+  </form>`;
+}
+
+// Another passphrase; the box signs out every other browser of this profile.
+function Words() {
+  const [passphrase, setPassphrase] = useState("");
+  const [to, setTo] = useState("");
+  async function change(event) {
+    event.preventDefault();
+    if (!(await attempt(() => post("/me/passphrase", { passphrase, to })))) return;
+    setPassphrase("");
+    setTo("");
+    say(t("words.done"));
+  }
+  return html`<form onSubmit=${change}>
+    <p>${t("words.about")}</p>
+    <${Field} label=${t("words.now")} value=${passphrase} onText=${setPassphrase} type="password" autocomplete="current-password" required />
+    <${Field} label=${t("words.new")} help=${t("entrance.passphraseHelp")} value=${to} onText=${setTo}
+      type="password" autocomplete="new-password" minlength="8" required />
+    <button>${t("words.change")}</button>
   </form>`;
 }
 
