@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meshnode.core.chain.kinds import POST, PROFILE
 from meshnode.core.ids import channel_id, log_id
 from meshnode.core.records import BlockRecord
 from support.trial_member import block_of, person_log, say
@@ -37,3 +38,22 @@ def test_who_posts_in_many_channels_can_still_become_a_contact() -> None:
     message = a.write(b, "now I know you")
     assert world.run(60, until=lambda: b.inbox() == ["now I know you"])
     assert world.run(60, until=lambda: a.state(message) == "delivered")
+
+
+def test_a_long_first_post_is_read_by_people_who_do_not_know_its_writer() -> None:
+    """It is larger than a first block may be; its log was refused for a day, and what followed with it."""
+    world = TrialWorld(4)
+    a, b, c = world.line("abc")
+    world.run(30)
+    a.post("x" * 3000)
+    a.post("short")
+    b.post("small enough to come first")
+    assert world.run(60, until=lambda: len(c.posts()) == 3)
+    begins = {log_id(box.keys.device, box.keys.incarnation, channel_id("square")): box.name for box in (a, b)}
+    rows = [row for row in c.disk.every(BlockRecord) if row.log in begins]
+    assert sorted((begins[row.log], row.seq, row.kind) for row in rows) == [
+        ("a", 1, PROFILE),
+        ("a", 2, POST),
+        ("a", 3, POST),
+        ("b", 1, POST),
+    ]

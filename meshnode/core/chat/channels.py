@@ -2,6 +2,7 @@
 
     body of a POST block = UTF-8 text        id of the message = first 16 B of the block's id
     body of a MANIFEST block = the manifest of a file, and text
+    body of a PROFILE block = nothing: it goes before a first post too long for people who do not know us
 
 Posts of joined channels are filed as they come; others are carried only, and filed when somebody joins. A post whose
 body is not here (dropped on the way, quota) is filed when the body comes.
@@ -16,13 +17,14 @@ from typing import Final
 
 from meshnode.core.chain.block import Block
 from meshnode.core.chain.compact import MAX_BODY
-from meshnode.core.chain.kinds import MANIFEST, POST, POSTS, acted_upon
+from meshnode.core.chain.kinds import MANIFEST, POST, POSTS, PROFILE, acted_upon
 from meshnode.core.chat.filing import Filing
 from meshnode.core.chat.histories import Histories
 from meshnode.core.chat.ownlogs import OwnLogs
 from meshnode.core.chat.states import NEVER, States
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
+from meshnode.core.gossip.admission import FIRST_BODY
 from meshnode.core.ids import BlockId, ChannelId, DeviceKey, LogId, MessageId, PersonaKey, log_channel, log_device
 from meshnode.core.inputs import Compose, SetChannel, Stored
 from meshnode.core.records import (
@@ -98,6 +100,7 @@ class Channels:
         body = attach(told.file, told.text) if told.file else told.text.encode()
         if len(body) > MAX_BODY:
             raise UsageError(f"a post holds at most {MAX_BODY} bytes of text; post it in parts")
+        self._introduce(channel, len(body))
         block = self._logs.write(
             channel, MANIFEST if told.file else POST, body, cls=told.cls if told.cls in (1, 4) else POST_CLASS
         )
@@ -160,6 +163,13 @@ class Channels:
     def wakeup(self) -> Instant | None:
         """When something is due."""
         return self._histories.wakeup()
+
+    def _introduce(self, channel: ChannelId, size: int) -> None:
+        """Begin our log with a small block: one that begins with a large one is refused for a day by people who do not
+        know its writer, and all that follows with it (rule 12.2)."""
+        begun, _ = self._logs.head(self._logs.log(channel))
+        if not begun and size > FIRST_BODY:
+            self._logs.write(channel, PROFILE, b"")
 
     def _file(self, block: Block) -> None:
         if block.body is None:

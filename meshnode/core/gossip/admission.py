@@ -25,7 +25,7 @@ STRANGER_DEVICE_LOGS: Final = 2
 STRANGER_WINDOW_S: Final = 30 * DAY_S
 REFUSED_S: Final = DAY_S
 MAX_REFUSED: Final = 4096
-_AROUND_BODY: Final = 100  # head, time, backlink, signature
+FIRST_BODY: Final = FIRST_BLOCK - 100  # less head, time, backlink, signature
 
 
 class Admission:
@@ -100,7 +100,7 @@ class Admission:
             return False
         if self.ring_of(log) < STRANGERS:
             return True
-        large = (first.body_len if first.body is not None else 0) + _AROUND_BODY > FIRST_BLOCK
+        large = first.body is not None and first.body_len > FIRST_BODY
         if large and first.seq > 1:
             return False  # a later block that came first, a prekey say, is no fault of its log: asked for in order
         if large or self._crowded(log):
