@@ -20,6 +20,9 @@ LOOK_S = 0.25
 _REMEDIES = (
     (("name or service", "no such host", "name resolution", "no address associated", "lookup"),
      "its name is not found: check the spelling, and that this box can resolve names"),
+    (("websocket",), "it answers, but not as Yggdrasil does: check the path, and ws:// or wss://"),
+    (("name or password",), "write them before the proxy: socks://name:password@proxy:port/host:port"),
+    (("socks5", "proxy hung up"), "no SOCKS5 proxy listens there: check its host and port"),
     (("refused",), "nothing listens there: check the port, and that the far side runs"),
     (("unreachable", "no route"), "there is no way to it: has this box an uplink?"),
     (("no answer", "timeout", "timed out", "deadline"),
@@ -31,7 +34,7 @@ _REMEDIES = (
     (("password", "signature", "introducing", "introduce", "eof", "closed"),
      "it hung up: it wants another password (?password=), or takes only keys it knows, or is no Yggdrasil 0.5"),
     (("suitable addresses",), "its address is on the overlay itself; peer with its address on the internet"),
-    (("needs yggdrasil-go",), "install yggdrasil 0.5.12 and take --overlay system, or peer over tcp or tls"),
+    (("needs yggdrasil-go",), "install yggdrasil 0.5.12 and take --overlay system, or peer over tcp, tls or wss"),
 )  # fmt: skip
 
 

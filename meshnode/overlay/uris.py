@@ -12,7 +12,8 @@ LONGEST = 1000
 # After a failure the daemon doubles its wait up to more than an hour; a mesh that heals is found sooner.
 MAX_BACKOFF = "60s"
 
-_WITH_PORT = ("tcp", "tls", "quic", "socks", "sockstls")
+_PROXIED = ("socks", "sockstls")
+_WITH_PORT = ("tcp", "tls", "quic", *_PROXIED)
 _WITHOUT_PORT = ("ws", "wss")
 _LINK_LOCAL = re.compile("fe[89ab].:", re.IGNORECASE)
 
@@ -49,6 +50,7 @@ def parse_peer_uri(text: str) -> PeerUri:
     try:
         parts = urlsplit(plain)
         port = parts.port
+        whole = parts.scheme not in _PROXIED or _names_host_and_port(parts.path)
         parse_qsl(options, strict_parsing=bool(options))
     except ValueError as error:
         raise UsageError(f"{text} is no peering URI ({error}); it looks like tls://host:port.") from error
@@ -58,6 +60,8 @@ def parse_peer_uri(text: str) -> PeerUri:
         raise UsageError(f"{text}: Yggdrasil peers over {', '.join((*_WITH_PORT, *_WITHOUT_PORT, 'unix'))}.")
     if not parts.hostname or (port is None and parts.scheme in _WITH_PORT):
         raise UsageError(f"{text} has no host or no port; it looks like tls://host:port.")
+    if not whole:
+        raise UsageError(f"{text} does not say whom the proxy shall reach: {parts.scheme}://proxy:port/host:port.")
     if _LINK_LOCAL.match(parts.hostname) and not interface:
         raise UsageError(f"{text} is on a link; say on which: {parts.scheme}://[{parts.hostname}%IF]:{port or 443}.")
     return PeerUri(plain, options, interface)
@@ -68,10 +72,15 @@ def is_on_link(uri: str) -> bool:
     return bool(re.match(r"\w+://\[fe[89ab].:", uri, re.IGNORECASE))
 
 
+def _names_host_and_port(path: str) -> bool:
+    far = urlsplit(f"//{path.strip('/')}")
+    return bool(far.hostname and far.port)
+
+
 def _without_zone(plain: str) -> tuple[str, str]:
     """The daemon takes the interface of a link-local peer apart from the URI, a zone in it is not enough."""
     head, percent, tail = plain.partition("%")
     zone, bracket, rest = tail.partition("]")
-    if not percent or not bracket:
+    if "[" not in head or not percent or not bracket:
         return plain, ""
     return f"{head}]{rest}", zone.removeprefix("25")

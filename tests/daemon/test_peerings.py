@@ -60,6 +60,11 @@ async def test_a_password_is_not_said_aloud(autojump_clock: trio.testing.MockClo
         ("the other side closed the connection instead of introducing itself", "password"),
         ("handshake failed: EOF", "password"),
         ("peer has no suitable addresses", "on the overlay itself"),
+        ("no WebSocket there (HTTP 404)", "check the path"),
+        ("the proxy wants another name or password", "socks://name:password@proxy"),
+        ("the proxy does not speak SOCKS5", "no SOCKS5 proxy"),
+        ("the proxy hung up", "no SOCKS5 proxy"),
+        ("the proxy says: connection refused", "nothing listens there"),
         ("peering over quic needs yggdrasil-go", "install yggdrasil"),
     ],
 )

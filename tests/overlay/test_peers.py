@@ -21,6 +21,10 @@ from meshnode.overlay.uris import PeerUri, parse_peer_uri
         ("tls://[fe80::1%wlan1]:9", PeerUri("tls://[fe80::1]:9", "", "wlan1")),
         ("wss://h.example/path", PeerUri("wss://h.example/path", "", "")),
         ("socks://proxy:1080/host:9", PeerUri("socks://proxy:1080/host:9", "", "")),
+        (
+            "sockstls://a%40b:c@proxy:1080/[2001:db8::1]:9",
+            PeerUri("sockstls://a%40b:c@proxy:1080/[2001:db8::1]:9", "", ""),
+        ),
         ("unix:///run/y.sock", PeerUri("unix:///run/y.sock", "", "")),
     ],
 )
@@ -30,7 +34,8 @@ def test_peering_uris(text, peer):
 
 @pytest.mark.parametrize(
     "text", ["", "host:1", "tls://host", "tls://:1", "tls://h:x", "tls://h:99999", "http://h:1", "tls://h:1 x", "tls://h:1?x",
-             "tls://[fe80::1:9", "t" * 2000, "tls://h:1\n", "tls://[fe80::1]:9", "tls://[fe80::1%]:9", "wss://[FE80::1]"],
+             "tls://[fe80::1:9", "t" * 2000, "tls://h:1\n", "tls://[fe80::1]:9", "tls://[fe80::1%]:9", "wss://[FE80::1]",
+             "socks://proxy:1080", "socks://proxy:1080/host", "socks://proxy:1080/host:0", "socks://proxy:1080/[x:1"],
 )  # fmt: skip
 def test_what_the_daemon_would_swallow_and_fail_on_is_refused(text):
     with pytest.raises(UsageError):

@@ -16,7 +16,8 @@ from meshnode.overlay.child import find_program
 from support import netns
 
 PROGRAM = Path(__file__).with_name("ygg_program.py")
-PORTS = {"tcp": 4000, "tls": 4001}
+PORTS = {"tcp": 4000, "tls": 4001, "ws": 4002, "wss": 4003}
+GO_LISTENS = ("tcp", "tls", "ws")
 
 
 @dataclass
@@ -63,8 +64,8 @@ class LabNode:
         return {row["key"] for row in self.ask("getPeers").get("peers", ()) if row["up"] and row["key"]}
 
     def start(self, peers: Sequence[str] = (), *, multicast: bool = False, options: str = "", **more: object) -> None:
-        """Run it, listening on tcp and tls."""
-        listen = [self.uri(scheme, options) for scheme in PORTS]
+        """Run it, listening on all it can."""
+        listen = [self.uri(scheme, options) for scheme in PORTS if self.kind == "ours" or scheme in GO_LISTENS]
         make = self._go if self.kind == "go" else self._ours
         command, given = make(listen, list(peers), multicast)
         self.process = netns.start(

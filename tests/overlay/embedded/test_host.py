@@ -9,7 +9,7 @@ import trio
 from meshnode.errors import LinkError, UsageError
 from meshnode.overlay.addresses import address_of
 from meshnode.overlay.embedded.ends.requests import Question, decode_object_untrusted
-from meshnode.overlay.embedded.host import connection, engine, streams
+from meshnode.overlay.embedded.host import connection, engine, listeners, streams
 from meshnode.overlay.embedded.host.engine import Engine, EngineSettings
 from meshnode.overlay.embedded.node import NodeSettings
 from meshnode.overlay.embedded.wire import packets
@@ -70,7 +70,7 @@ async def answer(one, other):
             return decode_object_untrusted(await outlet.receive())
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "tls", "unix"])
+@pytest.mark.parametrize("scheme", ["tcp", "tls", "unix", "ws", "wss"])
 async def test_two_engines_are_linked_and_answer_each_other(scheme, tmp_path):
     where = place(scheme, tmp_path)
     one, two = made(1, where + "?password=valley&priority=3"), made(2)
@@ -115,16 +115,31 @@ def test_durations_as_go_writes_them(seconds):
     assert streams.target_of(parse_peer_uri(f"tcp://h:1?maxbackoff={seconds[0]}")).longest_wait_s == seconds[1]
 
 
-@pytest.mark.parametrize("uri", [f"tcp://[{address_of(bytes(32))}]:1", "tcp://[ff02::1%25lo]:1", "tcp://0.0.0.0:1"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"tcp://[{address_of(bytes(32))}]:1",
+        "tcp://[ff02::1%25lo]:1",
+        "tcp://0.0.0.0:1",
+        f"socks://127.0.0.1:1/[{address_of(bytes(32))}]:1",
+    ],
+)
 async def test_the_overlay_itself_and_groups_are_not_dialled(uri):
     with pytest.raises(LinkError, match="no suitable addresses"):
         await streams.dial(streams.target_of(parse_peer_uri(uri)), None)
 
 
-@pytest.mark.parametrize("uri", ["quic://h:1", "ws://h/x"])
-async def test_what_needs_the_go_daemon_is_said(uri):
+async def test_what_needs_the_go_daemon_is_said():
+    target = streams.target_of(parse_peer_uri("quic://h:1"))
     with pytest.raises(LinkError, match="needs yggdrasil-go"):
-        await streams.dial(streams.target_of(parse_peer_uri(uri)), None)
+        await streams.dial(target, None)
+    with pytest.raises(LinkError, match="needs yggdrasil-go"):
+        await listeners.listen(target)
+
+
+async def test_a_name_that_cannot_be_one_is_no_answer_and_not_the_end_of_the_node():
+    with pytest.raises(LinkError, match=r"idna|label"):
+        await streams.dial(streams.target_of(parse_peer_uri("tcp://a..b:1")), None)
 
 
 def test_an_idle_link_that_died_is_noticed_by_the_kernel():

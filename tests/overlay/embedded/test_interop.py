@@ -1,10 +1,12 @@
 """Our nodes and yggdrasil-go 0.5.12 in one network: whoever is leaf, transit or root, every pair pings."""
 
 import json
+import sys
 
 import pytest
 
-from support.ygg_lab import all_ping, lab, until
+from support import netns, socks_proxy
+from support.ygg_lab import PORTS, all_ping, lab, until
 
 pytestmark = [pytest.mark.netns, pytest.mark.ygg]
 
@@ -27,6 +29,21 @@ def test_a_line_of_both_kinds(kinds, scheme, tmp_path):
         all_ping(nodes)
         lowest = min(node.key for node in nodes).hex()
         assert {root(node) for node in nodes} == {lowest}
+
+
+def test_links_pass_where_only_the_web_does_or_a_proxy(tmp_path):
+    with lab(["go", "ours", "go", "ours"], tmp_path) as nodes:
+        go, ours, another, behind = nodes
+        proxy = netns.start(ours.namespace, [sys.executable, socks_proxy.__file__, "1080", "ada", "secret"])
+        go.start()
+        ours.start([go.uri("ws")])
+        another.start([ours.uri("wss")])
+        behind.start([f"sockstls://ada:secret@10.9.0.2:1080/10.9.0.3:{PORTS['tls']}"])
+        all_ping(nodes, within_s=100)
+        ours.ask("addPeer", uri=f"socks://ada:wrong@10.9.0.2:1080/10.9.0.3:{PORTS['tcp']}")
+        until(lambda: "name or password" in str(ours.ask("getPeers")), "a wrong password is not said")
+        proxy.kill()
+        proxy.wait()
 
 
 @pytest.mark.parametrize("kinds", [["go", "ours"], ["ours", "ours"]], ids="-".join)

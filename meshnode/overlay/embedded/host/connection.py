@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import trio
 
 from meshnode.errors import WireError
+from meshnode.overlay.embedded.host.websocket import WebSocketStream
 from meshnode.overlay.embedded.node import Node
 from meshnode.overlay.embedded.routing.liveness import Liveness
 from meshnode.overlay.embedded.routing.neighbours import Link
@@ -166,6 +167,8 @@ class Connection:
 
 async def _room(stream: trio.abc.Stream) -> None:
     """Wait until little is unsent in the kernel: what waits in our own queue can still be dropped by its rules."""
-    below = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    below = stream
+    while isinstance(below, trio.SSLStream | WebSocketStream):
+        below = below.transport_stream
     if isinstance(below, trio.SocketStream):
         await trio.lowlevel.wait_writable(below.socket)

@@ -21,9 +21,10 @@ from meshnode.core.ports import Entropy
 from meshnode.errors import LinkError, OverlayError
 from meshnode.overlay.embedded.host.certificate import client_context, server_context
 from meshnode.overlay.embedded.host.connection import Connection, Terms
+from meshnode.overlay.embedded.host.listeners import listen, made_ready
 from meshnode.overlay.embedded.host.multicast import Group, Multicast
 from meshnode.overlay.embedded.host.peerings import Peerings
-from meshnode.overlay.embedded.host.streams import Target, dial, listen, target_of
+from meshnode.overlay.embedded.host.streams import Target, dial, target_of
 from meshnode.overlay.embedded.host.tun import Tun, open_tun
 from meshnode.overlay.embedded.node import Node, NodeSettings
 from meshnode.overlay.embedded.routing.sequence import Sequence
@@ -35,7 +36,6 @@ TICK_S = 0.25
 TICKS_OF_A_SECOND = 4
 PACKETS_AT_ONCE = 64  # from the TUN, before others get their turn
 MOST_CONNECTIONS = 256
-TLS_WITHIN_S = 6.0
 
 _log = structlog.get_logger("overlay")
 
@@ -67,7 +67,7 @@ class Engine:
         self.peerings = Peerings(self.serve, self._client)
         own = self.identity.public
         self.multicasts = [
-            Multicast(group, own, entropy, partial(self._found, group), partial(self._arrived_tls, _terms_of(group)))
+            Multicast(group, own, entropy, partial(self._found, group), partial(self._arrived, "tls", _terms_of(group)))
             for group in settings.groups
         ]
         self._nursery: trio.Nursery | None = None
@@ -156,21 +156,16 @@ class Engine:
     async def _listen(self, target: Target, nursery: trio.Nursery) -> None:
         listener = await listen(target)
         terms = target.terms if not self.settings.allowed else _restricted(target.terms, self.settings.allowed)
-        handler = self._arrived_tls if target.scheme == "tls" else self._arrived
-        nursery.start_soon(trio.serve_listeners, partial(handler, terms), [listener])
+        nursery.start_soon(trio.serve_listeners, partial(self._arrived, target.scheme, terms), [listener])
 
-    async def _arrived(self, terms: Terms, stream: trio.SocketStream) -> None:
-        await self.serve(Connection(stream, _remote(stream, "tcp"), terms, inbound=True))
-
-    async def _arrived_tls(self, terms: Terms, stream: trio.SocketStream) -> None:
-        secured: trio.SSLStream[trio.SocketStream] = trio.SSLStream(stream, self._server, server_side=True)
+    async def _arrived(self, scheme: str, terms: Terms, stream: trio.SocketStream) -> None:
+        remote = _remote(stream, scheme)
         try:
-            with trio.fail_after(TLS_WITHIN_S):
-                await secured.do_handshake()
-        except (trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError):
-            await trio.aclose_forcefully(stream)
+            ready = await made_ready(stream, scheme, self._server)
+        except LinkError as error:
+            _log.debug("who dialled us is no neighbour", remote=remote, why=str(error))
             return
-        await self.serve(Connection(secured, _remote(stream, "tls"), terms, inbound=True))
+        await self.serve(Connection(ready, remote, terms, inbound=True))
 
     # ---- whom we found
 

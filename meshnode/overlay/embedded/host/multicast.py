@@ -22,7 +22,7 @@ import trio
 
 from meshnode.core.ports import Entropy
 from meshnode.errors import WireError
-from meshnode.overlay.embedded.host.streams import listen_tcp
+from meshnode.overlay.embedded.host.listeners import listen_tcp
 from meshnode.overlay.embedded.wire.beacon import (
     GROUP,
     LARGEST,
