@@ -21,7 +21,6 @@ Times are integer nanoseconds given by the host; the only randomness is the seed
 
 from __future__ import annotations
 
-import heapq
 from bisect import insort
 from collections import deque
 from collections.abc import Callable
@@ -31,20 +30,11 @@ from functools import partial
 from meshnode.air.airtime import ACCESS_NS, Rate, ack_ns, ack_timeout_ns, fragments, frame_ns
 from meshnode.air.counters import Counters, Tally
 from meshnode.air.draws import CERTAIN, Draws
+from meshnode.air.events import Delivery, Events
 from meshnode.air.topology import Link, Topology
 from meshnode.errors import UsageError
 
 RETRIES = 7  # the long retry limit of mac80211, and the default of the chips that name one
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A frame that arrived whole."""
-
-    node: int
-    src: int
-    frame: bytes
-    at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +114,7 @@ class Channel:
         self._on = (1 << topology.nodes) - 1  # whose radio is on, as bits
         self._wanting: list[tuple[int, int]] = []  # who has something to send and is not talking: since when, node
         self._active: dict[int, _Claim] = {}
-        self._events: list[tuple[int, int, Callable[[int], list[Delivery]]]] = []
-        self._order = 0
+        self._events = Events()
 
     # ---------------------------------------------------------------- for the host
 
@@ -155,15 +144,11 @@ class Channel:
 
     def next_event_ns(self) -> int | None:
         """When `advance` has something to do next."""
-        return self._events[0][0] if self._events else None
+        return self._events.next_ns()
 
     def advance(self, now_ns: int) -> list[Delivery]:
         """Everything that arrives until now, in order."""
-        deliveries: list[Delivery] = []
-        while self._events and self._events[0][0] <= now_ns:
-            at_ns, _, happen = heapq.heappop(self._events)
-            deliveries += happen(at_ns)
-        return deliveries
+        return self._events.until(now_ns)
 
     def disturb(self, src: int, dst: int, loss: int) -> None:
         """A loss of one direction beside that of the link, until it is set to 0."""
@@ -263,8 +248,8 @@ class Channel:
             self._radios[node].counters.busy_ns += ACCESS_NS + frame + answer
         radio.counters.lost += len(receivers) - len(heard_by)
         arrival = now_ns + ACCESS_NS + frame
-        self._at(arrival, lambda at: self._arrive(talker, queued, heard_by, at))
-        self._at(arrival + answer, lambda at: self._end(talker, queued, bool(heard_by), at))
+        self._events.at(arrival, lambda at: self._arrive(talker, queued, heard_by, at))
+        self._events.at(arrival + answer, lambda at: self._end(talker, queued, bool(heard_by), at))
 
     def _is_lost(self, src: int, dst: int, queued: _Queued) -> bool:
         loss = self._links[src][dst].loss
@@ -294,7 +279,7 @@ class Channel:
             link = self._links[src].get(node)
             delay = 0 if link is None else link.delay_ns
             if delay:
-                self._at(at_ns + delay, partial(self._hand_up, node, src, queued.frame))
+                self._events.at(at_ns + delay, partial(self._hand_up, node, src, queued.frame))
             else:
                 arrived += self._hand_up(node, src, queued.frame, at_ns)
         return arrived
@@ -346,10 +331,6 @@ class Channel:
             self._steady[src] |= 1 << dst
         elif link is not None:
             self._changing[src].append(link)
-
-    def _at(self, at_ns: int, happen: Callable[[int], list[Delivery]]) -> None:
-        self._order += 1
-        heapq.heappush(self._events, (at_ns, self._order, happen))
 
     def _original(self, src: int, dst: int) -> Link:
         link = self._originals.get((src, dst))

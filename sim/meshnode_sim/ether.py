@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import trio
 
-from meshnode.air.channel import Delivery
+from meshnode.air.events import Delivery
 from meshnode_sim.lab_radio import LabRadio
 from meshnode_sim.macs import mac_of
 from meshnode_sim.namespace import Namespace

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from meshnode.air.channel import Delivery
+from meshnode.air.events import Delivery
 from meshnode_sim.meetings import Meetings
 from meshnode_sim.world import World
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from meshnode.air.channel import Delivery
 from meshnode.air.counters import Counters
+from meshnode.air.events import Delivery
 
 
 class Medium(Protocol):

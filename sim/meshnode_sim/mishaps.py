@@ -12,8 +12,8 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Final, Literal
 
-from meshnode.air.channel import Delivery
 from meshnode.air.draws import Draws
+from meshnode.air.events import Delivery
 from meshnode_sim.medium import Medium
 from meshnode_sim.passing import Passing
 from meshnode_sim.streams import TAG

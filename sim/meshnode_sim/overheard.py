@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from meshnode.air.channel import Delivery
+from meshnode.air.events import Delivery
 from meshnode_sim.medium import Medium
 from meshnode_sim.passing import Passing
 

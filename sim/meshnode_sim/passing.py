@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from meshnode.air.channel import Delivery
 from meshnode.air.counters import Counters
+from meshnode.air.events import Delivery
 from meshnode_sim.medium import Medium
 
 

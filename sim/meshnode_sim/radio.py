@@ -16,12 +16,10 @@ apart; what is longer than a PPDU is fragmented as in air/airtime.py. For all, a
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import count
 from typing import Final
 
 from meshnode.air.airtime import (
@@ -36,9 +34,10 @@ from meshnode.air.airtime import (
     fragments,
     psdu_octets,
 )
-from meshnode.air.channel import RETRIES, Delivery
+from meshnode.air.channel import RETRIES
 from meshnode.air.counters import Counters, Tally
 from meshnode.air.draws import CERTAIN, Draws
+from meshnode.air.events import Delivery, Events
 from meshnode_sim.integers import from_milli_db, milli_db
 from meshnode_sim.phy import Profile, carrier_sense, decoded, noise, required, sensitivity
 from meshnode_sim.places import Row
@@ -122,8 +121,7 @@ class RadioMedium:
         self._draws = Draws(seed)
         self._radios = [_Radio() for _ in rows]
         self._live: list[_Burst] = []
-        self._events: list[tuple[int, int, Callable[[int], list[Delivery]]]] = []
-        self._order = count()
+        self._events = Events()
         self._loss: dict[tuple[int, int], int] = {}
         self._cut: set[tuple[int, int]] = set()
         self._sense = carrier_sense(settings.width_mhz, settings.profile)
@@ -157,15 +155,11 @@ class RadioMedium:
 
     def next_event_ns(self) -> int | None:
         """When `advance` has something to do next."""
-        return self._events[0][0] if self._events else None
+        return self._events.next_ns()
 
     def advance(self, now_ns: int) -> list[Delivery]:
         """Everything that arrives until now, in order."""
-        deliveries: list[Delivery] = []
-        while self._events and self._events[0][0] <= now_ns:
-            at_ns, _, happen = heapq.heappop(self._events)
-            deliveries += happen(at_ns)
-        return deliveries
+        return self._events.until(now_ns)
 
     def set_power(self, node: int, on: bool) -> None:
         """Switches a radio: off, it forgets its queue, hears nothing and answers nothing."""
@@ -211,7 +205,7 @@ class RadioMedium:
         radio.access_ns = radio.idle_ns + AIFS_NS + radio.slots * SLOT_NS
         radio.turn += 1
         turn = radio.turn
-        self._at(radio.access_ns, lambda at: self._access(node, turn, at))
+        self._events.at(radio.access_ns, lambda at: self._access(node, turn, at))
 
     def _access(self, node: int, turn: int, now_ns: int) -> list[Delivery]:
         radio = self._radios[node]
@@ -246,7 +240,7 @@ class RadioMedium:
         radio.talking = True
         self._on_air(burst, 0 if first.dst is None else _answer_ns(rate))
         self._charge(burst)
-        self._at(end_ns, lambda at: self._over(burst, at))
+        self._events.at(end_ns, lambda at: self._over(burst, at))
 
     def _together(self, radio: _Radio, rate: S1gRate) -> tuple[_Frame, ...]:
         """The first frame, and with it others for the same receiver as far as one aggregate goes."""
@@ -289,7 +283,7 @@ class RadioMedium:
         if heard:
             self._acknowledge(burst, heard, now_ns)
         else:
-            self._at(now_ns + ack_timeout_ns(burst.rate), lambda at: self._settle(burst, [], at))
+            self._events.at(now_ns + ack_timeout_ns(burst.rate), lambda at: self._settle(burst, [], at))
         return [delivery for frame in heard for delivery in self._take(burst, frame, now_ns)]
 
     def _take(self, burst: _Burst, frame: _Frame, now_ns: int) -> list[Delivery]:
@@ -318,8 +312,8 @@ class RadioMedium:
             known = heard if self._hit(ack, heard[0], NDP_OCTETS) else []
             return self._settle(burst, known, at_ns)
 
-        self._at(start_ns, begin)
-        self._at(end_ns, end)
+        self._events.at(start_ns, begin)
+        self._events.at(end_ns, end)
 
     def _settle(self, burst: _Burst, known: list[_Frame], now_ns: int) -> list[Delivery]:
         """The sender knows what was acknowledged; the rest goes again, or is given up."""
@@ -425,9 +419,6 @@ class RadioMedium:
             else:
                 counters.unicast += part
             counters.kinds[frame.kind] = counters.kinds.get(frame.kind, Tally()) + part
-
-    def _at(self, at_ns: int, happen: Callable[[int], list[Delivery]]) -> None:
-        heapq.heappush(self._events, (at_ns, next(self._order), happen))
 
 
 def _subframe(mpdu: int) -> int:

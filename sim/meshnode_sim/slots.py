@@ -11,7 +11,7 @@ acknowledgements, is that of level `radio`.
 from __future__ import annotations
 
 from meshnode.air.airtime import AIFS_NS, SLOT_NS
-from meshnode.air.channel import Delivery
+from meshnode.air.events import Delivery
 from meshnode_sim.radio import SENSE_NS, RadioMedium
 
 
@@ -27,7 +27,7 @@ class SlotMedium(RadioMedium):
         radio.access_ns = at_ns
         radio.turn += 1
         turn = radio.turn
-        self._at(at_ns, lambda at: self._boundary(node, turn, at))
+        self._events.at(at_ns, lambda at: self._boundary(node, turn, at))
 
     def _boundary(self, node: int, turn: int, now_ns: int) -> list[Delivery]:
         """An idle slot has ended, or AIFS; or somebody began so shortly before that it could not be sensed yet."""

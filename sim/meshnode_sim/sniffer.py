@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from meshnode.air.channel import Attempt, Delivery
+from meshnode.air.channel import Attempt
+from meshnode.air.events import Delivery
 from meshnode.core.wire.codec import decode_frames_untrusted
 from meshnode.errors import WireError
 from meshnode.peering.places import HOP_LIMIT, LINK_GROUP, LINK_PORT

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Final
 from zlib import crc32
 
-from meshnode.air.channel import Delivery
 from meshnode.air.draws import Draws
+from meshnode.air.events import Delivery
 from meshnode.core.effects import Dial, Effect, Hangup, Notify, Persist, ReadStored, Send, SendRecord
 from meshnode.core.ids import NodeKey, channel_id
 from meshnode.core.inputs import (

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshnode.air.airtime import ACCESS_NS, OVERHEAD, PlainRate, S1gRate, frame_ns, group_ns, unicast_ns
-from meshnode.air.channel import Attempt, Channel, Delivery
+from meshnode.air.channel import Attempt, Channel
 from meshnode.air.draws import CERTAIN, chance
+from meshnode.air.events import Delivery
 from meshnode.air.topology import Link, Schedule, Topology, both_ways, full, line, star
 from meshnode.errors import UsageError
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from meshnode.control import client, replies, requests
 from meshnode.core.identity.invite import contact_uri
 from meshnode.core.sealing.mesh import closed_mesh
 from meshnode.daemon.carriers import chosen_interface, modem_link, radio_setting, real_carriers
-from meshnode.daemon.home import create_home
+from meshnode.daemon.home import Home, create_home
 from meshnode.daemon.main import run_daemon
 from meshnode.errors import ConfigError, LinkError, UsageError
 from meshnode.halow.finding import radios
@@ -33,6 +34,28 @@ def free_port() -> int:
         return int(asking.getsockname()[1])
 
 
+@asynccontextmanager
+async def running(*homes: Home) -> AsyncIterator[None]:
+    """Real daemons at these homes, with the carriers of their configurations."""
+    async with trio.open_nursery() as nursery:
+        for home in homes:
+            await nursery.start(run_daemon, home, real_carriers)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def greeted(ada: Home, bo: Home) -> tuple[replies.StatusReply, replies.StatusReply]:
+    """Each has the other in the address book, and a message of Ada's is delivered; their screens then."""
+    async with client.connect(ada.control_socket) as at_ada, client.connect(bo.control_socket) as at_bo:
+        for node, other in ((at_ada, bo), (at_bo, ada)):
+            uri = contact_uri(other.keys.persona, other.name)
+            await node.ask(requests.ContactAddRequest(uri=uri), replies.ContactsReply)
+        said = requests.SendRequest(contact="Bo", text="hello", wait="delivered")
+        assert (await at_ada.ask(said, replies.StateReply)).state == "delivered"
+        status = [await node.ask(requests.StatusRequest(), replies.StatusReply) for node in (at_ada, at_bo)]
+    return status[0], status[1]
+
+
 async def test_nodes_that_name_each_other_need_no_interface(tmp_path: Path) -> None:
     ports = [free_port(), free_port()]
     with ExitStack() as stack, trio.fail_after(60):
@@ -41,22 +64,11 @@ async def test_nodes_that_name_each_other_need_no_interface(tmp_path: Path) -> N
             named = NeighboursSection(addresses=(f"127.0.0.1:{far}",), port=own)
             config = Config(neighbours=named, overlay=NONE)
             homes.append(stack.enter_context(create_home(tmp_path / name, name, MESH, config=config)))
-        async with trio.open_nursery() as nursery:
-            for home in homes:
-                await nursery.start(run_daemon, home, real_carriers)
-            ada, bo = homes
-            async with client.connect(ada.control_socket) as at_ada, client.connect(bo.control_socket) as at_bo:
-                for node, other in ((at_ada, bo), (at_bo, ada)):
-                    uri = contact_uri(other.keys.persona, other.name)
-                    await node.ask(requests.ContactAddRequest(uri=uri), replies.ContactsReply)
-                said = requests.SendRequest(contact="Bo", text="hello", wait="delivered")
-                assert (await at_ada.ask(said, replies.StateReply)).state == "delivered"
-                status = await at_ada.ask(requests.StatusRequest(), replies.StatusReply)
-                far = await at_bo.ask(requests.StatusRequest(), replies.StatusReply)
+        async with running(*homes):
+            status, far = await greeted(*homes)
             assert [one.node for one in status.neighbours] == [far.node_short], "both screens call it the same"
             assert [one.address for one in status.neighbours] == [f"127.0.0.1:{ports[1]}"]
             assert (status.interface.name, status.interface.state) == ("static", "up")
-            nursery.cancel_scope.cancel()
 
 
 def test_the_interface_that_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,20 +117,10 @@ async def test_a_message_goes_over_two_serial_modems(tmp_path: Path) -> None:
                 modem = ModemSection(device=line.path, network="halow", security="open")
                 config = Config(modem=modem, overlay=NONE)
                 homes.append(stack.enter_context(create_home(tmp_path / name, name, MESH, config=config)))
-            async with trio.open_nursery() as nursery:
-                for home in homes:
-                    await nursery.start(run_daemon, home, real_carriers)
-                ada, bo = homes
-                async with client.connect(ada.control_socket) as at_ada, client.connect(bo.control_socket) as at_bo:
-                    for node, other in ((at_ada, bo), (at_bo, ada)):
-                        uri = contact_uri(other.keys.persona, other.name)
-                        await node.ask(requests.ContactAddRequest(uri=uri), replies.ContactsReply)
-                    said = requests.SendRequest(contact="Bo", text="hello", wait="delivered")
-                    assert (await at_ada.ask(said, replies.StateReply)).state == "delivered"
-                    status = await at_ada.ask(requests.StatusRequest(), replies.StatusReply)
+            async with running(*homes):
+                status, _ = await greeted(*homes)
                 assert [one.address for one in status.neighbours] == ["192.168.50.2"]
                 assert (status.interface.name, status.interface.state) == ("modem", "up")
-                nursery.cancel_scope.cancel()
 
 
 def test_a_modem_that_could_not_be_told_its_network_is_refused(tmp_path: Path) -> None:

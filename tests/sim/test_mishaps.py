@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from meshnode.air.airtime import PlainRate
-from meshnode.air.channel import Channel, Delivery
+from meshnode.air.channel import Channel
 from meshnode.air.draws import chance
+from meshnode.air.events import Delivery
 from meshnode.air.topology import Topology, both_ways
 from meshnode.errors import UsageError
 from meshnode_sim import library

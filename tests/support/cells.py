@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from meshnode.air.airtime import AIFS_NS, FLIGHT_NS, OVERHEAD, SLOT_NS, S1gRate, ack_ns, ack_timeout_ns, psdu_octets
-from meshnode.air.channel import Delivery
+from meshnode.air.events import Delivery
 from meshnode_sim.places import row_of
 from meshnode_sim.radio import RadioMedium, RadioSettings
 

@@ -1,0 +1,45 @@
+"""What is going to happen on a medium: in order of time, and where times are equal in order of asking."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A frame that arrived whole."""
+
+    node: int
+    src: int
+    frame: bytes
+    at_ns: int
+
+
+Happening = Callable[[int], list[Delivery]]  # told the time in nanoseconds; what arrived thereby
+
+
+class Events:
+    """The events of one medium; an event may ask for others while it happens."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Happening]] = []
+        self._turn = count()
+
+    def at(self, at_ns: int, happen: Happening) -> None:
+        """Let this happen then."""
+        heapq.heappush(self._heap, (at_ns, next(self._turn), happen))
+
+    def next_ns(self) -> int | None:
+        """When the next one happens; None while nothing is going to."""
+        return self._heap[0][0] if self._heap else None
+
+    def until(self, now_ns: int) -> list[Delivery]:
+        """Everything that arrives until now, in order."""
+        deliveries: list[Delivery] = []
+        while self._heap and self._heap[0][0] <= now_ns:
+            at_ns, _, happen = heapq.heappop(self._heap)
+            deliveries += happen(at_ns)
+        return deliveries
