@@ -368,6 +368,11 @@ class Config(Section, frozen=True):
         )
 
 
+# msgspec prepares a type at its first use, and where two threads are the first at once it ends the process (seen with
+# 0.22 and several homes that were opened together): so the import is the first.
+msgspec.json.Decoder(Config)
+
+
 def load(path: Path) -> Config:
     """Read a configuration file; a missing one gives the defaults."""
     return parse(read(path), path.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -122,3 +124,22 @@ def test_another_mesh_leaves_the_rest_of_the_text(before: str, after: str | None
     assert after is None or changed == after
     wanted = msgspec.structs.replace(config.parse(before.encode()), mesh=config.MeshSection(name="b"))
     assert config.parse(changed.encode()) == wanted
+
+
+TOGETHER = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+from meshnode import config
+gate = threading.Barrier(8)
+def first():
+    gate.wait()
+    config.parse(b"[link]")
+threads = [threading.Thread(target=first) for _ in range(8)]
+for one in threads: one.start()
+for one in threads: one.join()
+"""
+
+
+def test_several_threads_may_read_the_first_configuration_of_a_process() -> None:
+    for _ in range(4):  # one in two ended with a segmentation fault
+        assert subprocess.run([sys.executable, "-c", TOGETHER], check=False).returncode == 0

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from meshnode.cli import say
-from meshnode.cli.app import DONE, FAILED
+from meshnode.cli.app import DONE, FAILED, INTERRUPTED
 from meshnode.cli.options import COMMON, Common
 
 
@@ -44,9 +44,7 @@ def demo(
             served = {"homes": [str(home) for home in homes]} if serve else {}
             say.line({**asdict(outcome), "nodes": nodes, "seed": seed, **served})
 
-    try:
-        trio.run(partial(play, nodes, seed, tell, serve=serve, silent=common.json))
-    except* KeyboardInterrupt:
-        if not (serve and outcomes):
-            raise
+    trio.run(partial(play, nodes, seed, tell, serve=serve, silent=common.json))
+    if not outcomes:
+        return INTERRUPTED
     return DONE if outcomes and outcomes[0].delivered else FAILED

@@ -53,6 +53,9 @@ class About(msgspec.Struct, frozen=True):
     homes: list[str]
 
 
+_abouts = msgspec.json.Decoder(About)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One home to save: its folder, its name in the archive, and how to copy its store if its node runs."""
@@ -194,7 +197,7 @@ def _extracted_untrusted(opened: SealedReader, place: Path) -> About:
 
 def _about_untrusted(data: bytes) -> About:
     try:
-        about = msgspec.json.decode(data, type=About)
+        about = _abouts.decode(data)
     except msgspec.DecodeError as error:
         raise WireError(f"what it says of itself is not understood: {error}") from error
     if any(name and not re.fullmatch("[0-9a-f]{32}|guests", name) for name in about.homes):

@@ -62,6 +62,9 @@ class Card(msgspec.Struct, frozen=True):
     persona: str
 
 
+_cards = msgspec.json.Decoder(Card)
+
+
 @dataclass(slots=True)
 class _Open:
     """A profile whose node runs."""
@@ -316,7 +319,7 @@ def _place(name: str) -> str:
 
 def _card(folder: Path) -> Card | None:
     try:
-        return msgspec.json.decode((folder / CARD).read_bytes(), type=Card)
+        return _cards.decode((folder / CARD).read_bytes())
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -75,6 +75,9 @@ class _Stored(msgspec.Struct, frozen=True):
     roots: dict[str, bytes] = {}
 
 
+_decoder = msgspec.msgpack.Decoder(_Stored)  # prepared by the import: two homes may be opened at once (config.py)
+
+
 def new_opener(home: Path, entropy: Entropy, passphrase_file: Path | None) -> Opener:
     """For a new home: the passphrase of that file, else a key of its own, laid into the home or given by systemd."""
     passphrase = _passphrase(passphrase_file)
@@ -115,7 +118,7 @@ def unseal(sealed: bytes, opener: Opener, sealer: Sealer) -> Keyring:
     """The keyring; HomeError with the reason if it does not open."""
     try:
         plaintext = _opened(sealed, opener, sealer)
-        stored = msgspec.msgpack.decode(plaintext, type=_Stored)
+        stored = _decoder.decode(plaintext)
         keys = decode_keys_untrusted(stored.keys, sealer)
     except (WireError, msgspec.DecodeError) as error:
         raise HomeError(f"The keys of this home do not open: {error}.") from error

@@ -56,7 +56,7 @@ class Stage:
 
 
 async def play(nodes: int, seed: int, tell: Tell, *, serve: bool = False, silent: bool = False) -> None:
-    """Run the story and tell what came of it; with `serve`, go on until cancelled."""
+    """Run the story and tell what came of it, unless a signal ends it before; with `serve`, go on until one does."""
     if not 2 <= nodes <= len(NAMES):
         raise UsageError(f"the demo has 2 to {len(NAMES)} nodes, not {nodes}")
     logs.set_up(LogSection(level="error"))
@@ -79,8 +79,8 @@ async def play(nodes: int, seed: int, tell: Tell, *, serve: bool = False, silent
 
 
 async def _until_told(scope: trio.CancelScope) -> None:
-    """SIGTERM ends the play as Ctrl-C does, and leaves no homes behind."""
-    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+    """Ctrl-C and SIGTERM end the play in good order, and leave no homes behind."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for _ in signals:
             scope.cancel()
 
