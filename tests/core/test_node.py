@@ -89,7 +89,7 @@ def test_why_names_state_witnesses_and_what_is_missing() -> None:
     world.run(0.5)
     why = a.node.why(message)
     assert why is not None
-    assert (why.state, why.waiting_for) == ("on_air", "the box of b to be met")
+    assert (why.state, why.waiting_for) == ("on_air", "the box of b to be met; it answers only those b has added")
     assert a.node.why(b"nothing of ours.") is None  # type: ignore[arg-type]
     b.boot()
     assert world.run(60, until=lambda: a.state(message) == "delivered")

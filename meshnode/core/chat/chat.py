@@ -133,7 +133,10 @@ class Chat:
         if rank(state) < rank("on_air"):
             return "air" if self._forwarding.in_reach else "a neighbour to come into reach"
         reader = self._out.reader(message)
-        return f"the box of {reader} to be met" if reader else "neighbours to say that they have it"
+        if not reader:
+            return "neighbours to say that they have it"
+        met = f"the box of {reader} to be met"
+        return met if self._out.ever_answered(message) else f"{met}; it answers only those {reader} has added"
 
     def waiting(self) -> Iterator[Waiting]:
         """Messages that are written and not sealed yet."""

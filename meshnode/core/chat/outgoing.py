@@ -223,6 +223,12 @@ class Outgoing:
         pending = self._pending.get(message)
         return self._people.name_of(pending.persona) if pending is not None else ""
 
+    def ever_answered(self, message: MessageId) -> bool:
+        """True if whom it goes to ever showed that they know us: strangers get no receipt (rule 8.8)."""
+        pending = self._pending[message]
+        held = self._sessions.of(pending.device) if pending.device is not None else ()
+        return any(session.ratchet.confirmed for session in held)
+
     # Time
 
     def tick(self) -> None:

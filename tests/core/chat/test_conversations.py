@@ -63,7 +63,7 @@ def test_carried_names_its_witnesses_and_needs_valid_proofs() -> None:
     valley.run(5.0)
     assert a.state(message) == "carried"
     assert a.chat.why(message).witnesses == (a.neighbours.of(b).short,)
-    assert a.chat.why(message).waiting_for == "the box of c to be met"
+    assert a.chat.why(message).waiting_for == "the box of c to be met; it answers only those c has added"
 
 
 def test_what_a_message_waits_for_is_said_by_its_state() -> None:
@@ -79,10 +79,14 @@ def test_what_a_message_waits_for_is_said_by_its_state() -> None:
     valley.run(5.0)
     a.step(lambda: a.chat.block_on_air(valley.blocks[-1].id))
     assert a.chat.why(post).waiting_for == "neighbours to say that they have it"
-    assert a.chat.why(direct).waiting_for == "the box of c to be met"
+    assert a.chat.why(direct).waiting_for == "the box of c to be met; it answers only those c has added"
     valley.join(b, c)
     valley.run(40.0)
     assert a.chat.why(direct) == Why("delivered", ("c",), "")
+    valley.part(b, c)
+    again = a.write(c, "and again")
+    valley.run(5.0)
+    assert a.chat.why(again).waiting_for == "the box of c to be met"  # it answered before
     assert {message.hops for box in (a, c) for message in box.filed()} == {HOPS_UNKNOWN}
 
 

@@ -31,6 +31,7 @@ export function Chat({ id }) {
     <${Title} id=${id} about=${about} />
     ${stranger && html`<${Stranger} id=${id.slice(2)} />`}
     <${Messages} thread=${thread} channel=${id.startsWith("c-")} />
+    ${about?.contact && !answered(thread) && html`<p class="unanswered" role="status">${t("chat.unanswered", { name: nameOf(about.name) })}</p>`}
     <${Composer} id=${id} blocked=${about?.blocked} />
   </section>`;
 }
@@ -55,6 +56,12 @@ function Stranger({ id }) {
     <div class="line"><input aria-label=${t("person.petname")} placeholder=${t("person.petname")} value=${name}
       onInput=${(event) => setName(event.target.value)} maxlength="64" required /><button class="main">${t("chat.accept")}</button></div>
   </form>`;
+}
+
+// False while somebody we wrote to has given no sign at all: whose contact we are not, of them we hear nothing.
+function answered({ messages, older }) {
+  const signs = (message) => !message.outgoing || message.state === "delivered" || message.state === "read";
+  return older.value || !messages.value.length || messages.value.some(signs);
 }
 
 function Messages({ thread, channel }) {
