@@ -13,6 +13,7 @@ from meshnode.web.hub import STREAMS_EACH
 from meshnode.web.logins import Login
 from meshnode.web.routes import Asked, Route, Signed
 from meshnode.web.shapes import GuestName, Limits, Me, NewWords, SetUp, SignIn, SignUp, Welcome
+from meshnode.web.spool import FILE_MOST
 
 TEXT_MOST = 16_000  # characters of one message
 PAGE_MOST = 200
@@ -51,7 +52,7 @@ class Entrance:
             sign_up=household.sign_up,
             now=utc_text(self._box.clock()) if known else None,
             clock=household.clock,
-            limits=Limits(text=TEXT_MOST, page=PAGE_MOST, streams=STREAMS_EACH),
+            limits=Limits(text=TEXT_MOST, page=PAGE_MOST, streams=STREAMS_EACH, file=FILE_MOST),
             me=asked.login.me if asked.login else None,
         )
 

@@ -149,6 +149,7 @@ class Limits(Reply, frozen=True):
     text: int
     page: int
     streams: int
+    file: int
 
 
 class Welcome(Reply, frozen=True):

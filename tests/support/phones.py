@@ -20,6 +20,7 @@ AXE = Path(__file__).parents[1] / "vendor" / "axe-4.14.1.min.js"
 PATIENCE_MS = 30_000
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 DESK = {"viewport": {"width": 1280, "height": 800}}
+SENSES = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 EXPECTED = ("Failed to load resource", "net::ERR_")  # a box that is off is part of some stories
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -33,10 +34,13 @@ class Phones:
         self.faults: list[str] = []
         self.taps = 0
 
-    def open(self, address: str, *, device: dict[str, Any] | None = None, language: str = "en-GB") -> Page:
-        """A phone of its own, with nothing remembered, on the page at this address."""
+    def open(
+        self, address: str, *, device: dict[str, Any] | None = None, language: str = "en-GB", script: str = ""
+    ) -> Page:
+        """A phone of its own, with nothing remembered, on the page at this address. `script` runs before the page."""
         context = self._browser.new_context(**(device or PHONE), locale=language, reduced_motion="reduce")
         context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(script)
         page = context.new_page()
         box = urlsplit(address).netloc
         page.on("console", self._said)
@@ -56,9 +60,11 @@ class Phones:
 
 
 @contextmanager
-def _phones() -> Iterator[Phones]:
+def _phones(camera: Path | None) -> Iterator[Phones]:
+    senses = [*SENSES, f"--use-file-for-fake-video-capture={camera}"] if camera else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        args = ["--no-sandbox", *senses]
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=args)
         phones = Phones(browser)
         try:
             yield phones
@@ -67,11 +73,14 @@ def _phones() -> Iterator[Phones]:
         assert not phones.faults, phones.faults
 
 
-async def tell(story: Callable[[Phones], None]) -> None:
-    """Runs a story in a thread of its own; the boxes go on meanwhile."""
+async def tell(story: Callable[[Phones], None], *, camera: Path | None = None) -> None:
+    """Runs a story in a thread of its own; the boxes go on meanwhile.
+
+    With a film (Y4M) phones have a camera that shows it and a microphone that beeps, and may use both.
+    """
 
     def run() -> None:
-        with _phones() as phones:
+        with _phones(camera) as phones:
             story(phones)
 
     await trio.to_thread.run_sync(run)

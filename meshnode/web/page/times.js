@@ -32,6 +32,9 @@ export function lasting(seconds) {
   return new Intl.NumberFormat(language.value, { style: "unit", unit, unitDisplay: "long" }).format(Math.round(value));
 }
 
+// Minutes and seconds, as a recorder shows them.
+export const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+
 const startOf = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate());
 const format = (date, options) => new Intl.DateTimeFormat(language.value, options).format(date);
 const about = (text, clock) => ((clock?.uncertainty_s ?? Infinity) > UNSURE_S ? t("time.about", { time: text }) : text);

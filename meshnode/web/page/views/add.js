@@ -4,16 +4,21 @@ import { useEffect, useState } from "../vendor/hooks.js";
 import { html } from "../parts/html.js";
 import { Field } from "../parts/field.js";
 import { Heading } from "../parts/heading.js";
+import { codeIn } from "../parts/codes.js";
+import { later } from "../parts/later.js";
 import { get, post, urlOf } from "../api.js";
 import { attempt, refresh, say } from "../state.js";
 import { go } from "../route.js";
 import { t } from "../words.js";
 
-const MOST_PIXELS = 1600; // of a photo's longer side: a code is found no better in more
+const SCANS = !!navigator.mediaDevices; // where the page came over a secure connection
+
+const Scanner = later(() => import("../parts/scanner.js"), "Scanner");
 
 export function Add() {
   const [mine, setMine] = useState(null);
   const [invite, setInvite] = useState("");
+  const [scans, setScans] = useState(false);
   useEffect(() => void attempt(async () => setMine(await get("/contacts/mine"))), []);
   async function take(text) {
     const taken = await attempt(() => post("/contacts", { invite: text.trim() }));
@@ -21,11 +26,14 @@ export function Add() {
     await refresh();
     go("person", taken.contacts[0].persona);
   }
+  const scanned = (text) => (setScans(false), text && take(text));
   return html`
     <${Heading} title=${t("add.title")} back="people" />
     <div class="text">
       <h2>${t("add.theirs")}</h2>
-      <p><label class="main button">${t("add.photo")}
+      ${scans && html`<${Scanner} done=${scanned} />`}
+      ${SCANS && !scans && html`<p><button class="main" onClick=${() => setScans(true)}>${t("add.scan")}</button></p>`}
+      <p><label class=${SCANS ? "button" : "main button"}>${t("add.photo")}
         <input class="unseen" type="file" accept="image/*" capture="environment" onChange=${(event) => photographed(event, take)} /></label></p>
       <form class="line" onSubmit=${(event) => (event.preventDefault(), take(invite))}>
         <${Field} label=${t("add.link")} help=${t("add.linkHelp")} value=${invite} onText=${setInvite} autocapitalize="off" autocomplete="off" required />
@@ -43,22 +51,8 @@ async function photographed(event, take) {
   const file = event.target.files[0];
   event.target.value = "";
   if (!file) return;
-  const { default: decode } = await import("../vendor/qr-decode.js");
-  try {
-    await take(decode(await pixelsOf(file)));
-  } catch {
-    say(t("add.noCode"));
-  }
-}
-
-async function pixelsOf(file) {
-  const picture = await createImageBitmap(file);
-  const scale = Math.min(1, MOST_PIXELS / Math.max(picture.width, picture.height));
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [Math.round(picture.width * scale), Math.round(picture.height * scale)];
-  const context = canvas.getContext("2d");
-  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  return context.getImageData(0, 0, canvas.width, canvas.height);
+  const text = await codeIn(file).catch(() => say(t("add.noCode")));
+  if (text) await take(text);
 }
 
 // By the phone's own sharing where the browser may, else to the clipboard, else shown to be copied by hand.
