@@ -37,6 +37,7 @@ SINGLE = (
     "inbox",
     "watch",
     "why",
+    "cancel",
     "neighbours",
     "peers",
     "queue",

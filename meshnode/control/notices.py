@@ -53,6 +53,8 @@ class MessageNotice(_Notice, frozen=True, tag="message"):
     conversation: str = ""
     outgoing: bool = False
     urgent: bool = False
+    device: str = ""
+    cancels: str = ""
 
 
 class StateNotice(_Notice, frozen=True, tag="state"):

@@ -309,6 +309,7 @@ class MessageInfo(Reply, frozen=True):
 
     `about`: the dates are not sure to five minutes; say "about".
     `persona` is the other one of a direct message, the writer of a post; `outgoing`: written here.
+    `device` wrote it. `cancels`: the id of an earlier message that this one takes back, if one device wrote both.
     """
 
     id: str
@@ -327,6 +328,8 @@ class MessageInfo(Reply, frozen=True):
     conversation: str = ""
     outgoing: bool = False
     urgent: bool = False
+    device: str = ""
+    cancels: str = ""
 
 
 class ConversationInfo(Reply, frozen=True):

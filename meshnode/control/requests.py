@@ -141,6 +141,16 @@ class WhyRequest(_Request, frozen=True, tag="why"):
     id: str
 
 
+class CancelRequest(_Request, frozen=True, tag="cancel"):
+    """Take an own emergency back: a second message says so to all who got it. Asked again, it is the same one.
+
+    `begins`: how the message has to begin, where several people write under one persona.
+    """
+
+    id: str
+    begins: str = ""
+
+
 class NeighboursRequest(_Request, frozen=True, tag="neighbours"):
     """Who is heard."""
 
@@ -414,6 +424,7 @@ Request = (
     | SearchRequest
     | WatchRequest
     | WhyRequest
+    | CancelRequest
     | NeighboursRequest
     | PeersRequest
     | QueueRequest

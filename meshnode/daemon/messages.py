@@ -10,6 +10,7 @@ import trio
 
 from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
+from meshnode.core.chat.cancel import cancel_request, cancelling, take_cancelled
 from meshnode.core.identity.invite import check_name
 from meshnode.core.ids import ChannelId, MessageId, PersonaKey
 from meshnode.core.inputs import Compose, DropFile, MarkRead, SetChannel
@@ -20,7 +21,7 @@ from meshnode.daemon.adapters import Filed
 from meshnode.daemon.attaching import attach
 from meshnode.daemon.desk import Desk
 from meshnode.daemon.entropy import SystemEntropy
-from meshnode.errors import MeshnodeError, UsageError
+from meshnode.errors import MeshnodeError, RefusedError, UsageError
 
 PAGE = 500  # rows read at a time
 LOOK_S = 0.2
@@ -44,6 +45,7 @@ class Messages:
             requests.PostLinesRequest: self._post_lines,
             requests.InboxRequest: self._inbox,
             requests.WhyRequest: self._why,
+            requests.CancelRequest: self._cancel,
             requests.TraceRequest: self._trace,
         }
 
@@ -128,14 +130,35 @@ class Messages:
         return await self._state(filed)
 
     async def _why(self, request: requests.WhyRequest) -> replies.StateReply:
+        return await self._state(await self._named(request.id))
+
+    async def _named(self, id: str) -> Filed:
+        """The message whose id begins so."""
         try:
-            prefix = bytes.fromhex(request.id[: len(request.id) & ~1])
+            prefix = bytes.fromhex(id[: len(id) & ~1])
         except ValueError:
-            raise UsageError(f"{request.id!r} is not the beginning of a message id; see `meshnode inbox`") from None
+            raise UsageError(f"{id!r} is not the beginning of a message id; see `meshnode inbox`") from None
         filed = await self._desk.host.message(prefix) if prefix else None
         if filed is None:
-            raise UsageError(f"no message here has an id that begins with {request.id!r}; see `meshnode inbox`")
-        return await self._state(filed)
+            raise UsageError(f"no message here has an id that begins with {id!r}; see `meshnode inbox`")
+        return filed
+
+    async def _cancel(self, request: requests.CancelRequest) -> replies.StateReply:
+        """As urgent as what it takes back: it then goes as far, and within the same limits."""
+        message = (await self._named(request.id)).message
+        is_cancel = take_cancelled(message.text)[0]
+        if not message.outgoing or not message.text.startswith(request.begins):
+            raise RefusedError("Only who wrote a message can take it back.")
+        if message.cls != wording.EMERGENCY or is_cancel:
+            raise UsageError("only an emergency can be taken back")
+        compose = Compose(
+            cancelling(message.id, message.text),
+            to=None if message.channel else message.peer,
+            channel=ChannelId(message.channel) if message.channel else None,
+            cls=wording.EMERGENCY,
+            request=cancel_request(message.id),
+        )
+        return await self._reach(await self._compose(compose, None), "kept", 0.0)
 
     async def _state(self, filed: Filed) -> replies.StateReply:
         return replies.StateReply(

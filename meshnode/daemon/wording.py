@@ -10,6 +10,7 @@ from meshnode.control import notices as told
 from meshnode.control import replies
 from meshnode.control.replies import utc_text
 from meshnode.core import notices
+from meshnode.core.chat.cancel import take_cancelled
 from meshnode.core.ids import ChannelId, LogId, log_channel, log_device
 from meshnode.core.records import (
     FILE_OWN,
@@ -66,11 +67,12 @@ def message(filed: Filed, book: Book, me: str) -> replies.MessageInfo:
     record = filed.message
     writer = me if record.outgoing else book.name_of(record.peer)
     reader = book.name_of(record.peer) if record.outgoing else me
+    cancels, text = take_cancelled(record.text)
     return replies.MessageInfo(
         id=record.id.hex(),
         cursor=str(record.cursor),
         sender=writer,
-        text=record.text,
+        text=text,
         files=files(filed),
         sent_at=moment(record.sent_at),
         received_at=moment(record.received_at),
@@ -83,6 +85,8 @@ def message(filed: Filed, book: Book, me: str) -> replies.MessageInfo:
         conversation=conversation_id(record.peer, record.channel),
         outgoing=record.outgoing,
         urgent=record.cls == EMERGENCY,
+        device=record.device.hex(),
+        cancels=cancels,
     )
 
 
@@ -237,4 +241,6 @@ def message_notice(info: replies.MessageInfo, at: str, cursor: str) -> told.Mess
         conversation=info.conversation,
         outgoing=info.outgoing,
         urgent=info.urgent,
+        device=info.device,
+        cancels=info.cancels,
     )

@@ -47,6 +47,10 @@ class Talk:
             replies.StateReply,
         )  # fmt: skip
         yield Route(
+            "POST", "/messages/{id}/cancel", "guest", "Take an own emergency back, for all who got it.", self.cancel,
+            replies.StateReply,
+        )  # fmt: skip
+        yield Route(
             "GET", "/search", "member", "Messages that hold these words, newest first.", self.search,
             replies.HistoryReply, query=(words, before, LIMIT),
         )  # fmt: skip
@@ -71,7 +75,7 @@ class Talk:
     async def write(self, asked: Asked) -> replies.StateReply:
         """A message; a guest's begins with the name."""
         sent, kind = asked.sent(NewMessage), self._id(asked)[0]
-        text = sent.text if asked.who.may("member") else f"{asked.who.name}: {sent.text}"
+        text = sent.text if asked.who.may("member") else _signed(asked.who.name, sent.text)
         if not (sent.text or sent.file):
             raise UsageError("Write something, or attach a file.")
         if len(text) > TEXT_MOST:
@@ -118,6 +122,12 @@ class Talk:
         """Of one message."""
         return await self._box.ask_mine(asked, requests.WhyRequest(id=asked.place["id"]), replies.StateReply)
 
+    async def cancel(self, asked: Asked) -> replies.StateReply:
+        """By a second message; a guest's own messages are told by the name before them."""
+        begins = "" if asked.who.may("member") else _signed(asked.who.name, "")
+        request = requests.CancelRequest(id=asked.place["id"], begins=begins)
+        return await self._box.ask_mine(asked, request, replies.StateReply)
+
     async def search(self, asked: Asked) -> replies.HistoryReply:
         """Words."""
         limit = max(1, min(asked.query["limit"], PAGE_MOST))
@@ -129,3 +139,8 @@ class Talk:
         if not asked.who.may("member") and not id.startswith("c-"):
             raise RefusedError("A guest writes in public channels; make a profile to write to a person.")
         return id
+
+
+def _signed(guest: str, text: str) -> str:
+    """The words of a guest."""
+    return f"{guest}: {text}"

@@ -17,6 +17,7 @@ ASKS_A_NODE = [
     ("post", "square", "hi"),
     ("watch",),
     ("why", "00"),
+    ("cancel", "00"),
     ("neighbours",),
     ("peers",),
     ("queue",),

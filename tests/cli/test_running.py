@@ -54,6 +54,18 @@ def test_a_message_is_delivered_read_and_explained(ada: Commands, bo: Commands) 
     assert "delivered" in ada("why", sent.json["id"]).out or "read" in ada("why", sent.json["id"]).out
 
 
+def test_an_emergency_is_taken_back_once(ada: Commands, bo: Commands) -> None:
+    sent = ada("send", "Bo", "the mill is on fire", "--class", "1", "--json").json["id"]
+    taken = ada("cancel", sent[:9], "--json").json["id"]
+    assert ada("cancel", sent, "--json").json["id"] == taken
+    shown = {m["id"]: (m["text"], m["cancels"]) for m in ada("inbox", "--json").json["messages"]}
+    assert (shown[sent], shown[taken]) == (("the mill is on fire", ""), ("✖ the mill is on fire", sent))
+    ordinary = ada("send", "Bo", "soup is ready", "--json").json["id"]
+    for id, why in ((ordinary, "only an emergency"), (taken, "only an emergency"), ("ffff", "no message here")):
+        ran = ada("cancel", id)
+        assert (ran.code, why in ran.err) == (1, True)
+
+
 def test_the_text_comes_from_standard_input(ada: Commands, bo: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     _typed(monkeypatch, "Grüße\nzwei Zeilen\n".encode())
     sent = ada("send", "Bo", "--wait", "delivered", "--json").json

@@ -106,6 +106,18 @@ async def test_a_guest_writes_in_public_channels_and_nowhere_else(tmp_path: Path
         await guest.post(f"/conversations/{square['id']}/messages", text="hello", client_id="00" * 16)
         (seen,) = await until(lambda: unread(keeper))
         assert seen["last"]["text"] == "Maya Lee: hello"
+        alarm = await guest.post(
+            f"/conversations/{square['id']}/messages", text="fire", client_id="02" * 16, urgent=True
+        )
+        async with await valley.phone() as other:
+            await other.post("/session/guest", name="Lou")
+            await other.post(f"/messages/{alarm['id']}/cancel", 403)
+        await guest.post(f"/messages/{alarm['id']}/cancel")
+        told = (await keeper.get(f"/conversations/{square['id']}/messages"))["messages"]
+        assert [(one["text"], one["urgent"], one["cancels"]) for one in told[1:]] == [
+            ("Maya Lee: fire", True, ""),
+            ("✖ Maya Lee: fire", True, alarm["id"]),
+        ]
         await guest.post(f"/conversations/d-{'00' * 32}/messages", 403, text="hello", client_id="01" * 16)
         for path in ("/contacts", "/nearby", "/search", "/box", "/box/members"):
             await guest.get(path, 403)

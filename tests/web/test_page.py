@@ -292,6 +292,34 @@ async def test_a_photo_goes_smaller_and_its_preview_first(tmp_path: Path) -> Non
         await tell(story)
 
 
+async def test_an_emergency_is_held_to_send_and_taken_back_for_all(tmp_path: Path) -> None:
+    async with boxes(tmp_path, "Alder", "Birch") as valley:
+        near, far = await open_boxes(valley)
+
+        def story(phones: Phones) -> None:
+            mia, noa = phones.open(near), phones.open(far)
+            for page, name in ((mia, "Mia"), (noa, "Noa")):
+                make_profile(page, name)
+                join(page, "square")
+            mia.get_by_label("Message", exact=True).fill("the mill is on fire")
+            hold = mia.get_by_role("button", name="Emergency: hold to send")
+            hold.dispatch_event("pointerdown")
+            expect(mia.get_by_text("Let go to cancel")).to_be_visible()
+            hold.dispatch_event("pointerup")
+            expect(mia.get_by_label("Message", exact=True)).to_have_value("the mill is on fire")
+            hold.dispatch_event("pointerdown")
+            expect(mia.locator(".mine .alarm")).to_have_text("Emergency")
+            expect(noa.locator(".theirs .alarm")).to_have_text("Emergency")
+            expect(noa.get_by_role("button", name="It is over")).to_have_count(0)
+            assert not barriers(mia)
+            mia.get_by_role("button", name="It is over").click()
+            for one in (mia.locator(".mine"), noa.locator(".theirs")):
+                expect(one.locator(".alarm")).to_have_text(["Emergency, taken back", "No emergency any more:"])
+                expect(one.locator("s")).to_have_text("the mill is on fire")
+
+        await tell(story)
+
+
 async def test_keys_alone_reach_everything(tmp_path: Path) -> None:
     async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
         await keeper.post("/channels", name="square")

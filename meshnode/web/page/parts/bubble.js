@@ -1,25 +1,28 @@
-// One message: who, what, when, how far it has come; a tap on the ticks says why.
+// One message: who, what, when, how far it has come; a tap on the ticks says why. An emergency shows as one until its
+// writer takes it back (`over`).
 
 import { useState } from "../vendor/hooks.js";
 import { html } from "./html.js";
 import { Attachment } from "./attachment.js";
 import { Ticks } from "./ticks.js";
-import { get } from "../api.js";
-import { attempt } from "../state.js";
+import { icon } from "./icons.js";
+import { get, post } from "../api.js";
+import { attempt, isGuest, me } from "../state.js";
 import { nameOf } from "../names.js";
 import { hour } from "../times.js";
 import { t } from "../words.js";
 import { setDraft } from "../drafts.js";
 import { takeBack, tryAgain } from "../unsent.js";
 
-export function Bubble({ message, channel, clock }) {
+export function Bubble({ message, channel, clock, over }) {
   const [why, setWhy] = useState(null);
   const { outgoing, state, text, files } = message;
   const ask = async () => setWhy(why ? null : await attempt(() => get(`/messages/${message.id}/why`)));
   return html`<li class=${outgoing ? "mine" : "theirs"}>
+    ${alarm(message) && html`<${Alarm} message=${message} over=${over} />`}
     ${channel && !outgoing && html`<b class="writer">${nameOf(message.from)}</b>`}
     ${files.map((file) => html`<${Attachment} key=${file.id} file=${file} />`)}
-    ${text && html`<p dir="auto">${text}</p>`}
+    ${text && html`<p dir="auto">${over ? html`<s>${text}</s>` : text}</p>`}
     <small>
       ${!outgoing && message.hops > 1 && html`<span>${t("chat.hops", { n: message.hops })}</span>`}
       <time>${hour(outgoing ? message.sent_at : message.received_at, clock)}</time>
@@ -27,6 +30,19 @@ export function Bubble({ message, channel, clock }) {
     </small>
     ${why && html`<${Why} why=${why} />`}
   </li>`;
+}
+
+const alarm = (message) => message.urgent || message.cancels;
+
+// All guests of a box write under one persona: a guest's own words begin with the name.
+const isOwn = ({ outgoing, text }) => outgoing && (!isGuest.value || text.startsWith(me.value.name + ": "));
+
+function Alarm({ message, over }) {
+  const { id, cancels } = message;
+  const cancel = () => attempt(() => post(`/messages/${id}/cancel`, {}));
+  if (cancels || over) return html`<b class="alarm" data-over>${t(cancels ? "alarm.cancels" : "alarm.over")}</b>`;
+  return html`<b class="alarm">${icon("urgent")} ${t("alarm.is")}</b>
+    ${isOwn(message) && html`<button class="danger" onClick=${cancel}>${t("alarm.cancel")}</button>`}`;
 }
 
 // The state in words, who vouches for it, and what it waits for.
@@ -44,6 +60,7 @@ export function Waiting({ one }) {
   return html`<li class="mine">
     <p dir="auto">${one.file ? one.file.name + " " : ""}${one.text}</p>
     <small><${Ticks} state="unsent" /></small>
+    ${one.urgent && !one.problem && html`<button class="danger" onClick=${edit}>${t("do.takeBack")}</button>`}
     ${one.problem && html`<div class="why" role="alert"><p>${one.problem}</p>
       <button onClick=${() => tryAgain(one.id)}>${t("do.again")}</button> <button onClick=${edit}>${t("do.takeBack")}</button></div>`}
   </li>`;

@@ -59,7 +59,7 @@ export function Composer({ id, blocked }) {
   }
   const long = text.length > box.value.limits.text;
   return html`<form class="composer" onSubmit=${(event) => (event.preventDefault(), send())}>
-    ${id.startsWith("d-") && html`<${Hold} onHeld=${() => send(true)} idle=${!text.trim() || long} />`}
+    <${Hold} onHeld=${() => send(true)} idle=${!text.trim() || long} />
     ${!isGuest.value && html`<label class="button attach" title=${t("file.attach")}>${icon("file")}<span class="unseen">${t("file.attach")}</span>
       <input class="unseen" type="file" disabled=${share !== null} onChange=${attach} /></label>
       ${!text.trim() && html`<${VoiceButton} disabled=${share !== null || !!voice} begin=${setVoice} />`}`}

@@ -68,6 +68,7 @@ function Messages({ thread, channel }) {
   const place = useRef(null);
   const [atEnd, setAtEnd] = useState(true);
   const messages = thread.messages.value;
+  const over = new Set(messages.filter((one) => one.cancels).map((one) => writtenBy(one, one.cancels)));
   const waits = unsent.value.filter((one) => one.conversation === thread.id);
   const anchor = useRef(null); // what stood at the top before older ones came
 
@@ -99,12 +100,15 @@ function Messages({ thread, channel }) {
     ${!thread.loaded.value ? html`<p class="wait">…</p>` : messages.length + waits.length === 0 && html`<p class="wait">${t("chat.nothing")}</p>`}
     <ol>${messages.map((message, at) => html`
       ${newDay(messages[at - 1], message) && html`<li key=${"day" + message.id} class="day">${day(momentOf(message))}</li>`}
-      <${Bubble} key=${message.id} message=${message} channel=${channel} clock=${box.value.clock} />`)}
+      <${Bubble} key=${message.id} message=${message} channel=${channel} clock=${box.value.clock} over=${over.has(writtenBy(message, message.id))} />`)}
       ${waits.map((one) => html`<${Waiting} key=${one.id} one=${one} />`)}
     </ol>
     ${!atEnd && html`<button class="toEnd" aria-label=${t("chat.toEnd")} onClick=${() => thread.toEnd().then(() => setAtEnd(true))}>${icon("down")}</button>`}
   </div>`;
 }
+
+// A message together with its writer: only a writer takes an emergency back. Whose device it is may be learnt only later.
+const writtenBy = ({ device }, id) => `${device} ${id}`;
 
 const momentOf = (message) => (message.outgoing ? message.sent_at : message.received_at ?? message.sent_at);
 
