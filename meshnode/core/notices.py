@@ -130,6 +130,14 @@ class DateTaken:
     clock: WallClock
 
 
+@dataclass(frozen=True, slots=True)
+class OthersStopped:
+    """What others send on a link whose host cannot hold them has used its part of the hour; not `stopped`: go on."""
+
+    link: str
+    stopped: bool
+
+
 Notice = (
     MessageFiled
     | StateChanged
@@ -143,4 +151,5 @@ Notice = (
     | FileMoved
     | SessionMet
     | DateTaken
+    | OthersStopped
 )

@@ -90,6 +90,10 @@ class Sessions(Protocol):
         """Close after what is queued has been written; `EncounterEnded` follows."""
         ...
 
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """End the sessions over these interfaces, and open none there until told otherwise."""
+        ...
+
     async def close_all(self) -> None:
         """Write what is queued and the final records, for at most a second, and close everything."""
         ...
@@ -116,6 +120,10 @@ class Overlay(Protocol):
 
     async def remove_peer(self, uri: str) -> None:
         """Stop peering with it; OverlayError if it is not a peer."""
+        ...
+
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """Drop the peerings over these interfaces, and make none there until told otherwise."""
         ...
 
 

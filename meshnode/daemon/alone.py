@@ -31,6 +31,9 @@ class NoSessions:
     def hangup(self, session: int) -> None:
         """There is no session."""
 
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """There is no session."""
+
     async def close_all(self) -> None:
         """There is no session."""
         await trio.lowlevel.checkpoint()

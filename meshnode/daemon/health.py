@@ -33,7 +33,8 @@ ADVICE: dict[str, Advice] = {
     ),
     "airtime_unshaped": Advice(
         "The law limits the radio's hour, and the node may not set the classes of the interface (CAP_NET_ADMIN), or a"
-        " person has set their own. A reserve is kept for what others send there; who sends more breaks the law.",
+        " person has set their own. A reserve is kept for what others send there, and Yggdrasil's peerings and sessions"
+        " there are dropped when half of it is used; another program that sends more breaks the law.",
         "Run the node as the service (`meshnode service install`), or let nothing else use the interface:"
         " `--overlay none`, no routes over it.",
     ),
@@ -56,6 +57,13 @@ ADVICE: dict[str, Advice] = {
     "other-mesh": Advice(
         "A node was met that is in another mesh, or speaks a version too old to be understood.",
         "Nothing, if that is meant. Else compare `meshnode status` on both: mesh and version must fit.",
+    ),
+    "overlay_stopped": Advice(
+        "What shares the interface with the node has used half of its part of the hour, and nothing else can hold it:"
+        " the node may not set the classes of the interface. Messages go on over the link.",
+        "Nothing: it comes back when the hour has slid on. Run the node as the service (`meshnode service install`)"
+        " and it is slowed down instead. A yggdrasil of the system that finds neighbours on this interface by itself"
+        " has to be told not to (its MulticastInterfaces).",
     ),
     "own_id_heard": Advice(
         "A frame in the name of this node was heard: a copy of its home runs elsewhere, or a member of the mesh"

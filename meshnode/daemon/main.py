@@ -181,6 +181,7 @@ class _Daemon:
         self._wall = WallTime(clock.now, receiver=self._gps.clock if self._gps else None)
         self._health = Health(self._wall.unix_now)
         self.town = Town(home, clock, self._wall, self._health)
+        self.town.on_stopped = self._stay_off
         performer = Performer({link.name: link for link in carriers.links}, carriers.sessions, self.town.tell)
         self._loop = Loop(
             self._make_node,
@@ -247,6 +248,11 @@ class _Daemon:
         """Other secrets, or another mesh: who asked is still answered, who comes now finds the next life."""
         self._control.leave()
         self._moved.set()
+
+    def _stay_off(self, interfaces: frozenset[str]) -> None:
+        """What is not a datagram of the node leaves the air of these interfaces to those that are."""
+        self._carriers.overlay.stay_off(interfaces)
+        self._carriers.sessions.stay_off(interfaces)
 
     async def _wait_for(self, event: trio.Event) -> None:
         """One of the reasons to end."""

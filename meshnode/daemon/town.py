@@ -10,7 +10,15 @@ from meshnode.control import notices as told
 from meshnode.control.feed import Feed
 from meshnode.control.replies import utc_text
 from meshnode.core.inputs import LinkChanged
-from meshnode.core.notices import BranchAdopted, DateTaken, ForkFound, MessageFiled, Notice, Warned
+from meshnode.core.notices import (
+    BranchAdopted,
+    DateTaken,
+    ForkFound,
+    MessageFiled,
+    Notice,
+    OthersStopped,
+    Warned,
+)
 from meshnode.core.settings import Law
 from meshnode.daemon import wording
 from meshnode.daemon.book import Book
@@ -39,6 +47,8 @@ class Town:
         self._wall = wall
         self._health = health
         self._listeners: list[Callable[[told.Notice], None]] = []
+        self._stopped: frozenset[str] = frozenset()
+        self.on_stopped: Callable[[frozenset[str]], None] = _unheard
 
     def listen(self, listener: Callable[[told.Notice], None]) -> None:
         """Call this for every notice, too."""
@@ -50,6 +60,8 @@ class Town:
             self._wall.neighbours = notice.clock
         if isinstance(notice, BranchAdopted):
             self._mended(notice)
+        if isinstance(notice, OthersStopped):
+            self._others_stopped(notice)
         warned = wording.warning(notice, self.book)
         if warned is not None and not self._health.note(warned) and isinstance(notice, Warned):
             return
@@ -91,6 +103,15 @@ class Town:
         else:
             self._health.clear("beacons_too_often")
 
+    def _others_stopped(self, notice: OthersStopped) -> None:
+        """What shares an interface with the node has used its part of the hour there, or may go on."""
+        self._stopped = self._stopped | {notice.link} if notice.stopped else self._stopped - {notice.link}
+        self.on_stopped(self._stopped)
+        self._health.clear("overlay_stopped")
+        if self._stopped:
+            names = ", ".join(sorted(self._stopped))
+            self.tell(Warned("overlay_stopped", f"Yggdrasil and sessions are kept off {names} until the hour slid on."))
+
     def radio_changed(self, name: str, state: str) -> None:
         """A radio that may not be the bound one was plugged in or pulled out."""
         self.publish(told.InterfaceNotice(at=self.at, name=name, state=state))
@@ -115,3 +136,7 @@ class Town:
     def at(self) -> str:
         """The moment it is, for a notice."""
         return utc_text(self._wall.unix_now())
+
+
+def _unheard(interfaces: frozenset[str]) -> None:
+    return None

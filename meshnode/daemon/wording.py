@@ -208,7 +208,7 @@ def notice(given: notices.Notice, at: str, cursor: str, book: Book, me: str) -> 
             return told.ContactNotice(at=at, persona=persona.hex(), what=what, text=text)
         case notices.SessionMet():
             return told.WarningNotice(at=at, code="other-mesh", text=_met(given))
-        case notices.ProbeHop() | notices.DateTaken():
+        case notices.ProbeHop() | notices.DateTaken() | notices.OthersStopped():
             return None
 
 

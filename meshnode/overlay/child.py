@@ -19,7 +19,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
@@ -129,6 +129,18 @@ class Child:
         self.pid: int | None = None
         self.starts = 0
         self.last_words: deque[str] = deque(maxlen=5)
+        self._off: frozenset[str] = frozenset()
+        self._anew = trio.Event()
+
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """Look for neighbours there no more, or again: a process learns that only at its start."""
+        before, self._off = self._configured(), interfaces
+        if self._configured() != before:
+            self._anew.set()
+
+    def _configured(self) -> ChildSettings:
+        off = self._settings.interface in self._off
+        return replace(self._settings, interface="") if off else self._settings
 
     async def run(self) -> None:
         """Keep it running until cancelled."""
@@ -136,6 +148,8 @@ class Child:
         while True:
             began = trio.current_time()
             status = await self._once()
+            if self._anew.is_set():
+                continue
             if trio.current_time() - began > STEADY_S:
                 wait = FIRST_WAIT_S
             _log.warning("yggdrasil ended", status=status, last_words=list(self.last_words), again_in_s=wait)
@@ -146,17 +160,23 @@ class Child:
         """One life: its exit status."""
         with suppress(FileNotFoundError):
             self._socket.unlink()
+        self._anew = trio.Event()
         process = self._start()
         self.pid, self.starts = process.pid, self.starts + 1
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._listen, process)
+                nursery.start_soon(self._stop_for, self._anew, process)
                 await _ended(process)
                 nursery.cancel_scope.cancel()
         finally:
             self.pid = None
             await _stop(process)
         return process.returncode
+
+    async def _stop_for(self, anew: trio.Event, process: subprocess.Popen[bytes]) -> None:
+        await anew.wait()
+        process.send_signal(signal.SIGTERM)
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-I", "-S", "-c", _SHIM, str(os.getpid())]
@@ -169,7 +189,7 @@ class Child:
         )
         if process.stdin is not None:
             with suppress(BrokenPipeError), process.stdin:
-                process.stdin.write(json.dumps(configuration(self._settings, self._socket)).encode())
+                process.stdin.write(json.dumps(configuration(self._configured(), self._socket)).encode())
         return process
 
     async def _listen(self, process: subprocess.Popen[bytes]) -> None:

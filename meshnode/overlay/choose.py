@@ -76,6 +76,7 @@ class ChosenOverlay:
         self._private = private
         self._endpoints = endpoints(admin)
         self._now: AnyOverlay = NoOverlay()
+        self._off: frozenset[str] = frozenset()
 
     async def run(self, inputs: Inputs, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; `started` once it is known whether there is an address."""
@@ -87,7 +88,7 @@ class ChosenOverlay:
             return
         found = SystemOverlay(self._endpoints, self._book)
         if await found.look(inputs):
-            self._now = found
+            self._take(found)
             await found.run(inputs, task_status=task_status)
         elif self._wanted == "auto":
             await self._embedded_or_alone(found, inputs, task_status)
@@ -110,6 +111,16 @@ class ChosenOverlay:
         """Stop peering with it."""
         await self._now.remove_peer(uri)
 
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """Drop the peerings over these interfaces, and make none there until told otherwise."""
+        self._off = interfaces
+        self._now.stay_off(interfaces)
+
+    def _take(self, overlay: AnyOverlay) -> None:
+        """From now on it is this one."""
+        self._now = overlay
+        overlay.stay_off(self._off)
+
     def socket(self, family: int, kind: int) -> socket.socket:
         """A socket that sees the overlay, wherever that is."""
         if isinstance(self._now, EmbeddedOverlay):
@@ -124,7 +135,7 @@ class ChosenOverlay:
         )
         with socket_place(self._runtime) as admin:
             overlay = EmbeddedOverlay(settings, self._entropy, mark=self._mark, admin=admin, book=self._book)
-            self._now = overlay
+            self._take(overlay)
             await overlay.run(inputs, task_status=task_status)
 
     async def _embedded_or_alone(
@@ -143,7 +154,7 @@ class ChosenOverlay:
         task_status.started()
         while not await found.look(inputs):  # noqa: ASYNC110 - the daemon has to be asked
             await trio.sleep(LOOK_EVERY_S)
-        self._now = found
+        self._take(found)
         await found.run(inputs)
 
     async def _with_child(self, inputs: Inputs, task_status: trio.TaskStatus[None]) -> None:
@@ -151,8 +162,8 @@ class ChosenOverlay:
         check_rights()
         with socket_place(self._runtime) as socket:
             child = Child(self._child, program, socket)
-            attached = ChildOverlay(socket, self._book)
-            self._now = attached
+            attached = ChildOverlay(socket, self._book, child)
+            self._take(attached)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(child.run)
                 with trio.move_on_after(CHILD_ANSWERS_WITHIN_S):
@@ -173,5 +184,11 @@ class ChildOverlay(SystemOverlay):
 
     backend = "child"
 
-    def __init__(self, socket: Path, book: PeerBook) -> None:
+    def __init__(self, socket: Path, book: PeerBook, child: Child) -> None:
         super().__init__((f"unix://{socket}",), book)
+        self._child = child
+
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """Drop the peerings over these interfaces; the child looks for neighbours only where its configuration says."""
+        super().stay_off(interfaces)
+        self._child.stay_off(interfaces)

@@ -47,3 +47,6 @@ class NoOverlay:
     async def remove_peer(self, uri: str) -> None:
         """There is nothing to peer."""
         raise OverlayError("This node runs without Yggdrasil; it has no peerings.")
+
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """There is nothing to drop."""

@@ -4,6 +4,9 @@
 
 Nothing is pushed to us, so the daemon is asked every few seconds. Each new connection to the socket is taken for a new
 daemon, which has forgotten the peerings of the one before: they are added again.
+
+Where an interface has to be left alone, the peerings over it are removed at every look, also those the daemon found by
+itself, and added again afterwards. What others opened to us no call removes; `EmbeddedOverlay` does.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from meshnode.errors import OverlayError
 from meshnode.overlay.addresses import address_of, is_node_address
 from meshnode.overlay.admin import Admin
 from meshnode.overlay.peers import PeerBook
+from meshnode.overlay.routes import interface_to
 from meshnode.overlay.uris import PeerUri, is_on_link, parse_peer_uri
 
 LOOK_EVERY_S = 3.0
@@ -57,6 +61,7 @@ class SystemOverlay:
         self._applied_to: tuple[Admin, int] | None = None
         self._known = Known(detail="Yggdrasil has not answered yet.")
         self._seen: dict[str, bool] = {}  # address, and whether it is over an uplink
+        self._off: frozenset[str] = frozenset()
 
     async def run(self, inputs: Inputs, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Stay attached until cancelled; `started` after the first try."""
@@ -129,6 +134,11 @@ class SystemOverlay:
         if connected:
             await self._look_now()
 
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """Drop the peerings over these interfaces from the next look on, and make none there until told otherwise."""
+        if interfaces != self._off:
+            self._off, self._applied_to = interfaces, None
+
     def _attached(self) -> Admin:
         if self._admin is None:
             raise OverlayError("Yggdrasil has not answered yet.")
@@ -141,7 +151,7 @@ class SystemOverlay:
             await self._apply(admin)
             self._applied_to = (admin, admin.connections)
         tun = await admin.call("getTun")
-        peers = (await admin.call("getPeers")).get("peers")
+        peers = await self._peers(admin)
         key, version = _hex(own.get("key")), str(own.get("build_version", ""))
         return Known(
             address=address_of(key),
@@ -149,8 +159,30 @@ class SystemOverlay:
             interface=str(tun.get("name", "")) if tun.get("enabled") else "",
             version=version,
             detail=_remark(version, bool(tun.get("enabled"))),
-            peers=tuple(_peer(row) for row in (peers if isinstance(peers, list) else []) if isinstance(row, dict)),
+            peers=tuple(_peer(row) for row in peers),
         )
+
+    async def _peers(self, admin: Admin) -> list[dict[str, Any]]:
+        """What getPeers tells, once whatever has to go is gone."""
+        rows = await _rows(admin)
+        found = [(row, interface) for row in rows if self._off and (interface := await self._on(row)) in self._off]
+        for row, interface in found:
+            await self._drop(admin, row, interface)
+        return await _rows(admin) if found else rows
+
+    async def _on(self, row: Mapping[str, Any]) -> str:
+        """The interface of a peering."""
+        uri = str(row.get("remote", ""))
+        mine = next((peer for peer in self._book if peer.plain == uri and peer.interface), None)
+        return mine.interface if mine else await trio.to_thread.run_sync(interface_to, uri)
+
+    async def _drop(self, admin: Admin, row: Mapping[str, Any], interface: str) -> None:
+        """Remove a peering that we, a person, or the daemon itself made; the daemon dies of an inbound one."""
+        if row.get("inbound"):
+            return
+        for named in (interface, ""):
+            with suppress(OverlayError):  # made with that interface, or without one, or gone already
+                await admin.call("removePeer", uri=str(row["remote"]), interface=named)
 
     async def _own(self) -> dict[str, Any]:
         """getSelf of the endpoint in use, else of the first that answers; OverlayError with the first reason."""
@@ -167,6 +199,8 @@ class SystemOverlay:
 
     async def _apply(self, admin: Admin) -> None:
         for peer in self._book:
+            if self._off and await self._on({"remote": peer.plain}) in self._off:
+                continue
             try:
                 await add_peer(admin, peer)
             except OverlayError as error:
@@ -228,9 +262,13 @@ async def remove_peer(admin: Admin, peer: PeerUri) -> bool:
 
 
 async def _is_outbound(admin: Admin, peer: PeerUri) -> bool:
-    rows = (await admin.call("getPeers")).get("peers")
-    found = [row for row in rows or [] if isinstance(row, dict) and row.get("remote") == peer.plain]
+    found = [row for row in await _rows(admin) if row.get("remote") == peer.plain]
     return bool(found) and not any(row.get("inbound") for row in found)
+
+
+async def _rows(admin: Admin) -> list[dict[str, Any]]:
+    peers = (await admin.call("getPeers")).get("peers")
+    return [row for row in peers if isinstance(row, dict)] if isinstance(peers, list) else []
 
 
 def _peer(row: Mapping[str, Any]) -> Mapping[str, object]:

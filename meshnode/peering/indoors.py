@@ -75,3 +75,6 @@ class TheBox:
     async def remove_peer(self, uri: str) -> None:
         """The box peers."""
         raise OverlayError("This is a profile of a box; peerings are the box's own.")
+
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """The box peers."""

@@ -54,6 +54,7 @@ class Sessions:
         self._half_open: Counter[str] = Counter()
         self._begun: set[int] = set()
         self._last = 0
+        self._off: frozenset[str] = frozenset()
 
     # ---- what the daemon calls
 
@@ -66,6 +67,10 @@ class Sessions:
         """Close after what is queued has been written."""
         if found := self._numbered.get(session):
             found.hangup()
+
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """End the sessions over these interfaces, and open none there until told otherwise."""
+        self._off = interfaces
 
     async def close_all(self) -> None:
         """Write what is queued and the final records, for at most a second, and close everything."""

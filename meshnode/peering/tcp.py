@@ -5,7 +5,8 @@
     link       our link-local address  fe80::/10, this link      a neighbour's link-local address
 
 Sockets are bound to the device. 300::/8 is refused on the overlay: there one key has a whole /64 of hosts. Where the
-addresses are is asked every second; when one changes or goes, its listener and its sessions end with it.
+addresses are is asked every second; when one changes or goes, or its interface is to be left alone, its listener and
+its sessions end with it.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class TcpSessions(Sessions):
     def _place(self, carrier: str) -> _Place | None:
         where, port = self._wheres[carrier]
         interface, address = where() if where else ("", "")
-        if not address:
+        if not address or interface in self._off:
             return None
         try:
             index = socket.if_nametoindex(interface) if interface else 0

@@ -10,7 +10,15 @@ from meshnode.control import notices as told
 from meshnode.core.clock import WallClock
 from meshnode.core.ids import BlockId, LogId, NodeKey, PersonaKey
 from meshnode.core.inputs import LinkChanged
-from meshnode.core.notices import BranchAdopted, DateTaken, ForkFound, NeighbourChanged, SessionMet, Warned
+from meshnode.core.notices import (
+    BranchAdopted,
+    DateTaken,
+    ForkFound,
+    NeighbourChanged,
+    OthersStopped,
+    SessionMet,
+    Warned,
+)
 from meshnode.core.records import ContactRecord
 from meshnode.core.settings import Law, LinkSettings
 from meshnode.daemon.clock import PoweredClock
@@ -120,3 +128,16 @@ async def test_a_law_that_cannot_be_kept_is_told_until_it_can() -> None:
     assert not health.held()
     town.link_changed(LinkChanged("halow0", LinkSettings()))
     assert not health.held()
+
+
+async def test_what_shares_an_interface_is_kept_off_it_until_it_may_go_on() -> None:
+    town, health, _ = await a_town()
+    told_to: list[frozenset[str]] = []
+    town.on_stopped = told_to.append
+    town.tell(OthersStopped("halow0", stopped=True))
+    town.tell(OthersStopped("halow1", stopped=True))
+    town.tell(OthersStopped("halow0", stopped=False))
+    assert [one.text for one in health.held()] == ["Yggdrasil and sessions are kept off halow1 until the hour slid on."]
+    town.tell(OthersStopped("halow1", stopped=False))
+    assert not health.held()
+    assert told_to == [{"halow0"}, {"halow0", "halow1"}, {"halow1"}, set()]

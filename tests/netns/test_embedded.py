@@ -27,8 +27,11 @@ class Home:
         secret.chmod(0o600)
         self.cli("init", "--name", name, "--mesh", "valley", "--mesh-secret-file", str(secret))
 
+    def command(self):
+        return [*self.wrapper, sys.executable, "-m", "meshnode", "--home", str(self.path)]
+
     def cli(self, *words):
-        command = [*self.wrapper, sys.executable, "-m", "meshnode", "--home", str(self.path), *words]
+        command = [*self.command(), *words]
         done = subprocess.run(
             ["ip", "netns", "exec", self.namespace, *command], capture_output=True, text=True, timeout=60
         )
@@ -36,8 +39,7 @@ class Home:
         return done.stdout
 
     def run(self):
-        command = [*self.wrapper, sys.executable, "-m", "meshnode", "--home", str(self.path), "run"]
-        command += ["--interface", "halow0", "--overlay", "embedded"]
+        command = [*self.command(), "run", "--interface", "halow0", "--overlay", "embedded"]
         with open(self.path / "log", "wb") as log:
             self.process = netns.start(self.namespace, command, stdout=log, stderr=log)
         until(lambda: "ready:" in (self.path / "log").read_text(), "it does not get ready")
@@ -46,8 +48,14 @@ class Home:
         netns.kill_all_in(self.namespace)
         self.process.wait()
 
+    def everything(self):
+        return json.loads(self.cli("status", "--json"))
+
     def status(self):
-        return json.loads(self.cli("status", "--json"))["overlay"]
+        return self.everything()["overlay"]
+
+    def warnings(self):
+        return [warning["code"] for warning in self.everything()["warnings"]]
 
     def sees(self, other):
         return any(peer["up"] and peer["address"] == other for peer in self.status()["peers"])
@@ -57,6 +65,8 @@ def test_two_nodes_without_yggdrasil_find_each_other_and_ping(tmp_path):
     with netns.namespace("with") as first, netns.namespace("without") as second:
         netns.veth((first, "halow0"), (second, "halow0"))
         one, two = Home(first, tmp_path / "one", "Ada"), Home(second, tmp_path / "two", "Bo", WITHOUT_RIGHTS)
+        with open(tmp_path / "two" / "config.toml", "a") as config:
+            config.write('\n[radio]\ncountry = "DE"\n')
         one.run()
         two.run()
         here, there = one.status(), two.status()
@@ -74,8 +84,24 @@ def test_two_nodes_without_yggdrasil_find_each_other_and_ping(tmp_path):
         one.run()
         assert one.status()["public_key"] == key
         until(lambda: int((tmp_path / "one" / "overlay.mark").read_text()) > mark, "numbers fall over a restart")
+        overlay_takes_the_air(two, one)
         one.stop()
         two.stop()
+
+
+def overlay_takes_the_air(two, one):
+    """Who may not shape its interface drops the overlay that floods it."""
+    at_ease = two.warnings()
+    far = one.status()["address"]
+    flood = ["ping", "-q", "-A", "-s", "1200", far]
+    flooding = netns.start(two.namespace, [*two.command(), "exec", "--", *flood], stdout=subprocess.DEVNULL)
+    until(lambda: "overlay_stopped" in two.warnings(), "the overlay takes the air and nobody minds")
+    until(lambda: not two.sees(far), "the overlay goes on")
+    assert two.everything()["airtime"]["others_s_halow0"] > 10.0
+    assert "airtime_unshaped" in at_ease
+    assert two.everything()["neighbours"][0]["bound"], "the link itself goes on"
+    flooding.kill()
+    flooding.wait()
 
 
 # A session of the node itself listens on its overlay address: whoever dials it there gets through.

@@ -130,6 +130,25 @@ async def test_a_peering_on_a_link_is_listed_as_it_can_be_removed(daemon, heard)
     await overlay._attached().aclose()
 
 
+async def test_an_interface_that_is_to_be_left_alone_has_no_peerings_but_those_others_opened(daemon, heard):
+    book = PeerBook(None, ("tls://[fe80::1%halow0]:9", "tcp://127.0.0.1:9"))
+    overlay = SystemOverlay([daemon.endpoint], book)
+    await overlay.look(heard[0])
+    found, theirs = up("tls://[fe80::2%25halow0]:1", inbound=False), up("tls://[fe80::2%25halow0]:2", inbound=True)
+    wired = up("tls://[fe80::3%25eth0]:1", inbound=False)
+    nobody_knows = outbound("tls://no-such-host.invalid:1")
+    daemon.peers += [found, theirs, wired, nobody_knows]
+    overlay.stay_off(frozenset({"halow0", "lo"}))
+    for _ in range(2):
+        await overlay.look(heard[0])
+        assert daemon.peers == [theirs, wired, nobody_knows]
+    assert not daemon.died
+    overlay.stay_off(frozenset())
+    await overlay.look(heard[0])
+    assert [row["remote"] for row in daemon.peers[3:]] == ["tls://[fe80::1]:9", "tcp://127.0.0.1:9"]
+    await overlay._attached().aclose()
+
+
 async def test_one_that_the_daemon_refuses_is_not_kept(daemon, heard):
     overlay = SystemOverlay([daemon.endpoint], book := PeerBook(None))
     await overlay.look(heard[0])

@@ -14,6 +14,7 @@ import trio
 
 from meshnode.core.inputs import EncounterBegan, PeerSeen, RecordReceived
 from meshnode.errors import OverlayError
+from meshnode.overlay import system
 from meshnode.overlay.addresses import address_of
 from meshnode.overlay.admin import Admin
 from meshnode.overlay.child import ChildSettings, find_program
@@ -40,10 +41,10 @@ def wire():
         yield names
 
 
-def child(number: int, home: Path) -> ChosenOverlay:
+def child(number: int, home: Path, backend: str = "system") -> ChosenOverlay:
     home.mkdir(exist_ok=True)
     settings = ChildSettings(seed=bytes([number]) * 32, interface="halow0", password="valley", tun="ygg0")
-    return ChosenOverlay("system", settings, entropy=Seeded(number), home=home, admin=f"unix://{home}/none.sock")
+    return ChosenOverlay(backend, settings, entropy=Seeded(number), home=home, admin=f"unix://{home}/none.sock")
 
 
 @asynccontextmanager
@@ -78,6 +79,27 @@ async def test_two_children_find_each_other_and_leave_nothing_behind(wire, tmp_p
         assert (multicast["name"], multicast["password"]) == ("halow0", True)
         await admin.aclose()
     assert [running_in(name) for name in wire] == [[], []]
+
+
+@pytest.mark.parametrize("backend", ["system", "embedded"])
+async def test_an_interface_is_left_alone_and_taken_again(wire, tmp_path, backend, monkeypatch):
+    monkeypatch.setattr(system, "LOOK_EVERY_S", 0.3)
+    one, two = child(1, tmp_path / "1", backend), child(2, tmp_path / "2")
+    heard = [trio.open_memory_channel(100) for _ in wire]
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            with netns.entered(wire[1]):
+                await nursery.start(two.run, heard[1][0])
+            with netns.entered(wire[0]):
+                await nursery.start(one.run, heard[0][0])
+                far = (await until(heard[0][1], PeerSeen)).address
+                await until(heard[1][1], PeerSeen)
+                one.stay_off(frozenset({"halow0"}))
+                assert await until(heard[0][1], PeerSeen) == PeerSeen(far, "overlay", present=False)
+                assert not (await until(heard[1][1], PeerSeen)).present
+                one.stay_off(frozenset())
+                assert await until(heard[0][1], PeerSeen) == PeerSeen(far, "overlay")
+            nursery.cancel_scope.cancel()
 
 
 async def test_a_session_crosses_the_overlay(wire, tmp_path):

@@ -112,6 +112,22 @@ async def test_a_vanished_interface_ends_its_sessions_and_a_returned_one_takes_n
                 failed = isinstance(await until(at_one, EncounterBegan | DialFailed), DialFailed)
 
 
+async def test_an_interface_that_is_to_be_left_alone_has_no_sessions(wire):
+    (one, _), (two, far) = on_link(1, wire, "left"), on_link(2, wire, "right")
+    with trio.fail_after(30):
+        async with running(one, two) as (at_one, _):
+            await trio.testing.wait_all_tasks_blocked()
+            one.dial(far.at[1], "link", "left")
+            await until(at_one, EncounterBegan)
+            one.stay_off(frozenset({"left"}))
+            await until(at_one, EncounterEnded)
+            one.dial(far.at[1], "link", "left")
+            assert "no address to dial from" in (await until(at_one, DialFailed)).reason
+            one.stay_off(frozenset())
+            one.dial(far.at[1], "link", "left")
+            await until(at_one, EncounterBegan)
+
+
 async def test_a_second_node_on_the_address_is_one_sentence(wire):
     (one, _), (again, _) = on_link(1, wire, "left"), on_link(2, wire, "left")
     async with running(one):

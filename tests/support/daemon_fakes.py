@@ -94,6 +94,9 @@ class FakeSessions:
     def hangup(self, session: int) -> None:
         self.order.append(("hangup", session))
 
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        self.off = interfaces
+
     async def close_all(self) -> None:
         self.order.append(("close all",))
 
@@ -116,6 +119,9 @@ class FakeOverlay:
 
     async def remove_peer(self, uri: str) -> None:
         return None
+
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        self.off = interfaces
 
 
 class InlineDisk(Disk):

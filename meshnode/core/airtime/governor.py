@@ -105,11 +105,22 @@ class Governor:
             (at for ledger in (self._own, self._others) if (at := ledger.freed_at(half)) is not None), default=None
         )
 
+    def others_over(self, percent: int, now: Instant) -> bool:
+        """True if what others sent takes that much of the part that is kept for them, or more."""
+        return self._others.total(now) >= self._others_part(percent)
+
+    def others_below_at(self, percent: int, now: Instant) -> Instant:
+        """When `others_over` ends if they send nothing more."""
+        over = self._others.total(now) - self._others_part(percent) + 1
+        return self._others.freed_at(over) or now
+
+    def _others_part(self, percent: int) -> int:
+        return self._share(self.law.window_s, self.law.reserve_ppm) * percent // 100
+
     def _over(self, cls: int, now: Instant) -> int:
         """How much would be used beyond what the class may, were the largest datagram sent now."""
         own, others = self.used_ns(now)
-        reserve = self._share(self.law.window_s, self.law.reserve_ppm)
-        return own + max(others, reserve) + self._largest_ns - self.allowed_ns * CEILINGS[cls] // 100
+        return own + max(others, self._others_part(100)) + self._largest_ns - self.allowed_ns * CEILINGS[cls] // 100
 
     # booking; each says whether the record has to be on disk before anything is sent
 

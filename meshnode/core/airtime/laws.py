@@ -1,4 +1,9 @@
-"""The governors of all links of one node, and what of them has to outlive a restart."""
+"""The governors of all links of one node, and what of them has to outlive a restart.
+
+Where the host cannot hold what others send on a link, it is asked to stop them, as far as it can, when half of their
+part of the hour is used: the counters are read every few seconds, in which a slow radio sends much. They may go on when
+the hour has slid on and no more than a fourth is used.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +14,14 @@ from meshnode.core.airtime.governor import CEILINGS, Governor
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.inputs import LinkUsed
+from meshnode.core.notices import OthersStopped
 from meshnode.core.records import FactRecord, Snapshot
-from meshnode.core.settings import LinkSettings
+from meshnode.core.settings import Law, LinkSettings
 
 FACT = "airtime "  # then the name of the link
 EVERY = frozenset(CEILINGS)
 HAND_OVER_S = 0.01  # how much airtime may stand in the driver's queue: one frame on the air, the next one ready
+STOP_OTHERS, FREE_OTHERS = 50, 25  # per cent of their part
 SMALLEST_PAYLOAD = 256  # below it nothing useful fits a datagram
 
 
@@ -26,6 +33,7 @@ class Laws:
         self._governors: dict[str, Governor] = {}
         self._kept: dict[str, bytes] = {}
         self._waiting: set[str] = set()  # links whose person was told that frames wait
+        self._stopped: set[str] = set()  # links on which the host keeps others from sending
 
     def restore(self, snapshot: Snapshot) -> None:
         """What was used before a restart counts on."""
@@ -37,6 +45,7 @@ class Laws:
         """A link came, or its rates or its region changed. What was used stays used while it is away."""
         if link in self._governors:
             self._governors[link].change(settings)
+            self._watch_others(link, self._governors[link])
         else:
             self._governors[link] = Governor(settings, self._ctx.now, self._kept.pop(link, b""))
 
@@ -80,6 +89,17 @@ class Laws:
         """What the interface counted."""
         if governor := self._governors.get(seen.link):
             self._keep(seen.link, governor, due=governor.used(seen, self._ctx.now))
+            self._watch_others(seen.link, governor)
+
+    def free_others(self) -> None:
+        """Let others that are stopped go on where it is time for that."""
+        for link in tuple(self._stopped):
+            self._watch_others(link, self._governors[link])
+
+    def others_at(self) -> Instant | None:
+        """When others that are stopped may go on."""
+        stopped = (self._governors[link] for link in self._stopped)
+        return min((one.others_below_at(FREE_OTHERS, self._ctx.now) for one in stopped), default=None)
 
     def status(self) -> dict[str, float]:
         """Seconds of the last hour, by link: what we used, what others used, and what the law allows."""
@@ -92,6 +112,15 @@ class Laws:
                 rows[f"allowed_s_{link}"] = round(governor.allowed_ns / 1e9, 3)
         return rows
 
+    def _watch_others(self, link: str, governor: Governor) -> None:
+        stopped, now = link in self._stopped, self._ctx.now
+        if not stopped and _binds_others(governor.law) and governor.others_over(STOP_OTHERS, now):
+            self._stopped.add(link)
+            self._ctx.notify(OthersStopped(link, stopped=True))
+        elif stopped and not (_binds_others(governor.law) and governor.others_over(FREE_OTHERS, now)):
+            self._stopped.remove(link)
+            self._ctx.notify(OthersStopped(link, stopped=False))
+
     def _keep(self, link: str, governor: Governor, *, due: bool) -> None:
         if due:
             self._ctx.persist(FactRecord(FACT + link, governor.record()), promise=True)
@@ -103,6 +132,11 @@ class Laws:
                 "airtime_spent",
                 f"Frames wait on {link}: what the region allows in an hour is nearly used. Urgent ones still go.",
             )
+
+
+def _binds_others(law: Law) -> bool:
+    """Others have their part, and the host does not hold them to it."""
+    return law.limited and law.reserve_ppm > 0 and not law.others_held
 
 
 def lawful(settings: LinkSettings) -> LinkSettings:

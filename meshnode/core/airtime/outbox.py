@@ -154,6 +154,7 @@ class Outbox:
 
     def flush(self) -> None:
         """Emit every datagram that may leave now."""
+        self.laws.free_others()
         self._ripen()
         for link in [link for link, ready in self._ready.items() if ready]:
             settings = self._ctx.links.get(link)
@@ -168,6 +169,8 @@ class Outbox:
             self._gone.discard(id(heapq.heappop(self._waiting)[2]))
         if self._waiting:
             times.append(self._waiting[0][0])
+        if (others := self.laws.others_at()) is not None:
+            times.append(others)
         return min(times) if times else None
 
     def _next_at(self, link: str) -> float:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 import trio
@@ -18,6 +19,7 @@ import trio
 from meshnode.core.inputs import Input
 from meshnode.core.ports import Entropy
 from meshnode.errors import OverlayError
+from meshnode.overlay.admin import Admin
 from meshnode.overlay.embedded.host.admin_server import open_admin_socket, serve_admin
 from meshnode.overlay.embedded.host.answers import Answers
 from meshnode.overlay.embedded.host.engine import Engine, EngineSettings
@@ -59,6 +61,16 @@ class EmbeddedOverlay(SystemOverlay):
     def status(self) -> Mapping[str, object]:
         """For `status`; the process that holds the namespace, if there is one."""
         return {**super().status(), "holder_pid": self._holder()}
+
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """Drop the peerings over these interfaces, and make none there until told otherwise."""
+        super().stay_off(interfaces)
+        self._engine.stay_off(interfaces)
+
+    async def _drop(self, admin: Admin, row: Mapping[str, Any], interface: str) -> None:
+        """Here those that others opened can be closed, too."""
+        await super()._drop(admin, row, interface)
+        self._engine.let_go(str(row["remote"]))
 
     def socket(self, family: int, kind: int) -> socket.socket:
         """A socket that sees the overlay; OverlayError while there is none."""

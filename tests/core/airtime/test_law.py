@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -22,7 +23,7 @@ from meshnode.core.effects import Notify, Persist, Send
 from meshnode.core.identity.keys import new_keys
 from meshnode.core.ids import NeighbourId
 from meshnode.core.inputs import LinkUsed
-from meshnode.core.notices import Warned
+from meshnode.core.notices import OthersStopped, Warned
 from meshnode.core.records import FactRecord, Snapshot
 from meshnode.core.sealing.mesh import open_mesh
 from meshnode.core.sealing.seeded import SeededEntropy, SeededSealer
@@ -57,6 +58,7 @@ class Station:
         self.outbox.on_sent = self.sent.append
         self.kept = records
         self.warned: list[Warned] = []
+        self.stopped: list[OthersStopped] = []
 
     def put(self, cls: int = 2, size: int = 300, to: NeighbourId | None = BO, key: bytes = b"") -> None:
         self.outbox.put(Outgoing(EnvelopeFrame(bytes(size), 0, 1), cls, LINK, to, key=key))
@@ -64,13 +66,15 @@ class Station:
     def turn(self, now: float) -> None:
         """One step of the node at `now`."""
         self.ctx.now = max(now, self.ctx.now)
-        self.ctx.out.clear()
         self.outbox.flush()
-        for effect in self.ctx.out:
+        out, self.ctx.out = self.ctx.out, []
+        for effect in out:
             if isinstance(effect, Persist):
                 self.kept = tuple(one for one in effect.records if isinstance(one, FactRecord))
             elif isinstance(effect, Notify) and isinstance(effect.notice, Warned):
                 self.warned.append(effect.notice)
+            elif isinstance(effect, Notify) and isinstance(effect.notice, OthersStopped):
+                self.stopped.append(effect.notice)
             elif isinstance(effect, Send):
                 self.air.append((self.ctx.now, airtime(effect, self.settings)))
                 self.octets += len(effect.data) + 62
@@ -292,6 +296,66 @@ def test_an_overlay_nobody_holds_takes_our_part_first_and_then_silences_us() -> 
     last = station.air[-1][0]
     assert ours + sum(ns for at, ns in theirs if at <= last) <= 0.95 * 100.8 * SECOND
     assert len(station.sent) < 1500
+
+
+PART = Law(duty_ppm=28_000, reserve_ppm=5_600)
+READ_S = 5.0  # how often the counters are read
+
+
+class Overlay:
+    """Sends without a pause from the reading after which it may until the reading after it was told to stop."""
+
+    def __init__(self, station: Station) -> None:
+        self.station, self.sending, self.told = station, True, list[tuple[float, bool]]()
+        self.air: list[tuple[float, int]] = []
+        self.octets = self.packets = 0
+        station.outbox.laws.used(LinkUsed(LINK, 0, 0, 0, 0, 0, 0))
+
+    def turn(self, now: float) -> None:
+        """Five seconds of it, then the reading; what it is told it does five seconds later."""
+        sends = self.sending
+        self.station.run(now)
+        self._listen()
+        if sends:
+            many = round(READ_S * SECOND / packet_ns(1_286, S1gRate(1, 10)))
+            self.packets, self.octets = self.packets + many, self.octets + 1_300 * many
+            self.air.append((now, many * packet_ns(1_286, S1gRate(1, 10))))
+        packets, octets = len(self.station.air) + self.packets, self.station.octets + self.octets
+        self.station.outbox.laws.used(LinkUsed(LINK, packets, octets, 0, 0, 0, 0))
+        self.station.turn(now)
+
+    def _listen(self) -> None:
+        for notice in self.station.stopped:
+            self.sending = not notice.stopped
+            self.told.append((self.station.ctx.now, notice.stopped))
+        self.station.stopped.clear()
+
+
+def test_an_overlay_nobody_holds_is_told_to_stop_in_time_and_to_go_on_when_the_hour_slid_on() -> None:
+    station = Station(PART)
+    overlay = Overlay(station)
+    for turn in range(1, round(4 * 3600 / READ_S)):
+        if turn % 60 == 0:
+            flood(station, cls=2, count=10)
+        overlay.turn(turn * READ_S)
+    assert busiest(overlay.air, 3600) <= 0.2 * 100.8 * SECOND, "they keep within their part"
+    assert busiest(sorted(overlay.air + station.air), 3600) <= 100.8 * SECOND
+    assert len(station.sent) == 10 * (4 * 3600 // 300 - 1), "and we within ours, with room for all we have to say"
+    assert [stopped for _, stopped in overlay.told] == [True, False] * 3 + [True]
+    stops, frees = ([at for at, stopped in overlay.told if stopped is which] for which in (True, False))
+    assert [round(free - stop) for stop, free in zip(stops, frees, strict=False)] == [3605] * 3
+
+
+def test_others_go_on_at_once_where_the_host_can_hold_them_now() -> None:
+    station = Station(PART)
+    overlay = Overlay(station)
+    for turn in range(1, 5):
+        overlay.turn(turn * READ_S)
+    assert overlay.told + station.stopped == [(15.0, True)]
+    station.outbox.laws.link_changed(LINK, replace(station.settings, law=replace(PART, others_held=True)))
+    station.turn(25.0)
+    assert [notice.stopped for notice in station.stopped] == [False]
+    assert station.outbox.wakeup() is None
 
 
 def test_silence_between_datagrams_and_none_that_lasts_too_long() -> None:

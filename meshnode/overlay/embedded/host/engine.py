@@ -98,6 +98,17 @@ class Engine:
             raise OverlayError("The overlay does not run yet.")
         self.peerings.add(self._nursery, uri)
 
+    def stay_off(self, interfaces: frozenset[str]) -> None:
+        """Find nobody on these interfaces, and let go whom we found there, until told otherwise."""
+        for multicast in self.multicasts:
+            multicast.resting = multicast.group.interface in interfaces
+
+    def let_go(self, remote: str) -> None:
+        """End the connections with one remote, as the admin socket shows it."""
+        for connection in self.connections:
+            if connection.remote == remote:
+                connection.close("its interface has to be left alone")
+
     async def serve(self, connection: Connection) -> None:
         """Serve one connection until it ends."""
         if len(self.connections) >= MOST_CONNECTIONS:

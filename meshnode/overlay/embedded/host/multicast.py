@@ -76,6 +76,7 @@ class Multicast:
         self._found, self._arrived = found, arrived
         self.listening = ""  # address and port of the listener, as the admin socket shows it
         self.counters: Counter[str] = Counter()
+        self.resting = False  # the interface is to be left alone
 
     @property
     def group(self) -> Group:
@@ -86,12 +87,12 @@ class Multicast:
         """Find and be found until cancelled, whenever the interface is there."""
         while True:
             spot = spot_of(self._group.interface)
-            if spot is not None:
+            if spot is not None and not self.resting:
                 await self._at(spot)
             await trio.sleep(TICK_S[0])
 
     async def _at(self, spot: Spot) -> None:
-        """Serve until the interface has another address or none."""
+        """Serve until the interface has another address or none, or has to be left alone; the neighbours go with it."""
         with ExitStack() as stack:
             try:
                 listener = listen_tcp(socket.AF_INET6, (spot.address, 0, 0, spot.index), self._group.interface)
@@ -116,7 +117,7 @@ class Multicast:
 
     async def _speak(self, spot: Spot, group: trio.socket.SocketType, beacon: bytes) -> None:
         gap, due = 0, trio.current_time()
-        while spot_of(self._group.interface) == spot:
+        while spot_of(self._group.interface) == spot and not self.resting:
             if trio.current_time() >= due:
                 try:
                     await group.sendto(beacon, (GROUP, PORT, 0, spot.index))
