@@ -12,6 +12,7 @@ from meshnode.control.replies import MemberReply, Reply
 from meshnode.control.requests import Request
 from meshnode.web.hub import Hubs
 from meshnode.web.logins import Login, Logins, Patience
+from meshnode.web.past import Past
 from meshnode.web.routes import Asked
 from meshnode.web.spool import Spool
 
@@ -27,6 +28,7 @@ class Box:
     patience: Patience
     hubs: Hubs
     spool: Spool
+    past: Past
     clock: Callable[[], float]
 
     def counts(self) -> dict[str, int]:

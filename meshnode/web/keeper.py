@@ -10,7 +10,7 @@ from meshnode.control import replies, requests
 from meshnode.errors import RefusedError
 from meshnode.web.box import Box
 from meshnode.web.routes import Asked, Route
-from meshnode.web.shapes import NewMember
+from meshnode.web.shapes import HourReply, NewMember
 
 LOOPBACK = ("127.0.0.1", "::1")
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
@@ -26,6 +26,7 @@ class Keeper:
         """Its rows."""
         household, done = replies.HouseholdReply, replies.DoneReply
         yield Route("GET", "/box", "keeper", "The state of everything.", self.status, replies.StatusReply)
+        yield Route("GET", "/box/hour", "keeper", "Who was near in the last hour.", self.hour, HourReply)
         yield Route("GET", "/box/doctor", "keeper", "All checks, with remedies.", self.doctor, replies.DoctorReply)
         yield Route("GET", "/box/peers", "keeper", "Sessions and overlay peerings.", self.peers, replies.PeersReply)
         yield Route("GET", "/box/queue", "keeper", "What waits for air or a carrier.", self.queue, replies.QueueReply)
@@ -44,6 +45,10 @@ class Keeper:
     async def status(self, asked: Asked) -> replies.StatusReply:
         """Of the box."""
         return await self._box.ask(requests.StatusRequest(), replies.StatusReply)
+
+    async def hour(self, asked: Asked) -> HourReply:
+        """Of the box."""
+        return self._box.past.hour()
 
     async def doctor(self, asked: Asked) -> replies.DoctorReply:
         """Of the box."""

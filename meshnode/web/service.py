@@ -16,6 +16,7 @@ from meshnode.web.app import Site, application
 from meshnode.web.box import Box
 from meshnode.web.hub import Hubs
 from meshnode.web.logins import Logins, Patience
+from meshnode.web.past import Past
 from meshnode.web.server import Server, listening
 from meshnode.web.spool import Spool
 
@@ -54,9 +55,11 @@ class WebPage:
         logins, patience = Logins(trio.current_time), Patience(trio.current_time)
         spool = Spool(self._spool, trio.current_time)
         await trio.to_thread.run_sync(spool.open)
-        box = Box(self._socket, logins, patience, hubs, spool, self._unix_now)
+        past = Past(self._socket, trio.current_time)
+        box = Box(self._socket, logins, patience, hubs, spool, past, self._unix_now)
         site = Site(self._name, self._home(), self._config.names, f"meshnode-{self._mark}")
-        async with hubs.running():
+        async with hubs.running(), trio.open_nursery() as nursery:
+            nursery.start_soon(past.run)
             _log.info("page", addresses=self.addresses())
             task_status.started()
             await Server(application(box, site)).run(listeners)

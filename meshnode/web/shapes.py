@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from meshnode.control.replies import ClockInfo, MessageInfo, Reply
+from meshnode.control.replies import ClockInfo, MessageInfo, NeighbourInfo, Reply
 
 Role = Literal["anyone", "guest", "member", "keeper"]  # each may do what those before it may
 
@@ -195,6 +195,27 @@ class Found(Reply, frozen=True):
 
     messages: list[MessageInfo]
     before: str
+
+
+class Station(Reply, frozen=True):
+    """How strongly the radio heard a station."""
+
+    mac: str
+    signal_dbm: int | None = None
+
+
+class Moment(Reply, frozen=True):
+    """Who was near at one time."""
+
+    ago_s: float
+    neighbours: list[NeighbourInfo]
+    stations: list[Station]
+
+
+class HourReply(Reply, frozen=True):
+    """The last hour, a moment a minute, the oldest first; less after a start."""
+
+    moments: list[Moment]
 
 
 class Problem(Reply, frozen=True):

@@ -12,6 +12,7 @@ from meshnode.web.box import Box
 from meshnode.web.hub import Hubs
 from meshnode.web.logins import Logins, Patience
 from meshnode.web.openapi import document, operation_id
+from meshnode.web.past import Past
 from meshnode.web.routes import BASE
 from meshnode.web.spool import Spool
 from support.boxes import boxes
@@ -19,7 +20,7 @@ from support.boxes import boxes
 
 def rows() -> list:
     clock = trio.current_time
-    return routes(Box(Path(), Logins(clock), Patience(clock), Hubs(), Spool(Path(), clock), clock))
+    return routes(Box(Path(), Logins(clock), Patience(clock), Hubs(), Spool(Path(), clock), Past(Path(), clock), clock))
 
 
 def test_the_document_is_valid_openapi() -> None:

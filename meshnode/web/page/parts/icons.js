@@ -16,6 +16,8 @@ const PATHS = {
   urgent: "M12 4l9 16H3zM12 10v4M12 17h.1",
   verified: "M12 3l8 3v6c0 5-4 8-8 9-4-1-8-4-8-9V6zM8.5 12l2.5 2.5 4.5-5",
   channel: "M9 4L7 20M17 4l-2 16M4 9h17M3 15h17",
+  play: "M7 5l12 7-12 7z",
+  pause: "M8 5v14M16 5v14",
   voice: "M12 15a3 3 0 0 0 3-3V6a3 3 0 0 0-6 0v6a3 3 0 0 0 3 3zM6 11.5a6 6 0 0 0 12 0M12 17.5V21",
   file: "M6 3h8l4 4v14H6zM14 3v4h4",
 };
