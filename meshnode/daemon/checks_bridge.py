@@ -42,7 +42,7 @@ def check_uplink(config: Config, status: StatusReply) -> Iterator[CheckInfo]:
         yield CheckInfo(
             name="uplink ports", state="warn",
             detail=f"{status.overlay.interface} is in this host: what listens on all addresses is seen by the overlay",
-            remedy="take --overlay embedded, or the firewall rule in docs/how-to/bridge.md",
+            remedy="take --overlay embedded, or the firewall rules in docs/how-to/bridge.md",
         )  # fmt: skip
 
 
