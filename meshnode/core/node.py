@@ -211,6 +211,7 @@ class Node:
         self.gossip.forks.on_own = self._second_copy
         self.gossip.logs.on_evicted = self.chat.log_gone
         self.gossip.bridges.on_late = self.forwarding.offer_late
+        self.forwarding.say_digest = self.gossip.beacons.say_to
         self.chat.publish = self.gossip.publish
         self.chat.logs.checkpoint_due = self.gossip.checkpoint_due
         self.chat.adoptions.adopt = self.gossip.adopt

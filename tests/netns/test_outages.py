@@ -48,6 +48,7 @@ async def ferry(lab: Lab) -> None:
 
 async def test_a_ferry_that_is_never_in_touch_with_both_sides_carries_both_ways() -> None:
     async with valley(story(LINE)) as lab, trio.open_nursery() as nursery:
+        await deliver(lab["A"], "E", "know me")  # C and D have met: two with company find each other by chance alone
         nursery.start_soon(ferry, lab)
         with trio.fail_after(PATIENCE_S):
             await send_all(lab["A"], "E", [f"over {n}" for n in range(5)])
@@ -55,7 +56,7 @@ async def test_a_ferry_that_is_never_in_touch_with_both_sides_carries_both_ways(
             await arrived(lab["E"], {f"over {n}" for n in range(5)})
             await arrived(lab["A"], {f"back {n}" for n in range(5)})
             await all_delivered(lab["A"])
-        assert await received(lab["E"]) == {f"over {n}": 1 for n in range(5)}
+        assert await received(lab["E"]) == dict.fromkeys(["know me", *(f"over {n}" for n in range(5))], 1)
         assert await received(lab["A"]) == {f"back {n}": 1 for n in range(5)}
         nursery.cancel_scope.cancel()
 

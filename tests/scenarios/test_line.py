@@ -117,6 +117,24 @@ def test_a_ferry_that_never_touches_both_sides_carries_both_ways() -> None:
     assert (a.state(there), e.state(back)) == ("delivered", "delivered")
 
 
+@pytest.mark.parametrize("seed", [4, 7, 13, 22])
+def test_a_ferry_that_stays_for_ten_seconds_misses_no_landing(seed: int) -> None:
+    """Ideal are 60 s, and the receipt's wait for company; once it took five minutes, for want of a beacon in time."""
+    world = TrialWorld(seed)
+    a, *_, e = world.line("abcde")
+    _settle(world)
+    world.part("b", "c")
+    world.part("c", "d")
+    there, back = [a.write(e, f"over {n}") for n in range(5)], [e.write(a, f"back {n}") for n in range(5)]
+    for shore in "bdbdbdbd":
+        world.join(shore, "c")
+        world.run(10)
+        world.part(shore, "c")
+        world.run(5)
+    assert [a.state(message) for message in there] == ["delivered"] * 5
+    assert [e.state(message) for message in back] == ["delivered"] * 5
+
+
 def test_writer_and_reader_are_never_on_together() -> None:
     """E is off when A writes, A is off when E returns; C took custody."""
     world = TrialWorld(11, loss=0.1)

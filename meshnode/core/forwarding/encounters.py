@@ -2,6 +2,7 @@
 
     digest differs --> Offer (6 B of each id) --> Need (what the other lacks) --> envelopes, with copies handed over
                                               \\-> the receipt, where the other knows that it arrived
+               \\-> nothing to offer, and it lasts: our beacon, to it alone, so that the other one offers
 
 Compared when an encounter begins, soon again while it is young (an offer may be lost, a ferry leaves), then every 32 s.
 A pair of digests for which an exchange changed nothing is left alone for longer and longer, and so is an id that was
@@ -28,6 +29,7 @@ from meshnode.core.wire.frames import Need, Offer
 COMPARE_S: Final = 32.0  # Imax of the beacons
 _YOUNG_S: Final = 1.0
 _FRESH_S: Final = 2.0  # and nothing older is lacking there
+_LASTING_S: Final = 12.0  # a message on its way, and its receipt in a batch, make digests differ for less
 _LONGEST_S: Final = 600.0
 _PER_FRAME: Final = 50  # ids: an offer fits the smallest link
 _MAX_OFFERED: Final = 1000
@@ -56,12 +58,14 @@ class Encounters:
         self._receipts = receipts
         self._custody = custody
         self._pairs: dict[NodeKey, tuple[bytes, Instant, float]] = {}  # digests compared, when next, and the wait after
+        self._said: dict[NodeKey, tuple[bytes, Instant]] = {}  # their digest, and since when
         self._offered: dict[NodeKey, dict[EnvelopeId, tuple[Instant, float]]] = {}  # when again, and the wait after
         self._asked: dict[bytes, Instant] = {}
         self._served: Counter[tuple[NodeKey, EnvelopeId]] = Counter()
         self._served_until: Instant = 0.0
         self._on_needed = on_needed
         self._on_has = on_has
+        self.say_digest: Callable[[Neighbour, str], None] = _unheard  # on that link
 
     def began(self, neighbour: Neighbour) -> None:
         """A neighbour is bound, is back, or has a session with us: compare afresh."""
@@ -78,13 +82,33 @@ class Encounters:
         if neighbour.node not in self._pairs:
             self._pairs[neighbour.node] = (b"", self._ctx.now, _YOUNG_S / 2)
             self._receipts.met(neighbour)
+        said_at = self._said_since(neighbour.node, theirs)
         pair, next_at, wait_s = self._pairs[neighbour.node]
         ours = self._shelf.digest()
         if theirs == ours or self._ctx.now < next_at or self._on_its_way(neighbour):
             return
         wait_s = min(_LONGEST_S if pair == theirs + ours else COMPARE_S, wait_s * 2)
         self._pairs[neighbour.node] = (theirs + ours, self._ctx.now + wait_s, wait_s)
-        self._offer(neighbour)
+        if not self._offer(neighbour) and said_at <= self._ctx.now - _LASTING_S:
+            self._ask_for_theirs(neighbour)
+
+    def _said_since(self, node: NodeKey, theirs: bytes) -> Instant:
+        """Since when its beacons have said the same."""
+        before, at = self._said.get(node, (b"", self._ctx.now))
+        if before == theirs:
+            return at
+        self._said[node] = theirs, self._ctx.now
+        return self._ctx.now
+
+    def _ask_for_theirs(self, neighbour: Neighbour) -> None:
+        """It holds what we lack, or what has arrived, and offers it once it knows our digest. Our next beacon may come
+        when it is out of hearing: who has nothing to offer may be silent for a minute, and a ferry stays for seconds.
+
+        In a crowd somebody beacons soon, and on a session each side offers at its start.
+        """
+        link = neighbour.link(self._ctx.now)
+        if link is not None and not self._neighbours.crowded(link):
+            self.say_digest(neighbour, link)
 
     def _on_its_way(self, neighbour: Neighbour) -> bool:
         """In a crowd what came a moment ago comes to the others, too: else each of them offers it to each."""
@@ -119,6 +143,7 @@ class Encounters:
     def lost(self, node: NodeKey) -> None:
         """The encounter is over."""
         self._pairs.pop(node, None)
+        self._said.pop(node, None)
         self._offered.pop(node, None)
 
     def offer_late(self, neighbour: Neighbour, settled_s: float) -> None:
@@ -130,7 +155,8 @@ class Encounters:
         settled = carried is not None and carried.first_seen + settled_s <= self._ctx.now
         return settled and carried is not None and self._neighbours.gate.passes(carried.crossing)
 
-    def _offer(self, neighbour: Neighbour, settled_s: float = 0.0) -> None:
+    def _offer(self, neighbour: Neighbour, settled_s: float = 0.0) -> bool:
+        """Everything that is due; false where that is nothing."""
         offered = self._offered.setdefault(neighbour.node, {})
         due = [c.id for c in self._shelf if offered.get(c.id, (0.0, 0.0))[0] <= self._ctx.now]
         due = [envelope for envelope in due if not self._custody.awaits(envelope, neighbour.node)]
@@ -142,6 +168,7 @@ class Encounters:
         shorts = [envelope[:SHORT_SIZE] for envelope in due[:_MAX_OFFERED]]
         for at in range(0, len(shorts), _PER_FRAME):
             self._neighbours.send(neighbour, Offer(tuple(shorts[at : at + _PER_FRAME])), 2)
+        return bool(shorts)
 
     def _may_serve(self, carried: Carried, neighbour: Neighbour) -> bool:
         if self._ctx.now >= self._served_until:
@@ -175,3 +202,7 @@ class Encounters:
         if known is not None and self._shelf.passed(known):
             return False
         return self._asked.get(short, 0.0) <= self._ctx.now
+
+
+def _unheard(neighbour: Neighbour, link: str) -> None:
+    return

@@ -73,6 +73,15 @@ class Forwarding:
     def on_receipt(self, callback: Callable[[Tag, Receipt], bool]) -> None:
         self._receipts.on_receipt = callback
 
+    @property
+    def say_digest(self) -> Callable[[Neighbour, str], None]:
+        """Gossip's beacon says what we hold: to this neighbour alone, on that link."""
+        return self._encounters.say_digest
+
+    @say_digest.setter
+    def say_digest(self, callback: Callable[[Neighbour, str], None]) -> None:
+        self._encounters.say_digest = callback
+
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk: own envelopes and promises are offered again to whoever comes."""
         self.shelf.restore(snapshot)

@@ -139,6 +139,10 @@ class Beacons:
             if link in (None, name):
                 air.trickle.hurry(interval, self._ctx.now)
 
+    def say_to(self, neighbour: Neighbour, link: str) -> None:
+        """One beacon to a neighbour alone, which is repeated until it is heard."""
+        self._neighbours.send(neighbour, self._beacon(link, 0), 0, link=link, key=b"beacon", ring=0)
+
     def wakeup(self) -> Instant | None:
         """When a beacon may be due."""
         self._look_around()
@@ -237,12 +241,12 @@ class Beacons:
                 self._confirm(air, neighbour, link)
 
     def _confirm(self, air: Air, neighbour: Neighbour, link: str) -> None:
-        """To it alone, which is repeated until it is heard; where many meet at once, one beacon to all tells more."""
+        """To it alone; where many meet at once, one beacon to all tells more."""
         if self._neighbours.gathering(link):
             if neighbour.presences[link].echoed_at < self._ctx.now - MOMENT_S:
                 air.trickle.promise(self._ctx.now + self._crowd_s(link))
         elif neighbour.bound_on(link, self._ctx.now) and air.confirms.spend(1.0, self._ctx.now):
-            self._neighbours.send(neighbour, self._beacon(link, 0), 0, link=link, key=b"beacon", ring=0)
+            self.say_to(neighbour, link)
 
     def _crowd_s(self, link: str) -> float:
         """In a crowd one beacon tells several that they are heard: it waits for more of them."""
