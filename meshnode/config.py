@@ -277,6 +277,13 @@ class ClockSection(Section, frozen=True):
         Annotated[str, Meta(pattern=r"^(|.+:[0-9]{1,5})$")],
         _help("Ask a GPS receiver through gpsd at this place, usually `127.0.0.1:2947`. Empty: none is asked."),
     ] = ""
+    nmea: Annotated[
+        Annotated[str, Meta(pattern=r"^(|/.+)$")],
+        _help("Without gpsd: the serial device of a GPS receiver, for example `/dev/ttyACM0`. Empty: none is read."),
+    ] = ""
+    nmea_speed: Annotated[
+        Annotated[int, Meta(ge=1200, le=921_600)], _help("Its speed in baud; most use 9600, old ones 4800.")
+    ] = 9600
 
 
 class ControlSection(Section, frozen=True):

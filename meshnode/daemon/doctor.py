@@ -29,7 +29,7 @@ CHECKED = ("other-mesh", "own_id_heard", "second_copy")  # warnings that have a 
 SYS = Path("/sys")
 WORN = 80  # per cent of an eMMC's life
 NOISE = 10  # datagrams that do not open, before they mean something
-SET_CLOCK = "a clock with a battery, a GPS receiver (clock.gpsd), or an NTP client"
+SET_CLOCK = "a clock with a battery, a GPS receiver (clock.gpsd, clock.nmea), or an NTP client"
 SCARCE = 100_000_000  # bytes free below which a disk is about to be the problem
 
 

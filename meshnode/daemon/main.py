@@ -18,6 +18,7 @@ from functools import partial
 import structlog
 import trio
 
+from meshnode.config import ClockSection
 from meshnode.control import notices as told
 from meshnode.control.server import ControlServer
 from meshnode.core.neighbours.table import EPOCH_FACT
@@ -28,7 +29,7 @@ from meshnode.daemon.adapters import LinkAdapter, Overlay, Sessions, Started
 from meshnode.daemon.clock import PoweredClock
 from meshnode.daemon.desk import Desk, Me
 from meshnode.daemon.disk import Disk
-from meshnode.daemon.gps import Gps
+from meshnode.daemon.gps import Gps, Gpsd, Receiver
 from meshnode.daemon.handlers import answers, streams
 from meshnode.daemon.health import Health
 from meshnode.daemon.home import Home
@@ -38,6 +39,7 @@ from meshnode.daemon.journal import Journal
 from meshnode.daemon.logs import set_up
 from meshnode.daemon.loop import Loop, NodeLike
 from meshnode.daemon.membership import Membership
+from meshnode.daemon.nmea import Nmea
 from meshnode.daemon.page import page_of
 from meshnode.daemon.perform import Performer
 from meshnode.daemon.radios import Radios
@@ -176,8 +178,8 @@ class _Daemon:
         self._disk = Disk(store)
         self._systemd = systemd
         self._journal = _journal(home)
-        place = home.config.clock.gpsd
-        self._gps = Gps(place, clock.now) if place else None
+        receiver = _receiver(home.config.clock)
+        self._gps = Gps(receiver, clock.now) if receiver else None
         self._wall = WallTime(clock.now, receiver=self._gps.clock if self._gps else None)
         self._health = Health(self._wall.unix_now)
         self.town = Town(home, clock, self._wall, self._health)
@@ -309,6 +311,13 @@ async def _stop_on_signal(stop: trio.Event, *, task_status: Started) -> None:
         task_status.started()
         async for _ in signals:
             stop.set()
+
+
+def _receiver(asked: ClockSection) -> Receiver | None:
+    """The GPS receiver the configuration names."""
+    if asked.gpsd:
+        return Gpsd(asked.gpsd)
+    return Nmea(asked.nmea, asked.nmea_speed) if asked.nmea else None
 
 
 def _journal(home: Home) -> Journal | None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshnode.core.clock import EPOCH_2026
-from meshnode.daemon.gps import DRIFT, FORGOTTEN_S, LATE_S, Gps, fix_untrusted
+from meshnode.daemon.gps import DRIFT, FORGOTTEN_S, LATE_S, Gps, Gpsd, fix_untrusted
 from meshnode.daemon.walltime import Reading, WallTime
 from meshnode.errors import WireError
 
@@ -50,7 +50,7 @@ def test_noise_never_raises_anything_else(line: bytes) -> None:
 
 def receiver() -> tuple[Gps, list[float]]:
     now = [100.0]
-    return Gps("127.0.0.1:2947", lambda: now[0]), now
+    return Gps(Gpsd("127.0.0.1:2947"), lambda: now[0]), now
 
 
 def test_two_fixes_have_to_agree_about_the_time_between_them() -> None:
@@ -67,9 +67,18 @@ def test_two_fixes_have_to_agree_about_the_time_between_them() -> None:
     assert (found.unix_s, found.uncertainty_s, found.source) == (TODAY + 1, LATE_S + 0.1, "gps")
 
 
+def test_one_moment_in_two_sentences_does_not_agree_with_itself() -> None:
+    gps, _ = receiver()
+    gps.take(TODAY, 0.0)
+    gps.take(TODAY, 0.0)
+    assert gps.clock() is None
+    gps.take(TODAY + 1, 0.0)
+    assert gps.clock() is not None
+
+
 def test_it_is_less_and_less_sure_since_its_last_fix() -> None:
     gps, now = receiver()
-    gps.take(TODAY, 0.0)
+    gps.take(TODAY - 1, 0.0)
     gps.take(TODAY, 0.0)
     now[0] += 3600
     found = gps.clock()
@@ -84,7 +93,7 @@ def test_a_disciplined_clock_goes_before_and_one_set_by_hand_comes_after() -> No
     read = [Reading(3.0, False, 0.0)]
     wall = WallTime(lambda: now[0], lambda: read[0], gps.clock)
     assert not wall.look()
-    gps.take(TODAY, 0.0)
+    gps.take(TODAY - 1, 0.0)
     gps.take(TODAY, 0.0)
     assert wall.look()
     assert (wall.clock.source, wall.unix_now()) == ("gps", TODAY)
@@ -98,7 +107,8 @@ def test_a_disciplined_clock_goes_before_and_one_set_by_hand_comes_after() -> No
 async def test_it_listens_to_gpsd_and_asks_again_when_that_ends(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = b"\n".join([b'{"class":"VERSION"}', tpv(), b"garbage", tpv(), tpv(), b""])
+    later = tpv("2026-11-09T12:00:01.000Z")
+    lines = b"\n".join([b'{"class":"VERSION"}', tpv(), b"garbage", tpv(), later, b""])
     dialled, asked = list[tuple[object, ...]](), trio.Event()
 
     async def dial(*place: object) -> trio.abc.Stream:
@@ -114,7 +124,7 @@ async def test_it_listens_to_gpsd_and_asks_again_when_that_ends(
         return ours
 
     monkeypatch.setattr(trio, "open_tcp_stream", dial)
-    gps = Gps("[::1]:2947", lambda: 0.0)
+    gps = Gps(Gpsd("[::1]:2947"), lambda: 0.0)
     inlet, _outlet = trio.open_memory_channel[Any](1)
     async with trio.open_nursery() as nursery:
         await nursery.start(gps.run, inlet)
