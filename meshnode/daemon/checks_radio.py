@@ -6,26 +6,22 @@ said to be so. Everything is read from a tree that tests lay out: /sys, /lib/fir
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from meshnode.board.profile import Board, board
+from meshnode.board.profile import Board, board, drivers
 from meshnode.board.region import country as iso
 from meshnode.board.region import region
 from meshnode.config import Config
 from meshnode.control.replies import CheckInfo, InterfaceInfo, NeighbourInfo
+from meshnode.daemon.checks_interface import HERE, Machine, check_around
 from meshnode.errors import LinkError, UsageError, WireError
 from meshnode.halow.finding import Radio, country, devices, radios
 from meshnode.halow.radio import from_file, from_system
 from meshnode.halow.state import NARROW_BELOW_BPS, Neighbour, RadioState
 from meshnode.halow.understanding import Setting
-from meshnode.peering.places import LINK_GROUP
 from meshnode.peering.radio import radio_state_path
 
-LEAST_MTU = 1280  # of IPv6, and of the overlay
-MORSE_MTU = 1518  # above it frames are lost in the chip's pages (OpenMANET/firmware#19, #43, #53)
 LOST_SHARE = 0.5  # of frames to a station: it hears little or nothing of us
 ENOUGH = 20  # frames, before a share means something
 SILENT_S = 60.0
@@ -33,18 +29,6 @@ SILENT_S = 60.0
 _POWER_SAVE = {"morse": "morse/parameters/enable_ps", "newracom": "nrc/parameters/power_save"}
 _BOARD_FILE = {"morse": "morse/parameters/bcf", "newracom": "nrc/parameters/bd_name"}
 _OFF = ("", "0", "N")
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where this machine shows itself."""
-
-    sys: Path = Path("/sys")
-    firmware: Path = Path("/lib/firmware")
-    net: Path = Path("/proc/self/net")
-
-
-HERE = Machine()
 
 
 def check_radio(name: str, config: Config, machine: Machine = HERE) -> list[CheckInfo]:
@@ -57,7 +41,7 @@ def check_radio(name: str, config: Config, machine: Machine = HERE) -> list[Chec
         checks += [*_files(radio, machine), _region(radio, config, machine), _channel(state, config), _role(state)]
         checks += [*_power_save(radio, state, machine), *_stations(state.neighbours)]
     if name:
-        checks += [*_mtu(name, radio, machine), *_multicast(name, config, machine)]
+        checks += check_around(name, radio, config, machine)
     return checks
 
 
@@ -103,10 +87,20 @@ def _driver(name: str, radio: Radio | None, found: Sequence[Radio], machine: Mac
     if name:
         driver = next((one.driver for one in devices(machine.sys) if one.interface == name), "")
         return _ok("driver", f"{name}{f', driver {driver}' if driver else ''}: a plain interface, no HaLow radio")
+    if loaded := _loaded(machine):
+        return _warn("driver", f"{', '.join(loaded)} is loaded and shows no interface",
+                     "take the power away and give it again: a reboot alone does not reset every radio; then look at"
+                     " the bus: an overlay or image for SPI finds nothing on SDIO")  # fmt: skip
     return _warn(
-        "driver", "no HaLow radio is found",
+        "driver", "no HaLow radio is found, nor its driver",
         "look for morse, mm81x, nrc or hgicf in `dmesg`; an image or an overlay for another bus finds nothing",
     )  # fmt: skip
+
+
+def _loaded(machine: Machine) -> list[str]:
+    """Modules of HaLow drivers that are loaded."""
+    named = {module for one in drivers() if one.certain for module in one.modules}
+    return sorted(module for module in named if (machine.sys / "module" / module).exists())
 
 
 def _state(name: str, config: Config, machine: Machine) -> RadioState:
@@ -184,7 +178,8 @@ def _channel(state: RadioState, config: Config) -> CheckInfo:
 def _role(state: RadioState) -> CheckInfo:
     if state.role is None:
         return _warn("role", "not known whether the radio is a mesh point, an access point or a station",
-                     "`iw dev` says, where the driver has nl80211")  # fmt: skip
+                     "`iw dev` says, where the driver has nl80211; for a mesh the supplicant has to be built with it,"
+                     " and hostapd be stopped")  # fmt: skip
     network = f" of {state.network}" if state.network else ""
     if state.role in ("ap", "sta"):
         return _ok("role", f"{state.role}{network}: all of it hear each other through the access point")
@@ -216,44 +211,12 @@ def _stations(stations: Sequence[Neighbour]) -> Iterator[CheckInfo]:
     ]  # fmt: skip
     if lost:
         yield _warn("one-way", f"most frames to {', '.join(lost)} are not acknowledged, and frames of it arrive",
-                    "more transmit power or a better antenna here, less noise there")  # fmt: skip
+                    "more transmit power or a better antenna here, less noise there; if small frames pass, `iw phy` and"
+                    " `set rts off`")  # fmt: skip
     blocked = [one.mac for one in stations if one.peering == "blocked"]
     if blocked:
         yield _warn("peering", f"802.11s refuses {', '.join(blocked)}",
                     "mesh id, mesh configuration and passphrase must fit on both sides")  # fmt: skip
-
-
-def _mtu(name: str, radio: Radio | None, machine: Machine) -> Iterator[CheckInfo]:
-    text = _text(machine.sys / "class" / "net" / name / "mtu")
-    if not text.isdigit():
-        return
-    mtu = int(text)
-    if mtu < LEAST_MTU:
-        yield _fail("mtu", f"{mtu}: IPv6 needs {LEAST_MTU}", f"ip link set {name} mtu 1500")
-    elif mtu > MORSE_MTU and radio is not None and radio.family.name == "morse":
-        yield _warn(
-            "mtu", f"{mtu}: the chip loses frames of more than {MORSE_MTU} bytes", f"ip link set {name} mtu 1500"
-        )
-    else:
-        yield _ok("mtu", str(mtu))
-
-
-def _multicast(name: str, config: Config, machine: Machine) -> Iterator[CheckInfo]:
-    """Drivers pass on only the groups the kernel has joined (Morse `enable_mcast_whitelist`)."""
-    if not config.link.multicast:
-        yield _ok("multicast", "not used, as configured: neighbours are named by hand")
-        return
-    try:
-        lines = (machine.net / "igmp6").read_text().splitlines()
-    except OSError:
-        return
-    group = socket.inet_pton(socket.AF_INET6, LINK_GROUP).hex()
-    joined = [line.split() for line in lines]
-    if any(len(words) > 2 and words[1] == name and words[2] == group for words in joined):
-        yield _ok("multicast", f"the group {LINK_GROUP} is joined on {name}")
-    else:
-        yield _warn("multicast", f"the group {LINK_GROUP} is not joined on {name}: nobody is found there",
-                    "start the node; if it runs, look at the check of the interface")  # fmt: skip
 
 
 def _text(path: Path) -> str:

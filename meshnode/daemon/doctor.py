@@ -17,6 +17,7 @@ from meshnode.config import Config
 from meshnode.control.replies import CheckInfo, ClockInfo, StatusReply
 from meshnode.core.clock import ABOUT_S
 from meshnode.daemon.checks_bridge import check_uplink
+from meshnode.daemon.checks_kernel import check_kernel
 from meshnode.daemon.checks_radio import check_neighbours, check_radio, check_rate
 from meshnode.daemon.health import ADVICE, UNKNOWN
 from meshnode.daemon.home import CONFIG, STORE, open_home
@@ -49,7 +50,9 @@ def check_running(home: Path, config: Config, status: StatusReply) -> list[Check
         _overlay(overlay.backend, overlay.address, overlay.detail),
         *check_uplink(config, status),
         check_clock(status.clock),
+        *check_receiver(config),
         check_disk(home),
+        *check_kernel(),
         *(
             CheckInfo(name=w.code, state="warn", detail=w.text, remedy=ADVICE.get(w.code, UNKNOWN).remedy)
             for w in status.warnings
@@ -105,7 +108,9 @@ def _resting(home: Path) -> Iterator[CheckInfo]:
     yield _program(config)
     own = believed(read_system(), 0.0)
     yield check_clock(ClockInfo(0.0, own.uncertainty_s, own.source))
+    yield from check_receiver(config)
     yield check_disk(home)
+    yield from check_kernel()
     yield CheckInfo(name="node", state="warn", detail="no node is running at this home", remedy="meshnode run")
 
 
@@ -217,6 +222,14 @@ def check_clock(clock: ClockInfo) -> CheckInfo:
         return CheckInfo(name="clock", state="warn", detail=f"known from {clock.source}, not sure: it may be off by"
                          f" {off / 3600:.0f} h; dates are shown as \"about\"", remedy=SET_CLOCK)  # fmt: skip
     return _ok("clock", f"known from {clock.source}, within {off:.0f} s")
+
+
+def check_receiver(config: Config) -> Iterator[CheckInfo]:
+    """The serial device of a GPS receiver: there, and ours to read."""
+    device = config.clock.nmea
+    if device and not config.clock.gpsd and not os.access(device, os.R_OK | os.W_OK):
+        why = "may not be used by this account" if Path(device).exists() else "is not there"
+        yield _fail("gps", f"{device} {why}", "its name and cable; `adduser meshnode dialout` for the service")
 
 
 def check_disk(home: Path, sys: Path = SYS) -> CheckInfo:

@@ -160,7 +160,8 @@ def test_doctor_names_one_cause_and_one_remedy_each(meshnode: Commands) -> None:
     assert [(c["name"], c["state"]) for c in nowhere.json["checks"]] == [("home", "fail")]
     meshnode("init", "--name", "Ada")
     checks = {c["name"]: c for c in meshnode("doctor", "--json").json["checks"]}
-    assert set(checks) == {"home", "config", "keys", "store", "interface", "driver", "overlay", "clock", "disk", "node"}
+    everywhere = {"home", "config", "keys", "store", "interface", "driver", "overlay", "clock", "disk", "node"}
+    assert set(checks) - {"kernel"} == everywhere, "the kernel's messages may be shut to whoever runs this"
     assert all(bool(c["remedy"]) == (c["state"] != "ok") for c in checks.values())
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from meshnode.config import Config, LinkSection, RadioSection
 from meshnode.control.replies import CheckInfo, NeighbourInfo
-from meshnode.daemon.checks_radio import Machine, check_neighbours, check_radio
+from meshnode.daemon.checks_interface import Machine
+from meshnode.daemon.checks_radio import check_neighbours, check_radio
 from meshnode.halow.state import Neighbour
 from meshnode.peering.radio import VARIABLE
 from support.sysfs import BOARDS, MONITOR, ONBOARD, plug
@@ -41,6 +42,10 @@ def test_no_radio_and_nothing_chosen(machine: Machine) -> None:
     found = checked(machine, "")
     assert found["driver"].state == "warn"
     assert "dmesg" in found["driver"].remedy
+    (machine.sys / "module" / "nrc").mkdir(parents=True)
+    found = checked(machine, "")
+    assert "nrc is loaded" in found["driver"].detail, "there, and gone after a reboot"
+    assert "power" in found["driver"].remedy
 
 
 def test_a_plain_interface_is_no_fault(machine: Machine) -> None:

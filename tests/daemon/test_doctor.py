@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from meshnode.config import ClockSection, Config
 from meshnode.control.replies import ClockInfo, StatusReply
 from meshnode.daemon.doctor import (
     check_clock,
@@ -15,6 +16,7 @@ from meshnode.daemon.doctor import (
     check_identity,
     check_interface,
     check_membership,
+    check_receiver,
     worn_percent,
 )
 
@@ -89,3 +91,11 @@ def test_a_modem_that_is_not_up_is_a_fault_with_its_reason() -> None:
     assert (found.state, found.detail) == ("fail", "modem is down: no answer to AT")
     assert "[modem]" in found.remedy
     assert check_interface("modem", "up").state == "ok"
+
+
+def test_a_receiver_that_is_named_has_to_be_there(tmp_path: Path) -> None:
+    assert list(check_receiver(Config())) == []
+    (found,) = check_receiver(Config(clock=ClockSection(nmea=str(tmp_path / "ttyACM0"))))
+    assert (found.state, "is not there" in found.detail) == ("fail", True)
+    (tmp_path / "ttyACM0").touch()
+    assert list(check_receiver(Config(clock=ClockSection(nmea=str(tmp_path / "ttyACM0"))))) == []
