@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,12 +17,36 @@ if TYPE_CHECKING:
     from meshnode.board.profile import Board
     from meshnode.halow.setup.files import Wanted
     from meshnode.halow.setup.radio import Wishes
+    from meshnode.halow.setup.undo import Journal
 
-DRY = Parameter(negative="", help="Show the files, and write nothing.")
-UNDO = Parameter(negative="", help="Take back what this command wrote: every file is again what it was before.")
-ROOT = Parameter(help="Write below this directory instead of /, for an image; nothing is enabled.")
 KEY = Parameter(help="File with the passphrase of the Wi-Fi network, 8 to 63 characters.")
+WELCOME = "Answer what phones ask the internet, so that they stay and show the page. Needs dnsmasq."
 BOOT = (Path("boot/firmware/config.txt"), Path("boot/config.txt"))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Writing:
+    """Where files are written, and whether."""
+
+    dry_run: Annotated[bool, Parameter(name="--dry-run", negative="", help="Show the files, and write nothing.")] = (
+        False
+    )
+    undo: Annotated[
+        bool,
+        Parameter(
+            name="--undo",
+            negative="",
+            help="Take back what this command wrote: every file is again what it was before.",
+        ),
+    ] = False
+    root: Annotated[
+        Path,
+        Parameter(name="--root", help="Write below this directory instead of /, for an image; nothing is enabled."),
+    ] = Path("/")
+
+
+WRITING = Writing()
 
 
 def setup(
@@ -39,9 +64,7 @@ def setup(
     calibration: Annotated[str, Parameter(help="Calibration file of the board. Default: the driver decides.")] = "",
     board: Annotated[str, Parameter(help="Board profile. Default: the one that fits the radio that is found.")] = "",
     interface: Annotated[str, Parameter(help="Its interface. Default: the one that is found.")] = "",
-    dry_run: Annotated[bool, DRY] = False,
-    undo: Annotated[bool, UNDO] = False,
-    root: Annotated[Path, ROOT] = Path("/"),
+    writing: Writing = WRITING,
     common: Common = COMMON,
 ) -> None:
     """Write the files that bring up the HaLow radio: its network, its driver's options, its overlay at boot.
@@ -52,17 +75,17 @@ def setup(
     """
     from meshnode.halow.setup import radio
 
-    if undo:
-        _take_back(common, root, "setup", radio.NAME, dry_run=dry_run)
+    if writing.undo:
+        _take_back(common, writing, "setup")
         return
     if not country:
         raise UsageError("say where the radio is: --country and two letters; it decides which channels there are")
-    profile, device = _board(board, interface, root / "sys")
+    profile, device = _board(board, interface, writing.root / "sys")
     wishes = radio.Wishes(
         profile, device, country, name, role, channel, width, _key(key_file), plan, band, calibration
     )  # fmt: skip
-    made = radio.plan(wishes, next((place for place in BOOT if (root / place).exists()), None))
-    _write(common, root, "setup", made.files, [*made.notes, *_law(wishes)], radio.NAME, dry_run=dry_run)
+    made = radio.plan(wishes, next((place for place in BOOT if (writing.root / place).exists()), None))
+    _write(common, writing, "setup", made.files, [*made.notes, *_law(wishes)], (radio.NAME,))
 
 
 def hotspot(
@@ -73,9 +96,8 @@ def hotspot(
     country: Annotated[str, Parameter(help="Two letters; left out, no regulatory domain is written.")] = "",
     address: Annotated[str, Parameter(help="Address of the board there. Default: 10.43.0.1/24.")] = "10.43.0.1/24",
     interface: Annotated[str, Parameter(help="Default: the one Wi-Fi interface that is no HaLow radio.")] = "",
-    dry_run: Annotated[bool, DRY] = False,
-    undo: Annotated[bool, UNDO] = False,
-    root: Annotated[Path, ROOT] = Path("/"),
+    welcome: Annotated[bool, Parameter(negative="", help=WELCOME)] = False,
+    writing: Writing = WRITING,
     common: Common = COMMON,
 ) -> None:
     """Write the files that make the built-in Wi-Fi a hotspot, for phones near the board.
@@ -83,71 +105,84 @@ def hotspot(
     They are shown first, and take effect at the next boot. Needs hostapd, and systemd-networkd for the addresses.
 
     Example: meshnode halow hotspot --name shelter --key-file key.txt --dry-run
+    Example: meshnode halow hotspot --name shelter --key-file key.txt --welcome
     """
     from meshnode.halow.setup import hotspot as spot
 
-    if undo:
-        _take_back(common, root, "hotspot", spot.NAME, dry_run=dry_run)
+    if writing.undo:
+        _take_back(common, writing, "hotspot")
         return
     if key_file is None:
         raise UsageError("a hotspot needs a key: --key-file FILE, with 8 to 63 characters")
-    device = interface or spot.built_in(root / "sys")
-    files = spot.plan(spot.Wishes(device, name, _key(key_file), channel, country, address))
-    _write(common, root, "hotspot", files, [f"{device} leaves the network it is in now"], spot.NAME, dry_run=dry_run)
+    device = interface or spot.built_in(writing.root / "sys")
+    wishes = spot.Wishes(device, name, _key(key_file), channel, country, address, welcome)
+    notes = [f"{device} leaves the network it is in now"]
+    if welcome:
+        notes.append(f"for the page, [web] in config.toml of the node: {spot.page_options(wishes)}")
+    _write(common, writing, "hotspot", spot.plan(wishes), notes, spot.units(wishes))
 
 
 def _write(
-    common: Common, root: Path, name: str, files: Sequence[Wanted], notes: Sequence[str], unit: str, *, dry_run: bool
+    common: Common, writing: Writing, name: str, files: Sequence[Wanted], notes: Sequence[str], units: Sequence[str]
 ) -> None:
     from meshnode.daemon import service
     from meshnode.halow.setup import undo
 
+    root = writing.root
     lines = [line for file in files for line in ("", f"--- {_title(root, file)}", file.shown.rstrip())]
     lines += [f"note      {text}" for text in notes]
-    if not dry_run:
+    if not writing.dry_run:
         replaced = undo.write(root, name, files)
         lines += [f"written   {root / file.place}" for file in files]
         lines += [f"kept      what {path} was before, for --undo" for path in replaced]
-        lines += _enable(root, unit)
+        lines += _enable(root, units)
     data = {
         "files": [{"path": str(root / file.place), "text": file.shown, "appended": file.appended} for file in files],
         "notes": notes,
-        "written": not dry_run,
-        "enabled": service.runs_here(root) and not dry_run,
+        "written": not writing.dry_run,
+        "enabled": service.runs_here(root) and not writing.dry_run,
     }
     say.answer(common, data, lines)
 
 
-def _take_back(common: Common, root: Path, name: str, unit: str, *, dry_run: bool) -> None:
-    from meshnode.daemon import service
+def _take_back(common: Common, writing: Writing, name: str) -> None:
     from meshnode.halow.setup import undo
-    from meshnode.halow.setup.files import UNITS
 
-    journal = undo.read(root, name)
-    there = [root / file.place for file in journal.files] if journal else []
-    if journal and not dry_run:
-        undo.check(root, journal)
-        if service.runs_here(root) and (root / UNITS / unit).exists():
-            service.call((("systemctl", "disable", unit),))
-        undo.undo(root, name)
-        if service.runs_here(root):
-            service.call(service.FORGETTING)
-    verb = "would be as before " if dry_run else "as before "
+    journal = undo.read(writing.root, name)
+    there = [writing.root / file.place for file in journal.files] if journal else []
+    if journal and not writing.dry_run:
+        _undo(writing.root, name, journal)
+    verb = "would be as before " if writing.dry_run else "as before "
     lines = [f"{verb} {path}" for path in there] or ["nothing of ours is here"]
-    if there and not dry_run:
+    if there and not writing.dry_run:
         lines.append("next      boot again; until then the radio stays as it is")
-    data = {"files": [{"path": str(path)} for path in there], "written": bool(there) and not dry_run}
+    data = {"files": [{"path": str(path)} for path in there], "written": bool(there) and not writing.dry_run}
     say.answer(common, data, lines)
 
 
-def _enable(root: Path, unit: str) -> list[str]:
-    """The unit starts with the next boot, not now: the person may be connected through what it changes."""
+def _undo(root: Path, name: str, journal: Journal) -> None:
+    from meshnode.daemon import service
+    from meshnode.halow.setup import undo
+
+    undo.check(root, journal)
+    units = [
+        place.name for file in journal.files if (place := root / file.place).suffix == ".service" and place.exists()
+    ]
+    if service.runs_here(root):
+        service.call(tuple(("systemctl", "disable", unit) for unit in units))
+    undo.undo(root, name)
+    if service.runs_here(root):
+        service.call(service.FORGETTING)
+
+
+def _enable(root: Path, units: Sequence[str]) -> list[str]:
+    """The units start with the next boot, not now: the person may be connected through what they change."""
     from meshnode.daemon import service
 
     if service.runs_here(root):
-        service.call((("systemctl", "daemon-reload"), ("systemctl", "enable", unit)))
+        service.call((("systemctl", "daemon-reload"), ("systemctl", "enable", *units)))
         return ["next      boot again; `meshnode doctor` says whether the radio came up"]
-    return [f"next      systemctl --root={root} enable {unit}"]
+    return [f"next      systemctl --root={root} enable {' '.join(units)}"]
 
 
 def _title(root: Path, file: Wanted) -> str:

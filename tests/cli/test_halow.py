@@ -68,8 +68,11 @@ def test_nothing_is_assumed(root: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_hotspot_and_setup_are_taken_back_apart(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = files(root)
     words = ["halow", "hotspot", "--root", str(root), "--interface", "wlan0"]
-    assert app.run([*words, "--key-file", str(root / "key")]) == 0
-    assert "meshnode-hotspot.service" in capsys.readouterr().out
+    assert app.run([*words, "--key-file", str(root / "key"), "--welcome"]) == 0
+    said = capsys.readouterr().out
+    assert "address=/#/10.43.0.1" in said, "shown before"
+    assert "enable meshnode-hotspot.service meshnode-hotspot-names.service" in said
+    assert "[web] in config.toml" in said
     assert app.run(["halow", "setup", "--root", str(root), "--undo"]) == 0
     assert "nothing of ours" in capsys.readouterr().out
     assert app.run([*words, "--undo"]) == 0
