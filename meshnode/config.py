@@ -309,6 +309,10 @@ class WebSection(Section, frozen=True):
         tuple[str, ...],
         _help("Names under which phones may ask for the page, beside its addresses and `localhost`."),
     ] = ("mesh.home.arpa",)
+    origins: Annotated[
+        tuple[str, ...],
+        _help("Who else may serve the page that was taken along: `https://chat.example.org`, or `file` for a disk."),
+    ] = ()
     guests: Annotated[bool, _help("Let guests read and write in public channels, without a profile.")] = True
     sign_up: Annotated[bool, _help("Let everybody on the hotspot make a profile on this box.")] = True
     profiles: Annotated[Annotated[int, Meta(ge=0, le=64)], _help("How many profiles the box takes at most.")] = 32

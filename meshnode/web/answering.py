@@ -21,7 +21,8 @@ from meshnode.errors import (
     WireError,
 )
 from meshnode.web.flowing import Flowing
-from meshnode.web.logins import IDLE_S, Login, Logins
+from meshnode.web.foreign import FOREIGN, GLASS_HEADER, LOOK, TOKEN_HEADER
+from meshnode.web.logins import IDLE_S, LOOKING, Login, Logins, looking_glass
 from meshnode.web.routes import Asked, Query, Route, Signed
 from meshnode.web.shapes import Problem
 
@@ -44,7 +45,7 @@ def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], A
 
     async def answer(request: Request) -> Response | Flowing:
         try:
-            token = request.cookies.get(cookie, "")
+            token = _shown(route, request, cookie)
             login = _admitted(route, logins.find(token))
             body = decoder.decode(await _body_untrusted(request)) if decoder else None
             asked = Asked(
@@ -57,7 +58,7 @@ def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], A
                 headers=request.headers,
                 chunks=request.stream() if route.takes else None,
             )
-            return _worded(await route.handler(asked), cookie)
+            return _worded(await route.handler(asked), "" if request.scope.get(FOREIGN) else cookie)
         except msgspec.DecodeError as error:
             return problem(UsageError(f"This is not what is asked here: {error}."))
         except UnicodeDecodeError:
@@ -68,6 +69,16 @@ def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], A
             return problem(error)
 
     return answer
+
+
+def _shown(route: Route, request: Request, cookie: str) -> str:
+    """What shows who asks: a token in a header, a looking glass in the address, or our own page's cookie."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.casefold() == "bearer":
+        return token.strip()
+    if route.looked_at and (glass := request.query_params.get(LOOK, "")).startswith(LOOKING):
+        return glass
+    return "" if request.scope.get(FOREIGN) else request.cookies.get(cookie, "")
 
 
 def problem(error: MeshnodeError) -> Response:
@@ -117,6 +128,10 @@ def _value(one: Query, request: Request) -> Any:
 def _worded(answer: Any, cookie: str) -> Response | Flowing:
     if isinstance(answer, Signed):
         response = _json(answer.answer)
+        if not cookie:  # the page of somebody else keeps the token itself
+            response.headers[TOKEN_HEADER] = answer.token
+            response.headers[GLASS_HEADER] = looking_glass(answer.token) if answer.token else ""
+            return response
         age = int(IDLE_S) if answer.token else 0
         response.set_cookie(cookie, answer.token, max_age=age, path="/", httponly=True, samesite="strict")
         return response

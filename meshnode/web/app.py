@@ -21,6 +21,7 @@ from meshnode.web.attachments import Attachments
 from meshnode.web.box import Box
 from meshnode.web.entrance import Entrance
 from meshnode.web.files import PAGE, PageFiles
+from meshnode.web.foreign import Foreign
 from meshnode.web.guard import App, Guard
 from meshnode.web.keeper import Keeper
 from meshnode.web.live import Live
@@ -28,6 +29,7 @@ from meshnode.web.people import Channels, People
 from meshnode.web.portal import Portal
 from meshnode.web.routes import BASE, Route
 from meshnode.web.saving import Saving
+from meshnode.web.taking import Taking
 from meshnode.web.talk import Talk
 
 METRICS = "/metrics"
@@ -41,11 +43,12 @@ class Site:
     home: str
     names: tuple[str, ...]
     cookie: str
+    origins: tuple[str, ...] = ()
 
 
 def routes(box: Box) -> list[Route]:
     """All rows of the interface."""
-    parts = (Entrance, Talk, People, Channels, Live, Attachments, Saving, Keeper)
+    parts = (Entrance, Talk, People, Channels, Live, Attachments, Saving, Taking, Keeper)
     return [row for part in parts for row in part(box).routes()]
 
 
@@ -58,7 +61,7 @@ def application(box: Box, site: Site, page: Path = PAGE) -> App:
         Mount("/", PageFiles(page)),
     ]
     inner = Starlette(routes=served, exception_handlers={404: _nothing, 405: _nothing})
-    return Guard(inner, (*site.names, "localhost"), portal.elsewhere, portal.welcomed)
+    return Guard(inner, (*site.names, "localhost"), portal.elsewhere, portal.welcomed, Foreign(site.origins))
 
 
 def _interface(rows: Iterable[Route], box: Box, cookie: str) -> list[BaseRoute]:

@@ -41,7 +41,9 @@ class Attachments:
         yield Route("DELETE", "/uploads/{id}", "member", "Let an upload go.", self.forget, UploadState)
         yield Route("GET", "/files", "member", "The files that messages announced.", self.files, replies.FilesReply)
         yield Route("POST", "/files/{id}/fetch", "member", "Have a file fetched.", self.fetch, replies.FileReply)
-        yield Route("GET", "/files/{id}", "member", "Its content, with ranges.", self.content, None, media=BYTES)
+        yield Route(
+            "GET", "/files/{id}", "member", "Its content, with ranges.", self.content, None, media=BYTES, looked_at=True
+        )
         yield Route("DELETE", "/files/{id}", "member", "Keep a file no longer.", self.drop, replies.FileReply)
 
     async def begin(self, asked: Asked) -> UploadState:

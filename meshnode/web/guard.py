@@ -2,7 +2,8 @@
 
 A page of somebody else's can make a browser send requests here, with the cookie. They are told from ours by what no
 such page can forge: `Sec-Fetch-Site`, `Origin`, and a media type that needs a permission we never give. The host name
-is checked because a name of somebody else's may be made to lead here (DNS rebinding).
+is checked because a name of somebody else's may be made to lead here (DNS rebinding). Pages that the keeper allows to
+ask from elsewhere (foreign.py) go without the cookie.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
+from meshnode.web.foreign import FOREIGN, Foreign
 from meshnode.web.routes import BASE
 from meshnode.web.shapes import Problem
 
@@ -47,8 +49,11 @@ _log = structlog.get_logger("web")
 class Guard:
     """Wraps the application. `elsewhere` answers what was asked of a host not ours; `found` hears who asked us."""
 
-    def __init__(self, app: App, hosts: Iterable[str], elsewhere: App, found: Callable[[str], None]) -> None:
+    def __init__(
+        self, app: App, hosts: Iterable[str], elsewhere: App, found: Callable[[str], None], foreign: Foreign
+    ) -> None:
         self._app = app
+        self._foreign = foreign
         self._hosts = {host.casefold() for host in hosts}
         self._elsewhere = elsewhere
         self._found = found
@@ -59,14 +64,19 @@ class Guard:
             await send({"type": "websocket.close"})  # there are none here: events are a plain stream
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        scope[FOREIGN] = scope["path"].startswith(BASE) and self._foreign.allows(headers)
+        more = list(self._foreign.answers(headers)) if scope[FOREIGN] else []
+        if scope[FOREIGN] or self._foreign.shows(scope.get("query_string", b"")):
+            more.append((b"cross-origin-resource-policy", b"cross-origin"))
         began = False
 
         async def strict(message: Message) -> None:
             nonlocal began
             if message["type"] == "http.response.start":
                 began = True
-                named = {name.lower() for name, _ in message.get("headers", ())}
-                message["headers"] = [*message.get("headers", ()), *(one for one in HEADERS if one[0] not in named)]
+                given = [*message.get("headers", ()), *more]
+                named = {name.lower() for name, _ in given}
+                message["headers"] = [*given, *(one for one in HEADERS if one[0] not in named)]
             await send(message)
 
         try:
@@ -80,6 +90,11 @@ class Guard:
         host = headers.get("host", "")
         if not self._ours(host):
             await self._elsewhere(scope, receive, send)
+        elif scope[FOREIGN] and "access-control-request-method" in headers:
+            await send({"type": "http.response.start", "status": 204, "headers": [*self._foreign.permits(headers)]})
+            await send({"type": "http.response.body", "body": b""})
+        elif scope[FOREIGN]:
+            await self._app(scope, receive, send)
         elif scope["method"] not in SAFE and not same_site(headers, host):
             await refuse(send, 403, "RefusedError", "This was sent by another page; open the box's own.")
         else:

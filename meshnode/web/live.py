@@ -27,7 +27,7 @@ class Live:
         since = Query("since", str, "The id of the last event that was seen; the header Last-Event-ID does the same.")
         yield Route(
             "GET", "/events", "guest", "Events as they happen: the notices of `meshnode watch`, and `ready` first.",
-            self.events, None, query=(since,), media="text/event-stream",
+            self.events, None, query=(since,), media="text/event-stream", looked_at=True,
         )  # fmt: skip
 
     async def events(self, asked: Asked) -> Flowing:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from hmac import compare_digest
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from meshnode.web.shapes import Me, Role
 IDLE_S: Final = 30 * 86_400.0
 PER_MEMBER: Final = 16  # phones and tabs; the one used longest ago is signed out
 GUESTS: Final = 200
+LOOKING: Final = "look-"
 ROLES: Final[tuple[Role, ...]] = ("anyone", "guest", "member", "keeper")
 
 
@@ -56,16 +58,20 @@ class Logins:
         return token
 
     def find(self, token: str) -> Login | None:
-        """Who holds this token, if anybody does."""
-        login = self._held.get(_hash(token)) if token else None
+        """Who holds this token, or its looking glass, if anybody does."""
+        key = self._seen_through(token) if token.startswith(LOOKING) else _hash(token)
+        login = self._held.get(key) if token else None
         if login is None:
             return None
         now = self._clock()
         if now - login.used_at > IDLE_S:
-            del self._held[_hash(token)]
+            del self._held[key]
             return None
-        self._held[_hash(token)] = replace(login, used_at=now)
+        self._held[key] = replace(login, used_at=now)
         return login
+
+    def _seen_through(self, glass: str) -> bytes:
+        return next((key for key in self._held if compare_digest(_glass(key).encode(), glass.encode())), b"")
 
     def end(self, token: str) -> None:
         """Sign out this browser."""
@@ -82,6 +88,15 @@ class Logins:
             raise RefusedError("There are too many guests on this box now; make a profile instead.")
         if login.role != "guest" and len(same) >= PER_MEMBER:
             del self._held[min(same, key=lambda key: self._held[key].used_at)]
+
+
+def looking_glass(token: str) -> str:
+    """What stands in addresses in place of the token, where a browser sends no header: with it one only looks."""
+    return _glass(_hash(token))
+
+
+def _glass(key: bytes) -> str:
+    return LOOKING + blake2b(key, digest_size=16, person=b"web looking").hexdigest()
 
 
 def _hash(token: str) -> bytes:

@@ -37,8 +37,9 @@ class People:
         )
         yield Route("GET", "/contacts/mine", "member", "My contact, to hand out.", self.mine, Invite)
         yield Route(
-            "GET", "/contacts/mine.svg", "member", "My contact as a QR code.", self.picture, None, media="image/svg+xml"
-        )
+            "GET", "/contacts/mine.svg", "member", "My contact as a QR code.", self.picture, None,
+            media="image/svg+xml", looked_at=True,
+        )  # fmt: skip
         yield Route("GET", "/contacts/{persona}/words", "member", "Words to compare.", self.words, listed)
         yield Route(
             "PATCH", "/contacts/{persona}", "member", "Rename, verify or block.", self.change, listed, ContactChange

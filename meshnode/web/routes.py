@@ -79,3 +79,4 @@ class Route:
     query: tuple[Query, ...] = ()
     media: str = "application/json"
     takes: str = ""  # the media type of a body that is no JSON
+    looked_at: bool = False  # by an address in the page itself, where a browser sends no header

@@ -14,6 +14,7 @@ from meshnode.config import WebSection
 from meshnode.errors import ConfigError
 from meshnode.web.app import Site, application
 from meshnode.web.box import Box
+from meshnode.web.foreign import Foreign
 from meshnode.web.hub import Hubs
 from meshnode.web.logins import Logins, Patience
 from meshnode.web.past import Past
@@ -33,6 +34,7 @@ class WebPage:
         self, socket: Path, spool: Path, name: str, mark: str, config: WebSection, unix_now: Callable[[], float]
     ) -> None:
         check_addresses(config.addresses)
+        Foreign(config.origins)
         self._socket = socket
         self._spool = spool
         self._name = name
@@ -57,7 +59,7 @@ class WebPage:
         await trio.to_thread.run_sync(spool.open)
         past = Past(self._socket, trio.current_time)
         box = Box(self._socket, logins, patience, hubs, spool, past, self._unix_now)
-        site = Site(self._name, self._home(), self._config.names, f"meshnode-{self._mark}")
+        site = Site(self._name, self._home(), self._config.names, f"meshnode-{self._mark}", self._config.origins)
         async with hubs.running(), trio.open_nursery() as nursery:
             nursery.start_soon(past.run)
             _log.info("page", addresses=self.addresses())

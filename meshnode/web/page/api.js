@@ -1,5 +1,7 @@
 // Questions to the box. Every answer is JSON; what went wrong comes as a Problem with a sentence for a person.
 
+import { address, looking, noticed, shown } from "./place.js";
+
 const BASE = "/api/v1";
 const PATIENCE_MS = 30_000;
 const FILE_PATIENCE_MS = 600_000;
@@ -16,7 +18,7 @@ export const get = (path, query = {}) => ask("GET", path + queryOf(query));
 export const post = (path, body) => ask("POST", path, body);
 export const patch = (path, body) => ask("PATCH", path, body);
 export const remove = (path) => ask("DELETE", path);
-export const urlOf = (path) => BASE + path;
+export const urlOf = (path) => looking(address.value + BASE + path);
 
 // 32 hex digits of a message: the same id sent twice is the same message.
 export function newId() {
@@ -35,16 +37,17 @@ async function ask(method, path, body) {
 }
 
 async function answered(method, path, body, patience) {
-  const options = { method, headers: {}, signal: AbortSignal.timeout?.(patience) };
+  const options = { method, headers: shown(), signal: AbortSignal.timeout?.(patience) };
   const isBytes = body instanceof Blob;
   if (method !== "GET") options.headers["Content-Type"] = isBytes ? "application/octet-stream" : "application/json";
   if (body !== undefined) options.body = isBytes ? body : JSON.stringify(body);
   let answer;
   try {
-    answer = await fetch(BASE + path, options);
+    answer = await fetch(address.value + BASE + path, options);
   } catch {
     throw new Problem("offline", "", 0);
   }
+  noticed(answer.headers);
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
   throw new Problem(told.kind ?? "MeshnodeError", told.text ?? answer.statusText, answer.status);

@@ -4,10 +4,12 @@ import { useEffect, useRef } from "./vendor/hooks.js";
 import { html } from "./parts/html.js";
 import { icon } from "./parts/icons.js";
 import { box, isGuest, isKeeper, lost, me, toast, unread } from "./state.js";
+import { address, taken } from "./place.js";
 import { pathOf, route } from "./route.js";
 import { t } from "./words.js";
 import { Entrance } from "./views/entrance.js";
 import { Inbox } from "./views/inbox.js";
+import { Place } from "./views/place.js";
 import { Chat } from "./views/chat.js";
 import { later } from "./parts/later.js";
 
@@ -26,6 +28,7 @@ const VIEWS = {
 
 export function App() {
   const tidings = html`<${Tidings} />`;
+  if (!box.value && taken && (lost.value || !address.value)) return html`<main id="main"><${Place} lost=${lost.value} /></main>${tidings}`;
   if (!box.value) return html`<${Waiting} />${tidings}`;
   if (!me.value) return html`<main id="main"><${Entrance} /></main>${tidings}`;
   const View = VIEWS[route.value.view] ?? Inbox;

@@ -8,6 +8,7 @@ import { fileMoved, forgetFiles, refreshFiles } from "./files.js";
 import { follow, forgetPlace, unfollow } from "./live.js";
 import { flushUnsent, forgetUnsent, isSending } from "./unsent.js";
 import { forgetThreads, openThreads, threadOf } from "./thread.js";
+import { address, taken, turnTo } from "./place.js";
 import { replace, route } from "./route.js";
 import { t } from "./words.js";
 
@@ -23,13 +24,17 @@ export const isGuest = computed(() => me.value?.role === "guest");
 
 const AGAIN_MS = 3000;
 
+let beginning = 0;
+
 export async function begin() {
+  clearTimeout(beginning);
+  if (taken && !address.value) return;
   try {
     box.value = await get("");
     lost.value = false;
   } catch (problem) {
     lost.value = true;
-    setTimeout(begin, AGAIN_MS);
+    beginning = setTimeout(begin, AGAIN_MS);
     return;
   }
   if (box.value.me) await enter(box.value.me);
@@ -58,6 +63,12 @@ export async function leave() {
   me.value = conversations.value = null;
   replace("inbox");
   await begin();
+}
+
+// A page that was taken along goes to another box.
+export function elsewhere() {
+  turnTo("");
+  box.value = null;
 }
 
 // Runs what a person asked for; what goes wrong is said in one sentence. Undefined then.

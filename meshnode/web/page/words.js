@@ -18,8 +18,8 @@ export function t(key, given = {}) {
 }
 
 export async function loadWords() {
-  const answer = await fetch(`lang/${language.value}.json`);
-  words.value = await answer.json();
+  const within = document.getElementById("words-" + language.value); // a page that was taken along holds them itself
+  words.value = within ? JSON.parse(within.textContent) : await (await fetch(`lang/${language.value}.json`)).json();
   document.documentElement.lang = language.value;
   document.documentElement.dir = RIGHT_TO_LEFT.has(language.value) ? "rtl" : "ltr";
 }

@@ -5,7 +5,8 @@ import { html } from "../parts/html.js";
 import { Field } from "../parts/field.js";
 import { LanguageChoice } from "../parts/language.js";
 import { post } from "../api.js";
-import { attempt, box, enter } from "../state.js";
+import { attempt, box, elsewhere, enter } from "../state.js";
+import { address, taken } from "../place.js";
 import { keep, recall } from "../kept.js";
 import { t } from "../words.js";
 
@@ -20,7 +21,7 @@ export function Entrance() {
       ${doors.map((one) => html`<button key=${one} aria-pressed=${one === door} onClick=${() => open(one)}>${t("entrance." + one)}</button>`)}
     </div>`}
     <${Door} key=${door} />
-    <footer><${LanguageChoice} /><p class="quiet">${t("entrance.truth")}</p></footer>
+    <footer>${taken && html`<p>${address.value} <button onClick=${elsewhere}>${t("place.other")}</button></p>`}<${LanguageChoice} /><p class="quiet">${t("entrance.truth")}</p></footer>
   </section>`;
 }
 

@@ -6,8 +6,9 @@ import { Face } from "../parts/face.js";
 import { Field } from "../parts/field.js";
 import { Heading } from "../parts/heading.js";
 import { LanguageChoice } from "../parts/language.js";
-import { fetchFile, post } from "../api.js";
+import { fetchFile, post, urlOf } from "../api.js";
 import { attempt, box, isGuest, isKeeper, leave, me, say } from "../state.js";
+import { address, taken } from "../place.js";
 import { SIZES, THEMES, choose, size, theme } from "../look.js";
 import { unsent } from "../unsent.js";
 import { t } from "../words.js";
@@ -22,10 +23,12 @@ export function Me() {
       <${Choice} label=${t("me.theme")} name="theme" values=${THEMES} chosen=${theme} />
       <${Choice} label=${t("me.size")} name="size" values=${SIZES} chosen=${size} />
       <h2>${t("me.safety")}</h2>
-      <p>${t(isSecureContext ? "me.secure" : "me.plain")}</p>
+      <p>${taken ? t("me.taken", { address: address.value }) : t(isSecureContext ? "me.secure" : "me.plain")}</p>
       <p class="quiet">${t("entrance.truth")}</p>
       ${!isGuest.value && html`<h2>${t("backup.title")}</h2><${Backup} />
         <h2>${t("words.title")}</h2><${Words} />`}
+      ${!isGuest.value && !taken && html`<h2>${t("take.title")}</h2><p>${t("take.about")}</p>
+        <p><a class="button" href=${urlOf("/page.zip")} download>${t("take.get")}</a></p>`}
       <h2>${t("me.out")}</h2>
       ${unsent.value.length > 0 && html`<p role="alert">${t("me.unsent", { n: unsent.value.length })}</p>`}
       <p><button onClick=${leave}>${t("me.leave")}</button></p>

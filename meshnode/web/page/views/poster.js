@@ -6,12 +6,13 @@ import { Field } from "../parts/field.js";
 import { Heading } from "../parts/heading.js";
 import encodeQR from "../vendor/qr.js";
 import { box } from "../state.js";
+import { address, taken } from "../place.js";
 import { t } from "../words.js";
 
 export function Poster() {
   const [network, setNetwork] = useState("");
   const [key, setKey] = useState("");
-  const page = location.origin + location.pathname;
+  const page = taken ? address.value + "/" : location.origin + location.pathname;
   return html`
     <${Heading} title=${t("poster.title")} back="box" />
     <div class="text unprinted">
