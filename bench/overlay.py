@@ -4,7 +4,6 @@ Needs root (namespaces) and yggdrasil. Shapes are rows of nodes, `g` for Go's an
 are measured, what stands between carries. Rows take turns run by run, so that a busy machine is unfair to all alike.
 
     python bench/overlay.py                       # gg go oo ggg gog, MTU 1280 and 65535, five runs of 3 s each way
-    python bench/overlay.py --idle 250            # what a settled pair costs: bytes, CPU
     python bench/overlay.py --grow 10,100,300     # many nodes in one process, without sockets: how cost grows
 """
 
@@ -20,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -44,10 +44,13 @@ while time.time() < e: c.sendall(b)
 """
 
 
-def settled(shape: str, mtu: int, stack: ExitStack) -> list[LabNode]:
-    """A row of nodes that reach each other."""
+def settled(
+    shape: str, mtu: int, stack: ExitStack, first_seen: Callable[[LabNode], object] = lambda node: None
+) -> list[LabNode]:
+    """A row of nodes that reach each other; `first_seen` is told of the first before anything runs."""
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     nodes = stack.enter_context(lab([KINDS[kind] for kind in shape], directory))
+    first_seen(nodes[0])
     for at, node in enumerate(nodes):
         node.start([nodes[at - 1].uri("tcp")] if at else [], **{"IfMTU" if node.kind == "go" else "mtu": mtu})
     first, last = nodes[0], nodes[-1]
@@ -91,12 +94,6 @@ def cpu_s(node: LabNode) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def wire_bytes(node: LabNode) -> int:
-    """Bytes in and out of its interface."""
-    said = json.loads(node.run("ip", "-j", "-s", "link", "show", "dev", "eth0").stdout)[0]["stats64"]
-    return int(said["rx"]["bytes"]) + int(said["tx"]["bytes"])
-
-
 def loaded(shapes: list[str], mtus: list[int], runs: int, seconds: float) -> list[dict[str, object]]:
     """One row for each shape and MTU."""
     rows = []
@@ -123,22 +120,6 @@ def loaded(shapes: list[str], mtus: list[int], runs: int, seconds: float) -> lis
                 )
                 print(json.dumps(rows[-1]), flush=True)
     return rows
-
-
-def idle(shapes: list[str], seconds: float) -> None:
-    """What a settled row costs: bytes on the wire and processor of each node."""
-    with ExitStack() as stack:
-        rows = {shape: settled(shape, 1280, stack) for shape in shapes}
-        time.sleep(90)  # sessions of the first echo are over
-        before = {shape: [(wire_bytes(n), cpu_s(n)) for n in nodes] for shape, nodes in rows.items()}
-        time.sleep(seconds)
-        for shape, nodes in rows.items():
-            cost = [(wire_bytes(n) - b, cpu_s(n) - c) for n, (b, c) in zip(nodes, before[shape], strict=True)]
-            said = [
-                {"node": f"{node.kind} {node.number}", "bytes": size, "cpu_percent": round(100 * used / seconds, 3)}
-                for node, (size, used) in zip(nodes, cost, strict=True)
-            ]
-            print(json.dumps({"shape": shape, "seconds": seconds, "nodes": said}), flush=True)
 
 
 def grow(count: int) -> None:
@@ -178,14 +159,11 @@ def main() -> None:
     words.add_argument("--mtus", default="1280,65535")
     words.add_argument("--runs", type=int, default=5)
     words.add_argument("--seconds", type=float, default=3.0)
-    words.add_argument("--idle", type=float, default=0.0, help="watch settled pairs for so many seconds instead")
     words.add_argument("--grow", default="", help="networks of so many nodes in one process instead")
     given = words.parse_args()
     if given.grow:
         for count in given.grow.split(","):
             grow(int(count))
-    elif given.idle:
-        idle(["gg", "oo"], given.idle)
     else:
         loaded(given.shapes.split(","), [int(mtu) for mtu in given.mtus.split(",")], given.runs, given.seconds)
 

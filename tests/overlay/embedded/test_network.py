@@ -2,7 +2,7 @@
 
 import random
 from functools import partial
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 
 import pytest
 
@@ -130,13 +130,21 @@ def test_the_tree_is_renewed_and_stays():
     assert net.exchange(permutations(net.members, 2)) == []
 
 
-def test_an_idle_network_says_little():
-    net = Net(2)
-    (cable,) = net.line()
+def test_an_idle_network_says_little_and_never_nothing_for_long():
+    net = Net(3)
+    cables = net.line()
     net.settle()
-    before = cable.count
-    net.run(230)
-    assert cable.count == before
+    net.run(1000)  # the refreshes of parents and children alternate now
+    counts = [[cable.count] for cable in cables]
+    for _ in range(2400):
+        net.run(1)
+        for cable, seen in zip(cables, counts, strict=True):
+            seen.append(cable.count)
+    for seen in counts:
+        spoken = [second for second, (old, new) in enumerate(pairwise(seen)) if new != old]
+        assert max(late - early for early, late in pairwise(spoken)) <= 130
+    # ten refreshes of each end: announcement, request, signature; over the lower link the root's announcements too
+    assert max(seen[-1] - seen[0] for seen in counts) <= 10 * (2 * 3 + 1)
 
 
 def test_who_starts_again_goes_above_what_the_network_remembers():

@@ -15,6 +15,7 @@ from meshnode.overlay.embedded.routing.budget import Budget
 from meshnode.overlay.embedded.routing.liveness import NEVER, Liveness
 from meshnode.overlay.embedded.routing.places import Places, distance
 from meshnode.overlay.embedded.routing.queue import SendQueue
+from meshnode.overlay.embedded.routing.refresh import due_at
 from meshnode.overlay.embedded.wire import packets
 from meshnode.overlay.embedded.wire.framing import Frames
 from meshnode.overlay.embedded.wire.packets import Announce, PathBroken, PathLookup, SigReq, SigRes, place_signed
@@ -95,16 +96,39 @@ def test_the_timers_of_a_link():
     timers.sent(10.0)
     timers.sent(12.0)
     assert timers.next == 13.0
-    timers.received(12.5, keepalive=True)
+    timers.received(12.5, packets.KEEPALIVE)
     assert timers.next == NEVER
-    timers.received(14.0, keepalive=False)
-    timers.received(14.5, keepalive=False)
+    timers.received(14.0, packets.BLOOM)
+    timers.received(14.5, packets.TRAFFIC)
     assert timers.next == 15.0
     timers.sent_keepalive()
     assert timers.next == NEVER
-    timers.received(16.0, keepalive=False)
+    timers.received(16.0, packets.ANNOUNCE)
     timers.sent(16.1)
     assert timers.next == 19.1
+
+
+def test_a_signature_is_answered_at_once():
+    timers = Liveness()
+    timers.received(14.0, packets.BLOOM)
+    timers.received(14.5, packets.SIG_RES)
+    assert timers.next == 14.5
+
+
+@pytest.mark.parametrize(
+    ("renewed", "parent", "due"),
+    [
+        (1000, None, 1240),  # a root
+        (1000, 1120, 1240),  # in step: halfway behind the parent
+        (1000, 880, 1240),  # the parent is late
+        (1000, 1001, 1121),  # both began together
+        (1000, 990, 1110),
+        (1000, 930, 1250),  # a moment after halfway would be too soon
+        (1000, 1239, 1250),  # never much later than usual
+    ],
+)
+def test_a_place_is_announced_halfway_between_two_of_the_parent(renewed, parent, due):
+    assert due_at(renewed, parent) == due
 
 
 def test_a_budget_fills_with_time():

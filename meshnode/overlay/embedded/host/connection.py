@@ -20,7 +20,6 @@ from meshnode.overlay.embedded.routing.neighbours import Link
 from meshnode.overlay.embedded.wire.framing import KEEPALIVE, Frames
 from meshnode.overlay.embedded.wire.keys import Identity
 from meshnode.overlay.embedded.wire.meta import HEAD, Meta, decode_meta_untrusted, encode_meta, meta_size_untrusted
-from meshnode.overlay.embedded.wire.packets import KEEPALIVE as KEEPALIVE_KIND
 
 GREET_WITHIN_S = 6.0
 READ_AT_ONCE = 256 * 1024
@@ -130,7 +129,7 @@ class Connection:
         while True:
             now = trio.current_time()
             for content in self._frames.feed_untrusted(bytes(data)):
-                self._liveness.received(now, keepalive=content[0] <= KEEPALIVE_KIND)
+                self._liveness.received(now, content[0])
                 node.router.receive_untrusted(link, content, now)
             flush()
             data = await self._stream.receive_some(READ_AT_ONCE)

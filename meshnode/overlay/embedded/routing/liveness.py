@@ -1,10 +1,13 @@
 """When a link is dead, and when it has to be told that we are alive.
 
 Nothing is sent while there is nothing to say. Who sends something expects any frame within three seconds; who gets
-something and has no frame to send within a second sends a keepalive.
+something and has no frame to send within a second sends a keepalive. A signature mostly ends what neighbours had to
+say: it is answered at once, in the segment that TCP needs for its acknowledgement anyway.
 """
 
 from __future__ import annotations
+
+from meshnode.overlay.embedded.wire.packets import KEEPALIVE, SIG_RES
 
 ANSWER_AFTER_S = 1.0
 DEAD_AFTER_S = 3.0
@@ -29,11 +32,11 @@ class Liveness:
         """A keepalive was written: it asks for nothing."""
         self.answer_at = NEVER
 
-    def received(self, now: float, *, keepalive: bool) -> None:
-        """A frame is whole."""
+    def received(self, now: float, kind: int) -> None:
+        """A frame of this kind is whole."""
         self.dead_at = NEVER
-        if not keepalive and self.answer_at == NEVER:
-            self.answer_at = now + ANSWER_AFTER_S
+        if kind > KEEPALIVE:
+            self.answer_at = min(self.answer_at, now if kind == SIG_RES else now + ANSWER_AFTER_S)
 
     @property
     def next(self) -> float:

@@ -48,6 +48,11 @@ class Places:
         self.changed()
         return True
 
+    def renewed_at(self, key: bytes) -> float | None:
+        """When the place of a key was taken; None where there is none."""
+        until = self._until.get(key)
+        return None if until is None else until - FORGOTTEN_AFTER_S
+
     def expire(self, now: float) -> list[bytes]:
         """Forget what was not renewed, our own place excepted; the keys."""
         gone = [key for key, until in self._until.items() if until <= now and key != self.own]

@@ -4,7 +4,7 @@ A node asks each neighbour to sign it as its child (sig_req, sig_res), chooses o
 place that both have signed. Once a second it looks whether another parent is better:
 
     a lower root                     at once
-    the same root at half the cost   at the refresh every 240 s
+    the same root at half the cost   at the refresh every 240 s (refresh.py)
     the same root, parent gone       at once
     no parent to be had              root of its own, a second after the first doubt
 """
@@ -17,10 +17,10 @@ from meshnode.core.ports import Entropy
 from meshnode.errors import WireError
 from meshnode.overlay.embedded.routing.neighbours import Link, Neighbour, Neighbours
 from meshnode.overlay.embedded.routing.places import Places, is_signed
+from meshnode.overlay.embedded.routing.refresh import due_at
 from meshnode.overlay.embedded.wire.keys import Identity, signed_by
 from meshnode.overlay.embedded.wire.packets import Announce, SigReq, SigRes, place_signed
 
-REFRESH_AFTER_S = 240.0
 MOST_BROUGHT = 1024  # places one neighbour may have us keep: a tree that deep does not work anyway
 
 _NO_COST = float("inf")
@@ -41,7 +41,6 @@ class Tree:
         self._entropy = entropy
         self._neighbours = neighbours
         self.places = Places(identity.public)
-        self._refresh_at = 0.0
         self._refresh = False
         self._doubt, self._alone = False, True  # alone: become the root when no parent is to be had
         self.refused = 0  # places a neighbour brought beyond what we keep
@@ -118,7 +117,15 @@ class Tree:
         for key in self.places.expire(now):
             for neighbour in self._neighbours:
                 neighbour.told.discard(key)
-        self._refresh |= now >= self._refresh_at > 0
+        self._refresh |= self._is_due(now)
+
+    def _is_due(self, now: float) -> bool:
+        own = self.places.get(self._identity.public)
+        renewed_at = self.places.renewed_at(self._identity.public)
+        if own is None or renewed_at is None:
+            return False
+        above = None if own.parent == own.key else self.places.renewed_at(own.parent)
+        return now >= due_at(renewed_at, above)
 
     def _choose(self, now: float) -> None:
         own = self.places.get(self._identity.public)
@@ -182,8 +189,6 @@ class Tree:
     def _take(self, place: Announce, now: float) -> bool:
         if not self.places.take(place, now):
             return False
-        if place.key == self._identity.public:
-            self._refresh_at = now + REFRESH_AFTER_S
         for neighbour in self._neighbours:
             neighbour.told.discard(place.key)
         return True
