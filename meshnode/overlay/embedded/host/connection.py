@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import trio
 
 from meshnode.errors import WireError
-from meshnode.overlay.embedded.host.websocket import WebSocketStream
+from meshnode.overlay.embedded.host.pipe import Pipe
 from meshnode.overlay.embedded.node import Node
 from meshnode.overlay.embedded.routing.liveness import Liveness
 from meshnode.overlay.embedded.routing.neighbours import Link
@@ -22,7 +22,6 @@ from meshnode.overlay.embedded.wire.keys import Identity
 from meshnode.overlay.embedded.wire.meta import HEAD, Meta, decode_meta_untrusted, encode_meta, meta_size_untrusted
 
 GREET_WITHIN_S = 6.0
-READ_AT_ONCE = 256 * 1024
 WRITE_AT_ONCE = 64 * 1024
 CLOSE_WITHIN_S = 1.0
 
@@ -48,17 +47,22 @@ class Connection:
         self.rate_received = self.rate_sent = 0
         self._counted = (0, 0)
         self.reason = ""
-        self._stream, self._terms = stream, terms
+        self._pipe, self._terms = Pipe(stream), terms
         self._wake = trio.Event()
+        self._idle = False  # the writer waits for `_wake`: nothing is on its way
+        self._left_over = b""  # of a write, what the kernel did not take
         self._scope = trio.CancelScope()
         self._liveness = Liveness()
         self._frames = Frames()
 
-    async def run(self, node: Node, identity: Identity, flush: Callable[[], None]) -> None:
-        """Serve until it is closed; never raises for what the other side does."""
+    async def run(self, node: Node, identity: Identity, flush: Callable[[], None], linked: Callable[[], None]) -> None:
+        """Serve until it is closed; never raises for what the other side does. `linked` hears that it is a link."""
         try:
             with self._scope:
-                await self._serve(node, identity, flush)
+                meta = await self._introduced(identity)
+                self.link = node.router.join(meta.key, max(self._terms.priority, meta.priority), trio.current_time())
+                linked()
+                await self._serve(node, self.link, flush)
         except* WireError as refused:
             self.reason = str(refused.exceptions[0])
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -71,9 +75,14 @@ class Connection:
         self.reason = self.reason or reason
         self._scope.cancel()
 
-    def wake(self) -> None:
-        """There is something to write."""
-        self._wake.set()
+    def flush(self) -> None:
+        """Write what waits: now as far as the kernel takes it, the rest in a task."""
+        if self.link is None or not self._idle or not self._owes(self.link):
+            return
+        if self._pipe.at_once:
+            self._write_now(self.link)
+        else:
+            self._wake.set()
 
     def tick(self, now: float) -> None:
         """A few times a second: the timers, and a queue that nobody reads."""
@@ -81,8 +90,8 @@ class Connection:
             self.close("the other side is silent")
         elif self.link is not None and self.link.queue.overflowed:
             self.close("the other side does not read")
-        elif now >= self._liveness.answer_at:
-            self._wake.set()
+        else:
+            self.flush()
 
     def count(self) -> None:
         """Once a second: bytes of that second."""
@@ -91,16 +100,18 @@ class Connection:
 
     # ---- phases
 
-    async def _serve(self, node: Node, identity: Identity, flush: Callable[[], None]) -> None:
+    async def _introduced(self, identity: Identity) -> Meta:
         with trio.move_on_after(GREET_WITHIN_S) as limit:
             meta = await self._greet(identity)
         if limit.cancelled_caught:
             raise WireError("the other side does not introduce itself")
         self.key = meta.key
-        self.link = node.router.join(meta.key, max(self._terms.priority, meta.priority), trio.current_time())
+        return meta
+
+    async def _serve(self, node: Node, link: Link, flush: Callable[[], None]) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._write, self.link)
-            await self._read(node, self.link, flush)
+            nursery.start_soon(self._write, link)
+            await self._read(node, link, flush)
             nursery.cancel_scope.cancel()
         self.reason = self.reason or "the other side closed the connection"
 
@@ -117,7 +128,7 @@ class Connection:
 
     async def _at_least(self, held: bytes, size: int) -> bytes:
         while len(held) < size:
-            data = await self._stream.receive_some(READ_AT_ONCE)
+            data = await self._pipe.read()
             if not data:
                 raise WireError("the other side closed the connection instead of introducing itself")
             self.bytes_received += len(data)
@@ -125,33 +136,53 @@ class Connection:
         return held
 
     async def _read(self, node: Node, link: Link, flush: Callable[[], None]) -> None:
-        data: bytes | bytearray = self._left
+        data = self._left
         while True:
             now = trio.current_time()
-            for content in self._frames.feed_untrusted(bytes(data)):
+            for content in self._frames.feed_untrusted(data):
                 self._liveness.received(now, content[0])
                 node.router.receive_untrusted(link, content, now)
             flush()
-            data = await self._stream.receive_some(READ_AT_ONCE)
+            data = await self._pipe.read()
             if not data:
                 return
             self.bytes_received += len(data)
 
     async def _write(self, link: Link) -> None:
         while True:
-            await _room(self._stream)
-            if data := link.queue.take(WRITE_AT_ONCE):
-                self._liveness.sent(trio.current_time())
+            await self._pipe.room()
+            data, self._left_over = self._left_over or self._due(link), b""
+            if data:
                 await self._send(data)
-            elif trio.current_time() >= self._liveness.answer_at:
-                self._liveness.sent_keepalive()
-                await self._send(KEEPALIVE)
-            else:
-                await self._wake.wait()
-                self._wake = trio.Event()
+                continue
+            self._idle, self._wake = True, trio.Event()
+            await self._wake.wait()
+            self._idle = False
+
+    def _write_now(self, link: Link) -> None:
+        while data := self._due(link):
+            taken = self._pipe.write_now(data)
+            self.bytes_sent += taken
+            if taken < len(data):
+                self._idle, self._left_over = False, data[taken:]
+                self._wake.set()
+                return
+
+    def _owes(self, link: Link) -> bool:
+        return bool(link.queue) or trio.current_time() >= self._liveness.answer_at
+
+    def _due(self, link: Link) -> bytes:
+        """What has to be said now: frames that wait, else a sign of life if one is owed."""
+        now = trio.current_time()
+        if data := link.queue.take(WRITE_AT_ONCE):
+            self._liveness.sent(now)
+        elif now >= self._liveness.answer_at:
+            self._liveness.sent_keepalive()
+            data = KEEPALIVE
+        return data
 
     async def _send(self, data: bytes) -> None:
-        await self._stream.send_all(data)
+        await self._pipe.write(data)
         self.bytes_sent += len(data)
 
     async def _close(self, node: Node, flush: Callable[[], None]) -> None:
@@ -161,13 +192,4 @@ class Connection:
             flush()
         with trio.move_on_after(CLOSE_WITHIN_S) as limit:
             limit.shield = True
-            await trio.aclose_forcefully(self._stream)
-
-
-async def _room(stream: trio.abc.Stream) -> None:
-    """Wait until little is unsent in the kernel: what waits in our own queue can still be dropped by its rules."""
-    below = stream
-    while isinstance(below, trio.SSLStream | WebSocketStream):
-        below = below.transport_stream
-    if isinstance(below, trio.SocketStream):
-        await trio.lowlevel.wait_writable(below.socket)
+            await self._pipe.close()

@@ -115,16 +115,15 @@ class Engine:
             connection.close("too many connections")
         self.connections.append(connection)
         try:
-            await connection.run(self.node, self.identity, self.flush)
+            await connection.run(self.node, self.identity, self.flush, self.peerings.hurry)
         finally:
             self.connections.remove(connection)
         _log.info("link ended", remote=connection.remote, why=connection.reason)
 
     def flush(self) -> None:
-        """Wake whoever has something to write."""
+        """Have everybody write what waits."""
         for connection in self.connections:
-            if connection.link is not None and connection.link.queue:
-                connection.wake()
+            connection.flush()
 
     # ---- time
 

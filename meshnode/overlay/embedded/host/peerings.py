@@ -1,7 +1,8 @@
 """Peers that were asked for: dialled until they are there, and again when they are gone.
 
 After failure or end number n the wait is 2^n seconds, up to the limit of the peering; a finished handshake counts as a
-success. Asking for a peer that is there already ends its wait.
+success. Asking for a peer that is there already ends its wait, and so does any link that comes up: what cut off one
+neighbour has often cut off others too, and is over for them as well.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from meshnode.overlay.uris import PeerUri
 Serve = Callable[[Connection], Awaitable[None]]
 
 LONGEST_DOUBLING = 12
+SHORTEST_WAIT_S = 2.0
 
 
 class Peering:
@@ -38,9 +40,14 @@ class Peering:
         return self.target.uri.plain, self.target.uri.interface
 
     def retry(self) -> None:
-        """Dial now, if it waits."""
+        """Dial now, if it waits, and as often as in the beginning."""
         self._failures = 0
         self._retry.set()
+
+    def hurry(self) -> None:
+        """Dial now, if it waits and has not just tried."""
+        if trio.current_time() - self.failed_at >= SHORTEST_WAIT_S:
+            self._retry.set()
 
     async def run(self, serve: Serve, context: ssl.SSLContext) -> None:
         """Keep it up until its scope is cancelled."""
@@ -49,7 +56,7 @@ class Peering:
                 await self._once(serve, context)
                 self._failures = min(self._failures + 1, LONGEST_DOUBLING)
                 self._retry = trio.Event()
-                with trio.move_on_after(min(2.0**self._failures, self.target.longest_wait_s)):
+                with trio.move_on_after(min(SHORTEST_WAIT_S**self._failures, self.target.longest_wait_s)):
                     await self._retry.wait()
 
     async def _once(self, serve: Serve, context: ssl.SSLContext) -> None:
@@ -91,6 +98,11 @@ class Peerings:
                 raise UsageError("peer is already configured")
         self._all.append(peering)
         nursery.start_soon(peering.run, self._serve, self._context)
+
+    def hurry(self) -> None:
+        """A link has come up: dial whoever is waited for."""
+        for peering in self._all:
+            peering.hurry()
 
     def remove(self, uri: PeerUri) -> None:
         """Disconnect and dial no more; UsageError if it is not there."""
