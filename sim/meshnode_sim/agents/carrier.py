@@ -4,6 +4,7 @@
 
 A strategy is a subclass that says what it would hand to whom (`gives`) and what becomes of its copies (`handed`); see
 reference.py, where each is a few lines. Nothing is sealed or signed: forwarding shall be judged apart from the rest.
+A checksum stands in for the seal: what was damaged on its way is as good as lost.
 
 Where the host tells of encounters (PeerSeen: contact traces) no beacon is needed; on a link with group frames a hello
 every HELLO_S says who is there, and who was not heard for three of them has gone.
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import Final
+from zlib import crc32
 
 from meshnode.core.clock import Instant
 from meshnode.core.effects import Effect, Notify, Persist, Send
@@ -33,6 +35,7 @@ HELLO_S: Final = 10.0
 GONE_S: Final = 35.0
 ASK_AGAIN_S: Final = 5.0  # an answer that was lost
 EVERYBODY: Final = bytes(32)
+CHECKSUM_SIZE: Final = 4  # CRC-32 behind every frame
 
 HELLO, OFFER, WANT, MESSAGE = b"HOWM"
 _WANT: Final = struct.Struct("<BQQ")
@@ -151,7 +154,7 @@ class Carrier:
         self._link, settings = change.link, change.settings
         self._hello_at = now if settings is not None and settings.multicast else None
         if settings is not None:
-            self._offered_at_once = (settings.unicast_payload - 33) // 8
+            self._offered_at_once = (settings.unicast_payload - 33 - CHECKSUM_SIZE) // 8
 
     def _met(self, seen: PeerSeen, now: Instant) -> None:
         if seen.present:
@@ -174,13 +177,15 @@ class Carrier:
                 self._asked.discard(peer.asked)
                 peer.offers.setdefault(peer.asked)
                 self._ask(peer, 0, now)
-        self._effects.append(Send(self._link, None, bytes([HELLO]) + self.persona, 0))
+        self._effects.append(Send(self._link, None, _checked(bytes([HELLO]) + self.persona), 0))
         self._hello_at = now + HELLO_S
 
     # ---------------------------------------------------------------- frames
 
     def _frame(self, frame: FrameReceived, now: Instant) -> None:
-        data, peer = frame.data, self.peers.get(frame.source)
+        if not _is_whole(frame.data):
+            return
+        data, peer = frame.data[:-CHECKSUM_SIZE], self.peers.get(frame.source)
         what = data[0]
         if peer is None:
             if what not in (HELLO, OFFER):
@@ -227,7 +232,7 @@ class Carrier:
             return
         left_s, text = message.expires_at - now, message.text.encode()
         fields = (message.hops + 1, left_s, message.octets, message.cls, message.origin, message.to)
-        data = _MESSAGE.pack(MESSAGE, key, copies, *fields) + text
+        data = _checked(_MESSAGE.pack(MESSAGE, key, copies, *fields) + text)
         unheld = max(0, message.octets - len(text))
         self._effects.append(Bulk(self._link, peer.address, data, message.cls, len(data) + unheld))
 
@@ -295,7 +300,7 @@ class Carrier:
                 self._offer(peer, (message,))
 
     def _send(self, peer: Peer, data: bytes) -> None:
-        self._effects.append(Send(self._link, peer.address, data, 0))
+        self._effects.append(Send(self._link, peer.address, _checked(data), 0))
 
     def _record(self, message: Carried, now: Instant, outgoing: bool) -> MessageRecord:
         post = message.to == EVERYBODY
@@ -315,6 +320,14 @@ class Carrier:
             missing=0,
             request=b"",
         )
+
+
+def _checked(data: bytes) -> bytes:
+    return data + crc32(data).to_bytes(CHECKSUM_SIZE, "big")
+
+
+def _is_whole(frame: bytes) -> bool:
+    return crc32(frame[:-CHECKSUM_SIZE]).to_bytes(CHECKSUM_SIZE, "big") == frame[-CHECKSUM_SIZE:]
 
 
 def _name(message: Carried) -> bytes:

@@ -154,6 +154,16 @@ def test_agents_run_over_the_modelled_radio_too() -> None:
     assert "all of which arrived" in page(outcome)
 
 
+def test_damaged_frames_are_as_good_as_lost() -> None:
+    """One bit of every fifth frame, wherever it falls: nothing is shown that nobody wrote, nor one message as two."""
+    damage = '[[faults]]\nkind = "corrupt"\nshare = 0.2\n'
+    found = simulate(parse(LINE + damage), until_ns=120 * SECOND_NS).report
+    assert found["violations"] == []
+    assert found["messages"]["delivered"] == 1
+    assert found["posts"]["delivered"] == 3
+    assert found["transfers"] == 5  # two carry the message, three keep the post
+
+
 IDEA = '''
 from meshnode_sim.agents.carrier import Carrier
 
