@@ -24,6 +24,7 @@ from meshnode.web.files import PAGE, PageFiles
 from meshnode.web.foreign import Foreign
 from meshnode.web.guard import App, Guard
 from meshnode.web.keeper import Keeper
+from meshnode.web.keeping import WORKER, Keeping
 from meshnode.web.live import Live
 from meshnode.web.people import Channels, People
 from meshnode.web.portal import Portal
@@ -58,6 +59,7 @@ def application(box: Box, site: Site, page: Path = PAGE) -> App:
     served = [
         *_interface(routes(box), box, site.cookie),
         Row("/welcome", portal.page, methods=["GET", "POST"]),
+        Row(WORKER, Keeping(page).worker),
         Mount("/", PageFiles(page)),
     ]
     inner = Starlette(routes=served, exception_handlers={404: _nothing, 405: _nothing})

@@ -3,6 +3,7 @@
 import { render } from "./vendor/preact.js";
 import { html } from "./parts/html.js";
 import { App } from "./app.js";
+import { lookInstalled } from "./installed.js";
 import { applyLook } from "./look.js";
 import { loadWords } from "./words.js";
 import { begin } from "./state.js";
@@ -12,6 +13,7 @@ async function start() {
   await loadWords();
   const place = document.getElementById("page");
   place.replaceChildren();
+  await lookInstalled();
   render(html`<${App} />`, place);
   await begin();
 }

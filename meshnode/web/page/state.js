@@ -6,6 +6,7 @@ import { Problem, get, post, remove } from "./api.js";
 import { forgetDrafts } from "./drafts.js";
 import { fileMoved, forgetFiles, refreshFiles } from "./files.js";
 import { follow, forgetPlace, unfollow } from "./live.js";
+import { tellOf } from "./installed.js";
 import { flushUnsent, forgetUnsent, isSending } from "./unsent.js";
 import { forgetThreads, openThreads, threadOf } from "./thread.js";
 import { address, taken, turnTo } from "./place.js";
@@ -123,6 +124,7 @@ function heard(name, told) {
   } else if (name === "message") {
     if (!(told.outgoing && isSending(told.conversation))) threadOf(told.conversation, false)?.add([told]);
     refresh();
+    tellOf(told);
     if (told.files.length) filesToo();
   } else if (name === "state") {
     openThreads().forEach((thread) => thread.moved(told.id, told.state));

@@ -5,9 +5,11 @@ import { html } from "../parts/html.js";
 import { Face } from "../parts/face.js";
 import { Field } from "../parts/field.js";
 import { Heading } from "../parts/heading.js";
+import { Keeping } from "../parts/keeping.js";
 import { LanguageChoice } from "../parts/language.js";
 import { fetchFile, post, urlOf } from "../api.js";
 import { attempt, box, isGuest, isKeeper, leave, me, say } from "../state.js";
+import { possible } from "../installed.js";
 import { address, taken } from "../place.js";
 import { SIZES, THEMES, choose, size, theme } from "../look.js";
 import { unsent } from "../unsent.js";
@@ -24,6 +26,7 @@ export function Me() {
       <${Choice} label=${t("me.size")} name="size" values=${SIZES} chosen=${size} />
       <h2>${t("me.safety")}</h2>
       <p>${taken ? t("me.taken", { address: address.value }) : t(isSecureContext ? "me.secure" : "me.plain")}</p>
+      ${possible && html`<${Keeping} />`}
       <p class="quiet">${t("entrance.truth")}</p>
       ${!isGuest.value && html`<h2>${t("backup.title")}</h2><${Backup} />
         <h2>${t("words.title")}</h2><${Words} />`}
