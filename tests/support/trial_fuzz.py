@@ -111,6 +111,7 @@ LISTED = 65_535  # the number under which the list of a file's hashes is asked f
 WRITERS = 12
 STEP_S = 0.25  # between inputs: buckets of the senders fill again
 TOGETHER = 4  # inputs between two steps of the world
+GRAIN_S = 1.0  # each input lets the node do what is due; between them its host looks at the clock so often
 TIDY_EVERY = 200
 ROOM = 1171
 
@@ -121,7 +122,7 @@ class Fuzz:
     def __init__(self, seed: int) -> None:
         self.chance = Random(seed)
         self.sealer = SeededSealer(f"fuzz {seed}")
-        self.world = TrialWorld(seed)
+        self.world = TrialWorld(seed, grain=GRAIN_S)
         self.plain: list[Frame] = []
         self.datagrams: list[FrameReceived] = []
         self.target = self._live()

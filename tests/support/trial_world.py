@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from itertools import count, pairwise
+from math import ceil
 from random import Random
 from typing import Any
 
@@ -269,9 +270,16 @@ class TrialWorld:
     """Boxes, who hears whom, time and chance."""
 
     def __init__(
-        self, seed: int = 1, *, loss: float = 0.0, link: LinkSettings | None = None, sealing: str = ""
+        self,
+        seed: int = 1,
+        *,
+        loss: float = 0.0,
+        link: LinkSettings | None = None,
+        sealing: str = "",
+        grain: float = 0.0,
     ) -> None:
         self.seed = seed
+        self.grain = grain  # of a host that looks at the clock so seldom: ticks come late by as much, inputs do not
         self.sealing = sealing  # another one gives other prekeys and other ciphertexts, and nothing else
         self.chance = Random(seed)
         self.loss = loss
@@ -357,14 +365,21 @@ class TrialWorld:
 
     def rewake(self, box: Box) -> None:
         """Wake the box when its node wants a tick."""
+        soonest = self._looks_at(self.now + 1e-6)
+        if box.wake_at is not None and box.wake_at <= soonest:
+            return
         due = box.node.next_wakeup()
         if due is None:
             return
-        at = max(due + box.began_at, self.now + 1e-6)
+        at = max(self._looks_at(due + box.began_at), soonest)
         if box.wake_at is None or at < box.wake_at:
             box.wake_at = at
             node = box.node
             self.at(at - self.now, lambda: self._tick(box, node, at))
+
+    def _looks_at(self, moment: float) -> float:
+        """When the host looks at the clock, from that moment on."""
+        return ceil(moment / self.grain) * self.grain if self.grain else moment
 
     def _tick(self, box: Box, node: Node, at: float) -> None:
         if box.node is node and box.on and box.wake_at == at:
