@@ -145,6 +145,7 @@ def take_in(records: Sequence[tuple[int, bytes]], writers: Sequence[DeviceKey], 
             waiting += [one for one in effects if isinstance(one, Persist | Forget)]
             held += count
             if held >= commit or number == len(records):
+                node.next_wakeup()  # the daemon asks once a turn, too
                 store.commit(waiting, float(number), promise=False)
                 waiting, held = [], 0
                 spent.append(now().since(begun))

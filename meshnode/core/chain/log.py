@@ -326,7 +326,7 @@ class Log:
         if block.body is None:
             gone = block.seq < self.floor and touchable(self.id, block.kind)
             state = BODY_REMOVED if gone else BODY_MISSING
-        read = block.body if block.body is not None and _understood(block) in _READ else b""
+        read = block.body if block.kind in _READ and block.body is not None and _understood(block) else b""
         return Held(block.id, block.prev, block.kind, state, block.body_len, read)
 
     def _read(self, seq: int, kind: int, body: bytes, otherwise: Verdict) -> Verdict:

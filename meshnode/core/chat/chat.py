@@ -146,9 +146,9 @@ class Chat:
 
     def block_arrived(self, block: Block) -> None:
         """A verified block that is new here, or whose body was missing."""
-        channel = log_channel(block.log)
-        if block.log == self.logs.log(channel):
+        if self.logs.writes(block.log):
             return  # our own, come back
+        channel = log_channel(block.log)
         if channel != PERSON_CHANNEL:
             self._channels.block_arrived(block, channel)
         elif block.body is not None:

@@ -24,6 +24,7 @@ class OwnLogs:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self._own = ctx.keys.device + ctx.keys.incarnation
         self._heads: dict[LogId, tuple[int, BlockId]] = {}
         self._newest = 0  # date of our newest block: a clock that steps back does not turn a log around (rule 10.2)
         self.publish: Callable[[Block], None] = _unheard
@@ -40,6 +41,10 @@ class OwnLogs:
     def log(self, channel: ChannelId) -> LogId:
         """Our log in a channel."""
         return log_id(self._ctx.keys.device, self._ctx.keys.incarnation, channel)
+
+    def writes(self, log: LogId) -> bool:
+        """True for the logs this incarnation of this device writes."""
+        return log.startswith(self._own)
 
     def head(self, log: LogId) -> tuple[int, BlockId]:
         """The newest block of a log of this device: seq and id, (0, nothing) before the first."""

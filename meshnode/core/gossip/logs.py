@@ -267,16 +267,16 @@ class Logs:
         fresh_log = log is None
         if log is None:
             log = self.book.open(block.log, self.admission.ring_of(block.log))
-        before = log.head, log.forked
+        head, frozen_at = log.head, log.frozen_at
         verdict = self.book.offer(block)
+        if log.id not in self.shares.used or (verdict.kept and log.id not in self._dirty):
+            self.shares.use(log)  # once a step: a run of blocks is one use
+            self.admission.opened(log.id, self._ctx.now)
         if verdict.kept:
             self._wrote(log, block, promise)
-        if verdict.kept or log.id not in self.shares.used:
-            self.shares.use(log)
-            self.admission.opened(log.id, self._ctx.now)
-        if (log.head, log.forked) != before:
+        if log.head != head or log.frozen_at != frozen_at:
             self.history.note(log.id, self._ctx.now)
-            if log.forked and not before[1]:
+            if log.frozen_at and not frozen_at:
                 self.on_split(log.id)
         if log.ring == STRANGERS and (fresh_log or self.shares.exceeded):
             self._make_room(log.id)
