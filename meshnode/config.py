@@ -319,7 +319,7 @@ class WebSection(Section, frozen=True):
 
 
 class JournalSection(Section, frozen=True):
-    """A record of everything the node was told, to replay a fault. It holds people's words and stays on the device."""
+    """A record of everything the node was told, to replay a fault. It holds people's words, sealed like the store."""
 
     keep: Annotated[bool, _help("Write the journal.")] = False
     limit_mb: Annotated[Megabytes, _help("Size in megabytes after which the oldest part goes.")] = 64

@@ -11,6 +11,7 @@ journal*       the record of inputs, if it is asked for
 
 from __future__ import annotations
 
+import copy
 import grp
 import os
 from pathlib import Path
@@ -108,8 +109,11 @@ class Home:
             raise HomeError(f"The home {self.path} was opened for looking only.")
         from meshnode.store.store import Store  # here, for a command that only wants to know whose home this is
 
-        key = StoreKey(self.sealer, self.entropy, self.keyring.store_key)
-        return Store(self.path / STORE, key, self.config.store.limit_mb * 1_000_000)
+        return Store(self.path / STORE, self.store_key(), self.config.store.limit_mb * 1_000_000)
+
+    def store_key(self) -> StoreKey:
+        """What seals secrets in the store, and the journal."""
+        return StoreKey(self.sealer, self.entropy, self.keyring.store_key)
 
     def keep(self, changed: Keyring) -> None:
         """Seal and write another keyring."""
@@ -138,6 +142,12 @@ class Home:
     def keep_mesh(self, mesh: MeshKeys) -> None:
         """Write what is held of a mesh."""
         self.keep(self.keyring.with_mesh(mesh))
+
+    def with_chance(self, entropy: Entropy, sealer: Sealer) -> Home:
+        """The same home to look at, for a node that takes its randomness elsewhere."""
+        other = copy.copy(self)
+        other.entropy, other.sealer, other._lock = entropy, sealer, None
+        return other
 
     def close(self) -> None:
         """Let others in."""

@@ -1,7 +1,9 @@
-"""A record of everything the node was told, to replay a fault. It holds people's words: off until asked for, 0600.
+"""A record of everything the node was told, to replay a fault. It holds people's words and keys that are used up: off
+until asked for, 0600, and sealed under the key of the store, so that it opens with the home alone.
 
 Two files, the older one dropped when the newer one is half the limit. A file begins with a mark, then one record after
-the other: length 4 | msgpack of [powered-on seconds, name of the input, its fields].
+the other: length 4 | sealed msgpack of [powered-on seconds, name of what it is, its fields]. What stands in it beside
+inputs is told in recording.py.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
@@ -16,28 +19,53 @@ import msgspec
 import structlog
 
 from meshnode.core.inputs import Input
+from meshnode.core.sealing.atrest import StoreKey
 from meshnode.errors import StoreError
 
-MARK = b"meshnode journal 1\n"
+MARK = b"meshnode journal 2\n"
 NEWER, OLDER = "journal", "journal.old"
 
+_SEALED_AS = b"journal"  # what a record is bound to: no column of the store opens as one
 _log = structlog.get_logger("daemon")
 
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Input)}
+Draw = bytes | float
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A node was made. `whose`: of which keys and settings; `snapshot`: of what else, encoded (recording.py)."""
+
+    epoch: int
+    whose: bytes
+    snapshot: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What came of the input before: the randomness it took, in order, and a digest of each effect."""
+
+    draws: tuple[Draw, ...]
+    effects: tuple[bytes, ...]
+
+
+Entry = Input | Begun | Came
+
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Entry)}
 
 
 class Journal:
     """Open for writing in a home."""
 
-    def __init__(self, home: Path, limit: int) -> None:
+    def __init__(self, home: Path, limit: int, key: StoreKey) -> None:
         self._home = home
+        self._key = key
         self._half = limit // 2
         self._ended = False
         self._file = _begun(home / NEWER)
 
-    def write(self, given: Input, now: float) -> None:
-        """Note one input; a disk that is full costs the journal, not the node."""
-        record = msgspec.msgpack.encode((now, type(given).__name__, given))
+    def write(self, entry: Entry, now: float) -> None:
+        """Note one input, or what belongs to it; a disk that is full costs the journal, not the node."""
+        record = self._key.seal(msgspec.msgpack.encode((now, type(entry).__name__, entry)), _SEALED_AS)
         self._try(lambda: self._append(len(record).to_bytes(4, "big") + record))
 
     def flush(self) -> None:
@@ -71,6 +99,8 @@ class Journal:
 
 
 def _begun(path: Path) -> BinaryIO:
+    if path.is_file() and _head(path) not in (b"", MARK):
+        path.unlink()  # of a meshnode that wrote another kind: nobody could read what follows
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     file = os.fdopen(descriptor, "ab")
     if file.tell() == 0:
@@ -78,15 +108,23 @@ def _begun(path: Path) -> BinaryIO:
     return file
 
 
-def read_journal(home: Path) -> Iterator[tuple[float, Input]]:
-    """All that is held, oldest first; a last record cut off by a crash is left out."""
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(MARK))
+
+
+def read_journal(home: Path, key: StoreKey) -> Iterator[tuple[float, Entry]]:
+    """All that is held, oldest first; a last record cut off by a crash is left out.
+
+    StoreError for a file that is something else, SignatureError for a journal of another home, or a damaged one.
+    """
     for name in (OLDER, NEWER):
         path = home / name
         if path.exists():
-            yield from _records(path)
+            yield from _records(path, key)
 
 
-def _records(path: Path) -> Iterator[tuple[float, Input]]:
+def _records(path: Path, key: StoreKey) -> Iterator[tuple[float, Entry]]:
     with path.open("rb") as file:
         if file.read(len(MARK)) != MARK:
             raise StoreError(f"{path} is not a journal of this meshnode.")
@@ -95,9 +133,9 @@ def _records(path: Path) -> Iterator[tuple[float, Input]]:
             record = file.read(size)
             if len(record) < size:
                 return
-            yield _input(record)
+            yield _entry(key.open_untrusted(record, _SEALED_AS))
 
 
-def _input(record: bytes) -> tuple[float, Input]:
+def _entry(record: bytes) -> tuple[float, Entry]:
     now, name, fields = msgspec.msgpack.decode(record, type=tuple[float, str, msgspec.Raw])
     return now, msgspec.msgpack.decode(fields, type=_KINDS[name])

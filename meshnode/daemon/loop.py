@@ -42,8 +42,8 @@ from meshnode.core.records import FactRecord
 from meshnode.daemon.adapters import Started
 from meshnode.daemon.clock import PoweredClock
 from meshnode.daemon.disk import Disk
-from meshnode.daemon.journal import Journal
 from meshnode.daemon.perform import Performer
+from meshnode.daemon.recording import Recording
 from meshnode.daemon.systemd import Systemd
 from meshnode.errors import MeshnodeError, StoreFullError, UsageError
 
@@ -119,7 +119,7 @@ class Loop:
         performer: Performer,
         clock: PoweredClock,
         *,
-        journal: Journal | None = None,
+        recording: Recording | None = None,
         systemd: Systemd | None = None,
         on_link: Callable[[LinkChanged], None] | None = None,
     ) -> None:
@@ -131,7 +131,7 @@ class Loop:
         self._disk = disk
         self._performer = performer
         self._clock = clock
-        self._journal = journal
+        self._recording = recording
         self._systemd = systemd or Systemd()
         self.renewal = trio.Event()
         self._own: deque[Input] = deque()  # for the node, from the loop itself
@@ -212,8 +212,8 @@ class Loop:
         now = self._clock.now()
         asked = given if isinstance(given, Asked) else None
         told = given.given if isinstance(given, Asked) else given
-        if self._journal is not None:
-            self._journal.write(told, now)
+        if self._recording is not None:
+            self._recording.told(told, now)
         self._world.note(told)
         if self._on_link is not None and isinstance(told, LinkChanged):
             self._on_link(told)
@@ -224,6 +224,8 @@ class Loop:
                 raise
             asked.error = error
             effects = []
+        if self._recording is not None:
+            self._recording.came(effects, now)
         if asked is not None:
             asked.notices = tuple(effect.notice for effect in effects if isinstance(effect, Notify))
             turn.asked.append(asked)
@@ -242,8 +244,8 @@ class Loop:
             self._own.append(await self._disk.answer(asked_for))
         for asked in turn.asked:
             asked.done.set()
-        if self._journal is not None:
-            self._journal.flush()
+        if self._recording is not None:
+            self._recording.flush()
 
     async def _commit(self, kept: list[Persist | Forget], promise: bool) -> None:
         now = self._clock.now()

@@ -35,7 +35,6 @@ from meshnode.daemon.health import Health
 from meshnode.daemon.home import Home
 from meshnode.daemon.host import Host
 from meshnode.daemon.household import Household
-from meshnode.daemon.journal import Journal
 from meshnode.daemon.logs import set_up
 from meshnode.daemon.loop import Loop, NodeLike
 from meshnode.daemon.membership import Membership
@@ -43,6 +42,7 @@ from meshnode.daemon.nmea import Nmea
 from meshnode.daemon.page import page_of
 from meshnode.daemon.perform import Performer
 from meshnode.daemon.radios import Radios
+from meshnode.daemon.recording import Recording
 from meshnode.daemon.renewal import renew, renewal_is_due, store_is_lost
 from meshnode.daemon.supervise import Once, Part, describe, supervised
 from meshnode.daemon.systemd import Systemd
@@ -177,7 +177,7 @@ class _Daemon:
         self._control = ControlServer(home.control_socket, home.control_group, describe)
         self._disk = Disk(store)
         self._systemd = systemd
-        self._journal = _journal(home)
+        self._recording = Recording(home) if home.config.journal.keep else None
         receiver = _receiver(home.config.clock)
         self._gps = Gps(receiver, clock.now) if receiver else None
         self._wall = WallTime(clock.now, receiver=self._gps.clock if self._gps else None)
@@ -190,7 +190,7 @@ class _Daemon:
             self._disk,
             performer,
             clock,
-            journal=self._journal,
+            recording=self._recording,
             systemd=self._systemd,
             on_link=self.town.link_changed,
         )
@@ -231,8 +231,8 @@ class _Daemon:
                 nursery.cancel_scope.cancel()
         finally:
             self._systemd.close()
-            if self._journal is not None:
-                self._journal.close()
+            if self._recording is not None:
+                self._recording.close()
 
     def _part_runs(self) -> None:
         """A part runs (again); one that still fails will say so."""
@@ -264,7 +264,10 @@ class _Daemon:
     async def _make_node(self) -> NodeLike:
         """The epoch is on disk before the node can seal a datagram (protocol rule 2.4)."""
         epoch = await self._disk.raise_epoch(EPOCH_FACT, self._clock.now())
-        return self._make(self._home, await self._disk.snapshot(), epoch)
+        snapshot, home = await self._disk.snapshot(), self._home
+        if self._recording is not None:
+            home = self._recording.begin(home, snapshot, epoch, self._clock.now())
+        return self._make(home, snapshot, epoch)
 
     def _parts(self) -> Iterator[tuple[str, Part]]:
         inputs = self._loop.inputs
@@ -318,11 +321,6 @@ def _receiver(asked: ClockSection) -> Receiver | None:
     if asked.gpsd:
         return Gpsd(asked.gpsd)
     return Nmea(asked.nmea, asked.nmea_speed) if asked.nmea else None
-
-
-def _journal(home: Home) -> Journal | None:
-    options = home.config.journal
-    return Journal(home.path, options.limit_mb * 1_000_000) if options.keep else None
 
 
 def _put_away(store: Store, now: float) -> None:

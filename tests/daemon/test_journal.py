@@ -23,7 +23,6 @@ from meshnode.core.inputs import (
     EncounterEnded,
     FetchFile,
     FrameReceived,
-    Input,
     KeepChunks,
     KeepFile,
     LinkChanged,
@@ -41,12 +40,16 @@ from meshnode.core.inputs import (
     StoreState,
     Tick,
 )
+from meshnode.core.sealing.atrest import StoreKey
+from meshnode.core.sealing.seeded import SeededEntropy, SeededSealer
 from meshnode.core.settings import LinkSettings
-from meshnode.daemon.journal import MARK, Journal, read_journal
-from meshnode.errors import StoreError
+from meshnode.daemon.journal import MARK, Begun, Came, Entry, Journal, read_journal
+from meshnode.errors import SignatureError, StoreError
 from support.store_fakes import block, envelope
 
-ALL: list[Input] = [
+KEY = StoreKey(SeededSealer(1), SeededEntropy(1), bytes(32))
+
+ALL: list[Entry] = [
     Tick(),
     LinkChanged("halow0", LinkSettings(multicast=False)),
     LinkChanged("halow0", None),
@@ -75,42 +78,44 @@ ALL: list[Input] = [
     FetchFile(b"f" * 32, 5),
     DropFile(b"f" * 32),
     BeginExport(-1, None, 5.0),
+    Begun(7, b"w" * 8, b"snapshot"),
+    Came((b"drawn", 0.25), (b"e" * 8, b"f" * 8)),
 ]
 
 
 def test_every_input_comes_back(tmp_path: Path) -> None:
-    assert {type(one) for one in ALL} == set(get_args(Input))
-    journal = Journal(tmp_path, 10**6)
+    assert {type(one) for one in ALL} == set(get_args(Entry))
+    journal = Journal(tmp_path, 10**6, KEY)
     for number, one in enumerate(ALL):
         journal.write(one, float(number))
     journal.close()
-    assert list(read_journal(tmp_path)) == [(float(number), one) for number, one in enumerate(ALL)]
+    assert list(read_journal(tmp_path, KEY)) == [(float(number), one) for number, one in enumerate(ALL)]
     assert stat.S_IMODE((tmp_path / "journal").stat().st_mode) == 0o600
 
 
 def test_it_is_bounded_and_loses_the_oldest(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, 10_000)
+    journal = Journal(tmp_path, 10_000, KEY)
     for number in range(1000):
         journal.write(FrameReceived("halow0", "fe80::1", True, bytes(100)), float(number))
     journal.close()
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 10_400
-    times = [now for now, _ in read_journal(tmp_path)]
+    times = [now for now, _ in read_journal(tmp_path, KEY)]
     assert times == [float(number) for number in range(1000 - len(times), 1000)]
     assert len(times) > 20
 
 
 def test_it_goes_on_after_a_restart(tmp_path: Path) -> None:
     for number in range(3):
-        journal = Journal(tmp_path, 10**6)
+        journal = Journal(tmp_path, 10**6, KEY)
         journal.write(Tick(), float(number))
         journal.close()
-    assert [now for now, _ in read_journal(tmp_path)] == [0.0, 1.0, 2.0]
+    assert [now for now, _ in read_journal(tmp_path, KEY)] == [0.0, 1.0, 2.0]
 
 
 @given(cut=st.integers(0, 60))
 def test_a_record_cut_off_is_left_out(cut: int, tmp_path_factory: Any) -> None:
     folder = tmp_path_factory.mktemp("cut")
-    journal = Journal(folder, 10**6)
+    journal = Journal(folder, 10**6, KEY)
     journal.write(Tick(), 1.0)
     journal.flush()
     whole = (folder / "journal").stat().st_size
@@ -118,21 +123,39 @@ def test_a_record_cut_off_is_left_out(cut: int, tmp_path_factory: Any) -> None:
     journal.close()
     raw = (folder / "journal").read_bytes()
     (folder / "journal").write_bytes(raw[: min(len(raw) - 1, whole + cut)])
-    assert list(read_journal(folder)) == [(1.0, Tick())]
+    assert list(read_journal(folder, KEY)) == [(1.0, Tick())]
 
 
 def test_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(b"soup" * 10)
     with pytest.raises(StoreError, match="not a journal"):
-        list(read_journal(tmp_path))
+        list(read_journal(tmp_path, KEY))
     (tmp_path / "journal").write_bytes(MARK)
-    assert list(read_journal(tmp_path)) == []
+    assert list(read_journal(tmp_path, KEY)) == []
 
 
 def test_a_full_disk_ends_the_journal_and_not_the_node(tmp_path: Path) -> None:
     (tmp_path / "journal").symlink_to("/dev/full")
-    journal = Journal(tmp_path, 1_000_000)
+    journal = Journal(tmp_path, 1_000_000, KEY)
     for _ in range(3):
         journal.write(Tick(), 1.0)
         journal.flush()
     journal.close()
+
+
+def test_it_opens_with_the_key_of_its_home_alone(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 10**6, KEY)
+    journal.write(Compose("soup is ready", to=b"p" * 32), 1.0)
+    journal.close()
+    assert b"soup" not in (tmp_path / "journal").read_bytes()
+    with pytest.raises(SignatureError):
+        list(read_journal(tmp_path, StoreKey(SeededSealer(1), SeededEntropy(1), bytes(31) + b"1")))
+
+
+def test_one_of_another_kind_makes_room(tmp_path: Path) -> None:
+    """What an older meshnode wrote cannot be read, and nothing could be that was written behind it."""
+    (tmp_path / "journal").write_bytes(b"meshnode journal 1\n....")
+    journal = Journal(tmp_path, 10**6, KEY)
+    journal.write(Tick(), 1.0)
+    journal.close()
+    assert list(read_journal(tmp_path, KEY)) == [(1.0, Tick())]

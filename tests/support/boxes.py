@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import httpx
 import trio
 
-from meshnode.config import Config, LogSection, WebSection
+from meshnode.config import Config, JournalSection, LogSection, WebSection
 from meshnode.control import client
 from meshnode.control.replies import CodeReply
 from meshnode.control.requests import SetUpCodeRequest
@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 API = "/api/v1"
 PASSPHRASE = "correct horse"
+NO_JOURNAL = JournalSection()
 WEB = WebSection(enabled=True, port=0, addresses=("127.0.0.1",))
 
 
@@ -63,10 +64,10 @@ class Phone:
 class Boxes:
     """Homes below one folder, in a line."""
 
-    def __init__(self, root: Path, names: tuple[str, ...], web: WebSection, nursery: trio.Nursery) -> None:
+    def __init__(self, root: Path, names: tuple[str, ...], config: Config, nursery: trio.Nursery) -> None:
         self.homes = [root / name.lower() for name in names]
         self._names = names
-        self._web = web
+        self._config = config
         self._nursery = nursery
         self._sky = Sky(len(names), 1, 0.0)
         self._board = Switchboard(self._sky.carry)
@@ -90,8 +91,7 @@ class Boxes:
         path = self.homes[box]
         if path.exists():
             return open_home(path)
-        config = Config(web=self._web, log=LogSection(level="error"))
-        return create_home(path, self._names[box], self._mesh, config=config)
+        return create_home(path, self._names[box], self._mesh, config=self._config)
 
     def _carriers(self, home: Home, box: int) -> Carriers:
         address = self._sky.addresses[box]
@@ -137,10 +137,13 @@ async def until(question: Callable[[], Awaitable[T]], patience_s: float = 60.0) 
 
 
 @asynccontextmanager
-async def boxes(root: Path, *names: str, web: WebSection = WEB) -> AsyncIterator[Boxes]:
+async def boxes(
+    root: Path, *names: str, web: WebSection = WEB, journal: JournalSection = NO_JOURNAL
+) -> AsyncIterator[Boxes]:
     """Running boxes, all ready."""
+    config = Config(web=web, journal=journal, log=LogSection(level="error"))
     async with trio.open_nursery() as nursery:
-        made = Boxes(root, names or ("Ada",), web, nursery)
+        made = Boxes(root, names or ("Ada",), config, nursery)
         for box in range(len(made.homes)):
             await made.start(box)
         yield made

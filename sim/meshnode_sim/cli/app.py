@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "sweep": "sweep:sweep",
     "compare": "compare:compare",
     "swarm": "swarm:swarm",
+    "replay": "replay:replay",
     "lab": "lab:lab",
     "modem": "modem:modem",
     "list": "files:list_",
