@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,7 @@ def run(
     Example: meshnode run --interface wlan1 --overlay none --json
     Example: meshnode run --interface wlan1 --web
     """
+    _load_log()
     import trio
 
     from meshnode.daemon import logs
@@ -58,6 +60,17 @@ def run(
         listener = _Listener(say.line if common.json else _ready_line)
         with contextlib.suppress(KeyboardInterrupt):
             trio.run(partial(serve, home, real_carriers, listener=listener))
+
+
+def _load_log() -> None:
+    """structlog looks for rich, for tracebacks in colour that our log never has: 5 MB in a process of months."""
+    if "rich" in sys.modules or "structlog" in sys.modules:
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        import structlog  # noqa: F401
+    finally:
+        del sys.modules["rich"]
 
 
 def _chosen(config: Config, interface: str, overlay: Backend | None, web: bool) -> Config:

@@ -159,3 +159,10 @@ def test_a_home_at_rest_is_asked_without_importing_a_node(meshnode: Commands) ->
         code = f"import sys; from meshnode.cli import app; app.run({asked}); {shown}"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[-1] == "set()", words
+
+
+def test_a_node_that_runs_holds_no_library_for_colours() -> None:
+    code = "import sys; from meshnode.cli import run; run._load_log(); import meshnode.daemon.main"
+    code += "; print({'rich'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
