@@ -147,15 +147,15 @@ class Hubs:
         """How many browsers follow, in all."""
         return sum(one.followers for one in self._hubs.values())
 
-    def of(self, socket: Path) -> Hub:
-        """The hub of a node; RefusedError when too many browsers follow."""
+    def of(self, socket: Path, most: int = STREAMS_EACH) -> Hub:
+        """The hub of a node; RefusedError when `most` browsers follow it already, or too many all of them."""
         if self._nursery is None:
             raise RefusedError("The page is stopping; try again in a moment.")
         if socket not in self._hubs:
             self._hubs[socket] = Hub(socket)
             self._nursery.start_soon(self._run, socket)
         hub = self._hubs[socket]
-        if hub.followers >= STREAMS_EACH or self.followers >= STREAMS:
+        if hub.followers >= most or self.followers >= STREAMS:
             raise RefusedError("Too many pages are open on this box; close one.")
         return hub
 

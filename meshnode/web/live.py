@@ -8,8 +8,8 @@ import trio
 
 from meshnode.web.box import Box
 from meshnode.web.flowing import Flowing
-from meshnode.web.hub import Event, Hub
-from meshnode.web.logins import Login
+from meshnode.web.hub import STREAMS_EACH, Event, Hub
+from meshnode.web.logins import GUESTS, Login
 from meshnode.web.routes import Asked, Query, Route
 
 BEAT_S = 20.0  # a comment so often: phones and routers drop a line that is still for longer
@@ -33,7 +33,7 @@ class Live:
     async def events(self, asked: Asked) -> Flowing:
         """The stream."""
         last_id = asked.query["since"] or asked.headers.get("last-event-id", "")
-        hub = self._box.hubs.of(asked.who.socket)
+        hub = self._box.hubs.of(asked.who.socket, STREAMS_EACH if asked.who.may("member") else GUESTS)
         frames = self._frames(hub, last_id, asked.who, asked.token)
         return Flowing(frames, {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"})
 

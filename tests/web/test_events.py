@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from meshnode.web import hub, live
 from support.boxes import API, Phone, boxes
 
 Told = dict[str, Any]
+PHONES, POSTS = 50, 10
 
 
 class Stream:
@@ -95,6 +96,20 @@ async def test_what_happens_is_told_and_what_was_missed_too(tmp_path: Path) -> N
             while (told := await stream.next("message"))["text"] != "Maya: post 3":
                 pass
             assert told["outgoing"] is True
+
+
+async def test_fifty_phones_of_guests_follow_and_none_misses_a_post(tmp_path: Path) -> None:
+    """All guests write from one node of the box: their streams are not counted as those of one member."""
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper, await valley.phone() as guest:
+        await keeper.post("/channels", name="square")
+        await guest.post("/session/guest", name="Maya")
+        async with AsyncExitStack() as phones:
+            streams = [await phones.enter_async_context(events(guest)) for _ in range(PHONES)]
+            for number in range(POSTS):
+                await say(guest, number)
+            for stream in streams:
+                heard = [(await stream.next("message"))["text"] for _ in range(POSTS)]
+                assert heard == [f"Maya: post {number}" for number in range(POSTS)]
 
 
 async def test_a_stream_ends_with_its_sign_in_and_beats_while_nothing_happens(
