@@ -4,8 +4,8 @@
 import { get, patchBytes, post } from "../api.js";
 
 const PIECE = 64 * 1024;
-const TRIES = 20;
 const AGAIN_MS = 1500;
+const TRIES = 400; // ten minutes: out of the Wi-Fi and back
 const PHOTO_SIDE = 1600; // pixels: more is not seen on a phone, and costs minutes of air
 const PHOTO_QUALITY = 0.8;
 const PREVIEW_MOST = 2400; // bytes that a message may carry of it
