@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,10 @@ from meshnode.config import Config, JournalSection, LogSection, WebSection
 from meshnode.control import client
 from meshnode.control.replies import CodeReply
 from meshnode.control.requests import SetUpCodeRequest
+from meshnode.core.chat.filing import CURSOR_FACT
+from meshnode.core.effects import Persist
+from meshnode.core.ids import DeviceKey, MessageId, PersonaKey, channel_id
+from meshnode.core.records import FactRecord, MessageRecord, Record
 from meshnode.core.sealing.mesh import closed_mesh
 from meshnode.daemon.home import Home, create_home, open_home
 from meshnode.daemon.main import Carriers, run_daemon
@@ -26,6 +30,7 @@ T = TypeVar("T")
 API = "/api/v1"
 PASSPHRASE = "correct horse"
 NO_JOURNAL = JournalSection()
+FIRST_POST = 1_700_000_000.0  # unix seconds
 WEB = WebSection(enabled=True, port=0, addresses=("127.0.0.1",))
 
 
@@ -116,6 +121,22 @@ class Boxes:
         phone = Phone(code.addresses[0])
         await phone.post("/set-up", code=code.code, passphrase=PASSPHRASE)
         return phone
+
+
+def fill(path: Path, count: int) -> str:
+    """So many posts in the square of a home that does not run, by somebody unknown; the conversation's id."""
+    square, writer = channel_id("square"), DeviceKey(bytes([7]) * 32)
+    with open_home(path) as home, closing(home.open_store()) as store:
+        rows: list[Record] = [
+            MessageRecord(
+                id=MessageId(at.to_bytes(16, "big")), cursor=at, outgoing=False, peer=PersonaKey(writer), device=writer,
+                channel=square, seq=at, text=f"post {at}: the ferry leaves at eight, bring a lamp", cls=3,
+                sent_at=FIRST_POST + 60.0 * at, received_at=FIRST_POST + 60.0 * at, hops=1, missing=0, request=b"",
+            )
+            for at in range(1, count + 1)
+        ]  # fmt: skip
+        store.commit([Persist((*rows, FactRecord(CURSOR_FACT, count.to_bytes(8, "big"))))], store.now, promise=True)
+    return "c-" + square.hex()
 
 
 async def unread(phone: Phone) -> list[Any]:

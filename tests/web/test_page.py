@@ -8,10 +8,11 @@ import zlib
 from pathlib import Path
 
 import pytest
+import trio
 from playwright.sync_api import Page, expect
 
 from meshnode.web.files import PAGE
-from support.boxes import PASSPHRASE, Boxes, boxes
+from support.boxes import PASSPHRASE, Boxes, boxes, fill
 from support.phones import DESK, Phones, barriers, tell
 
 pytestmark = pytest.mark.browser
@@ -212,30 +213,32 @@ async def test_what_is_written_while_the_box_is_off_waits_and_goes_once(tmp_path
         await tell(story)
 
 
-async def test_a_long_chat_scrolls_to_its_beginning_and_a_second_tab_follows(tmp_path: Path) -> None:
-    async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
-        await keeper.post("/channels", name="square")
-        (channel,) = (await keeper.get("/channels"))["channels"]
-        for at in range(300):
-            await keeper.post(f"/conversations/c-{channel['id']}/messages", text=f"post {at}", client_id=f"{at:032x}")
+async def test_a_chat_of_ten_thousand_scrolls_and_a_second_tab_follows(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley, await valley.keeper():
+        await valley.stop(0)
+        await trio.to_thread.run_sync(fill, valley.homes[0], 10_000)
+        await valley.start(0)
+        address = (await valley.code()).addresses[0]
 
         def story(phones: Phones) -> None:
-            page = phones.open(str(keeper.http.base_url))
-            page.get_by_role("button", name=SIGN_IN).click()
-            page.get_by_label("Your name").fill("Ada")
-            page.get_by_label("Passphrase").fill(PASSPHRASE)
-            page.locator("form button").click()
+            page = phones.open(address)
+            sign_in(page, "Ada")
             page.locator(".list a", has_text="square").click()
-            expect(page.locator(".mine")).to_have_count(50)
-            for first in (200, 150, 100, 50, 0):
+            bubbles, last = page.locator(".messages .theirs"), page.get_by_text("post 10000:")
+            expect(bubbles).to_have_count(50)
+            expect(last).to_be_in_viewport()
+            for first in range(9901, 9401, -50):  # more pages than the browser holds
                 page.locator(".messages").evaluate("list => list.scrollTo(0, 0)")
-                expect(page.get_by_text(f"post {first}", exact=True)).to_be_attached()
-            expect(page.locator(".mine")).to_have_count(300)
+                expect(page.get_by_text(f"post {first}:")).to_be_attached()
+            expect(bubbles).to_have_count(400)
+            expect(last).not_to_be_attached()
+            page.get_by_role("button", name="To the newest message").click()
+            expect(last).to_be_in_viewport()
             other = page.context.new_page()
             other.goto(page.url)
-            expect(other.locator(".mine")).to_have_count(50)
+            expect(other.locator(".theirs")).to_have_count(50)
             write(other, "from the second tab")
-            expect(page.locator(".mine p").last).to_have_text("from the second tab")
+            expect(page.locator(".mine p")).to_have_text("from the second tab")
             page.go_back()
             expect(page.get_by_role("heading", name="Chats")).to_be_visible()
 

@@ -1,6 +1,7 @@
 // A conversation: what was said, oldest above, and the line to write in. Drafts stay in this browser.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "../vendor/hooks.js";
+import { Fragment } from "../vendor/preact.js";
 import { html } from "../parts/html.js";
 import { icon } from "../parts/icons.js";
 import { Heading } from "../parts/heading.js";
@@ -66,27 +67,45 @@ function answered({ messages, older }) {
 
 function Messages({ thread, channel }) {
   const place = useRef(null);
+  const lines = useRef(null);
   const [atEnd, setAtEnd] = useState(true);
+  const stays = useRef(true);
+  stays.current = atEnd;
   const messages = thread.messages.value;
   const over = new Set(messages.filter((one) => one.cancels).map((one) => writtenBy(one, one.cancels)));
   const waits = unsent.value.filter((one) => one.conversation === thread.id);
-  const anchor = useRef(null); // what stood at the top before older ones came
+  const anchor = useRef(null); // {bubble, top}: what shall stay where it is while others come and go
 
   useLayoutEffect(() => {
     const list = place.current;
     if (anchor.current) {
-      list.scrollTop = list.scrollHeight - anchor.current;
+      list.scrollTop += anchor.current.bubble.getBoundingClientRect().top - anchor.current.top;
       anchor.current = null;
-    } else if (atEnd) list.scrollTop = list.scrollHeight;
+    } else if (atEnd) bottom();
   }, [messages, waits.length]);
+  useEffect(() => {
+    const drawn = new ResizeObserver(() => stays.current && bottom()); // how high a bubble is shows when it is drawn
+    drawn.observe(lines.current);
+    return () => drawn.disconnect();
+  }, []);
+  const bottom = () => place.current?.scrollTo(0, place.current.scrollHeight); // it may just have been left
 
   async function scrolled() {
     const list = place.current;
     setAtEnd(list.scrollHeight - list.scrollTop - list.clientHeight < NEAR && !thread.newer.value);
     if (list.scrollTop < NEAR) await older();
-    else if (thread.newer.value && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR) await once(() => thread.after());
+    else if (thread.newer.value && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR) await once(() => thread.after(() => hold(-1)));
   }
-  const older = () => once(() => thread.before(() => (anchor.current = place.current.scrollHeight - place.current.scrollTop)));
+  const older = () => once(() => thread.before(() => hold(0)));
+  function hold(at) {
+    const bubble = [...place.current.querySelectorAll("li:not(.day)")].at(at);
+    if (bubble) anchor.current = { bubble, top: bubble.getBoundingClientRect().top };
+  }
+  async function toEnd() {
+    setAtEnd(true);
+    if (thread.newer.value) await once(() => thread.toEnd());
+    else bottom();
+  }
   const busy = useRef(false);
   async function once(doing) {
     if (busy.current) return;
@@ -98,12 +117,12 @@ function Messages({ thread, channel }) {
   return html`<div class="messages" ref=${place} onScroll=${scrolled} role="log" aria-label=${t("chat.messages")} tabindex="0">
     ${thread.older.value && messages.length > 0 && html`<button class="quiet" onClick=${older}>${t("chat.older")}</button>`}
     ${!thread.loaded.value ? html`<p class="wait">…</p>` : messages.length + waits.length === 0 && html`<p class="wait">${t("chat.nothing")}</p>`}
-    <ol>${messages.map((message, at) => html`
-      ${newDay(messages[at - 1], message) && html`<li key=${"day" + message.id} class="day">${day(momentOf(message))}</li>`}
-      <${Bubble} key=${message.id} message=${message} channel=${channel} clock=${box.value.clock} over=${over.has(writtenBy(message, message.id))} />`)}
+    <ol ref=${lines}>${messages.map((message, at) => html`<${Fragment} key=${message.id}>
+      ${newDay(messages[at - 1], message) && html`<li class="day">${day(momentOf(message))}</li>`}
+      <${Bubble} message=${message} channel=${channel} clock=${box.value.clock} over=${over.has(writtenBy(message, message.id))} /><//>`)}
       ${waits.map((one) => html`<${Waiting} key=${one.id} one=${one} />`)}
     </ol>
-    ${!atEnd && html`<button class="toEnd" aria-label=${t("chat.toEnd")} onClick=${() => thread.toEnd().then(() => setAtEnd(true))}>${icon("down")}</button>`}
+    ${!atEnd && html`<button class="toEnd" aria-label=${t("chat.toEnd")} onClick=${toEnd}>${icon("down")}</button>`}
   </div>`;
 }
 
