@@ -60,14 +60,13 @@ from meshnode.core.inputs import (
     Stored,
     StoreState,
 )
-from meshnode.core.neighbours.echoes import echo_hash
 from meshnode.core.neighbours.hello import LABEL
 from meshnode.core.records import PrekeyRecord
 from meshnode.core.sealing.envelope import Terms, receipt_tag
 from meshnode.core.sealing.first import Prekey, seal_first
 from meshnode.core.sealing.inner import Inner
 from meshnode.core.sealing.link import LinkSeal, peek_untrusted
-from meshnode.core.sealing.pair import pair_key
+from meshnode.core.sealing.pair import pair_key, sealed_echo
 from meshnode.core.sealing.seeded import SeededEntropy, SeededSealer
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
@@ -308,8 +307,8 @@ class Fuzz:
         sent = [send for send in self.target.sent_datagrams[-40:] if send.to is None]
         if sent:
             nonce = sent[-1].data[1:13]
-            echo = Echo(self.target.node.neighbours.me[:2], echo_hash(nonce))
-            self._say(Beacon(1, 1, 0, self.chance.randbytes(8), self.chance.randbytes(4), (echo,)))
+            echo = Echo(self.target.node.neighbours.me[:2], sealed_echo(self.pair, nonce, self.seal.next_nonce))
+            self._say(Beacon(1, 2, 0, self.chance.randbytes(8), self.chance.randbytes(4), (echo,)))
 
     # frames
 

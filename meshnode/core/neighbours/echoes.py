@@ -1,21 +1,29 @@
-"""Echoes: who hears whom. A beacon repeats 2 B of each heard id and 2 B of the hash of its last beacon's nonce.
+"""Echoes: who hears whom. A beacon repeats 2 B of each heard id and 2 B that follow from the nonce of its last beacon.
 
-Hearing a fresh hash of our own binds the neighbour: it hears us, now (rule 3.3). A recorded beacon of yesterday, or of
-before our reboot, holds no fresh hash: our nonces begin with the boot epoch.
+Hearing one of a fresh beacon of ours binds the neighbour: it hears us, now (rule 3.3). A recorded beacon of yesterday,
+or of before our reboot, holds none: our nonces begin with the boot epoch.
+
+Any member can seal a beacon in another's name, so an echo stands under the pairwise key of the two, over both nonces:
+that of the beacon that was heard, and that of the datagram which says so. Whoever finds one there knows that the
+neighbour itself made this datagram, under this number. Version 1 echoes by a hash that everyone can make; it is taken
+from a neighbour until that one's first sealed echo, or for as long as its epoch knows no better.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from meshnode.core.clock import Instant
 from meshnode.core.ids import NeighbourId, hashed
 from meshnode.core.neighbours.neighbour import Neighbour, Presence
-from meshnode.core.wire.frames import Echo
+from meshnode.core.sealing.pair import sealed_echo
+from meshnode.core.wire.frames import Beacon, Echo
 
 BOUND_FOR_S: Final = 600.0
+SEALED_SINCE: Final = 2  # version of the frames; before it an echo is a mere hash
 MAX_ECHOES: Final = 8
 MAX_HEARD: Final = 128  # ids remembered from one neighbour's echoes: more than may be bound
 _KEPT_S: Final = 150.0  # a neighbour answers within two longest Trickle intervals
@@ -24,29 +32,33 @@ _KEPT_ALWAYS: Final = 4
 
 
 def echo_hash(nonce: bytes) -> bytes:
-    """2 B of a beacon's nonce, as its hearers repeat it."""
+    """2 B of a beacon's nonce: how a Date names the beacon it answers, and an echo of version 1 the one it heard."""
     return hashed(b"mn-echo", nonce, 2)
 
 
 class OwnBeacons:
-    """The hashes of our last beacons on one link."""
+    """The nonces of our last beacons on one link."""
 
     def __init__(self) -> None:
         self._sent: deque[tuple[Instant, bytes]] = deque(maxlen=_KEPT)
 
     def sent(self, nonce: bytes, now: Instant) -> None:
         """A beacon of ours left under this nonce."""
-        self._sent.append((now, echo_hash(nonce)))
+        self._sent.append((now, nonce))
         while len(self._sent) > _KEPT_ALWAYS and self._sent[0][0] < now - _KEPT_S:
             self._sent.popleft()
 
     def holds(self, nonce_hash: bytes) -> bool:
         """True for the hash of a recent beacon of ours."""
-        return any(known == nonce_hash for _, known in self._sent)
+        return self.sent_at(nonce_hash) is not None
 
     def sent_at(self, nonce_hash: bytes) -> Instant | None:
         """When the beacon of that hash left; the first of several, None for one that is not recent or not ours."""
-        return next((at for at, known in self._sent if known == nonce_hash), None)
+        return next((at for at, nonce in self._sent if echo_hash(nonce) == nonce_hash), None)
+
+    def sealed_in(self, said: bytes, key: bytes, said_in: bytes) -> bool:
+        """True when `said` echoes a recent beacon of ours, under that pairwise key, in the datagram of that nonce."""
+        return any(sealed_echo(key, nonce, said_in) == said for _, nonce in reversed(self._sent))
 
 
 def note_echoes(presence: Presence, echoes: Iterable[Echo], now: Instant) -> None:
@@ -59,13 +71,24 @@ def note_echoes(presence: Presence, echoes: Iterable[Echo], now: Instant) -> Non
         presence.echoes_heard.pop(next(iter(presence.echoes_heard)))
 
 
-def echoes_us(echoes: Iterable[Echo], me: NeighbourId, beacons: OwnBeacons) -> bool:
-    """True when one of them repeats a recent beacon of ours."""
-    return any(echo.neighbour == me[:2] and beacons.holds(echo.nonce) for echo in echoes)
+def echoes_us(beacon: Beacon, said_in: bytes, sender: Neighbour, me: NeighbourId, beacons: OwnBeacons) -> bool:
+    """True when a beacon, in the datagram of that nonce, echoes a recent one of ours; its sender's own word for it.
+
+    Takes note that the sender seals its echoes: from then on no other counts, until it begins a new epoch.
+    """
+    told = [echo.nonce for echo in beacon.echoes if echo.neighbour == me[:2]]
+    if any(beacons.sealed_in(one, key, said_in) for one in told for key in sender.keys):
+        sender.seals_echoes = True
+        return True
+    plain = beacon.newest < SEALED_SINCE and not sender.seals_echoes
+    return plain and any(beacons.holds(one) for one in told)
 
 
 def choose_echoes(neighbours: Iterable[Neighbour], link: str, now: Instant) -> tuple[Echo, ...]:
-    """At most eight, those that waited longest first; only of those whose HELLO we hold, heard not too long ago."""
+    """At most eight, those that waited longest first; only of those whose HELLO we hold, heard not too long ago.
+
+    As version 1 says them: `seal_echoes` puts them under the keys once the datagram has its nonce.
+    """
     heard = [
         (neighbour.presences[link].echoed_at, neighbour.id)
         for neighbour in neighbours
@@ -81,3 +104,20 @@ def choose_echoes(neighbours: Iterable[Neighbour], link: str, now: Instant) -> t
             presence.echoed_at = now
             echoes.append(Echo(neighbour.id[:2], echo_hash(presence.last_beacon_nonce)))
     return tuple(echoes)
+
+
+def seal_echoes(beacon: Beacon, said_in: bytes, neighbours: Iterable[Neighbour], link: str) -> Beacon:
+    """The beacon, for the datagram of that nonce: each echo under the key of the one that it is for."""
+    names = {echo.neighbour for echo in beacon.echoes}
+    heard = [n for n in neighbours if n.id[:2] in names and n.key and link in n.presences]
+    heard.sort(key=lambda neighbour: -neighbour.presences[link].echoed_at)  # of two alike, the one just chosen
+    echoes = []
+    for echo in beacon.echoes:
+        neighbour = next((one for one in heard if one.id[:2] == echo.neighbour), None)
+        if neighbour is not None:
+            heard.remove(neighbour)
+            if neighbour.seals_echoes or neighbour.newest >= SEALED_SINCE:
+                nonce = neighbour.presences[link].last_beacon_nonce
+                echo = replace(echo, nonce=sealed_echo(neighbour.key, nonce, said_in))
+        echoes.append(echo)
+    return replace(beacon, echoes=tuple(echoes))

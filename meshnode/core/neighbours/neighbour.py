@@ -24,11 +24,13 @@ class Presence:
     group_heard_at: Instant = NEVER  # a multicast datagram of its came through
     last_beacon_nonce: bytes = b""
     last_beacon_at: Instant = NEVER
+    sure_nonce: bytes = b""  # of the last beacon that is its own for certain: what lies below is late
     echoed_at: Instant = NEVER  # when we last told it that we hear it
     echoes_heard: dict[bytes, Instant] = field(default_factory=dict)  # 2 B of the ids it hears, and when it said so
     doubt_until: Instant = FOREVER  # a beacon in its name did not name us: lost then, unless it says otherwise itself
     sure_until: Instant = NEVER  # it said otherwise: not asked again before
     echoed_in_doubt: bool = False
+    asked_at: Instant = NEVER  # before it is given up, it is asked whether we are bound there
 
     @property
     def echoes(self) -> tuple[bytes, ...]:
@@ -56,11 +58,18 @@ class Neighbour:
     refusing: bool = False  # its beacon said that its store takes nothing: no copies for it
     busy_until: Instant = NEVER  # its beacon said that much waits to be sent: not asked before
     foreign: bool = False  # it was shown that it speaks no version of ours
+    newest: int = 0  # version of the frames that its last beacon names
+    seals_echoes: bool = False  # in this epoch: it echoed us under the pairwise key, and no other echo counts
 
     @property
     def short(self) -> str:
         """How the neighbour is called before a person: 8 hex digits of its id."""
         return self.id[:4].hex()
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The pairwise keys, that under our current secret first; none while its HELLO is not known."""
+        return (self.key, *self.other_keys) if self.key else ()
 
     def bound_on(self, link: str, now: Instant) -> bool:
         """True while bound on that link."""

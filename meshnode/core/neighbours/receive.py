@@ -18,8 +18,10 @@ from meshnode.core.neighbours.fragments import Reassembly
 from meshnode.core.neighbours.hello import JITTER, HelloPacing, check_hello_untrusted
 from meshnode.core.neighbours.neighbour import FOREVER, Heard, Neighbour, Presence
 from meshnode.core.neighbours.roster import MAX_BOUND, Roster
+from meshnode.core.neighbours.windows import Stranger
 from meshnode.core.notices import NeighbourChanged, SessionMet
 from meshnode.core.sealing.link import LinkHeader, LinkSeal, peek_untrusted
+from meshnode.core.sealing.primitives import TAG_SIZE
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.codec import decode_frames_untrusted
 from meshnode.core.wire.frames import (
@@ -54,11 +56,8 @@ from meshnode.core.wire.versions import speaks
 from meshnode.errors import SignatureError, WireError
 
 NOBODY: Final = NeighbourId(bytes(6))  # the hop of all who are not bound: they share what may be open
-STILL_BOUND: Final = RefWant(())  # under the pairwise key, it asks: am I bound at you?
-BOUND: Final = Refs(())  # yes
 PATIENCE_S: Final = 0.03  # for each neighbour of a crowd, before one asks for fragments
 CROWD_HELLO_S: Final = 0.15  # for each neighbour: one HELLO answers several
-SURE_FOR_S: Final = 10.0  # after that answer
 RETURNED_S: Final = 200.0  # three beacons of a dense place in a row: who was silent for so long may have lost us
 
 _IN_SESSIONS_ONLY: Final = (Ranges, Elements, Heads, Done, Took, SessionBeacon)
@@ -76,11 +75,10 @@ class Receiver:
         self._hellos = hellos
         self.beacons: dict[str, OwnBeacons] = {}
         self.reassembly = Reassembly(ctx.sooner)
-        self.on_fragment_want: Callable[[Neighbour, str, FragmentWant], None] = _ignore
         self.on_spoken_for: Callable[[], None] = _nothing
-        self.on_unechoed: Callable[[Neighbour, str], None] = _ignore_asked  # one we hear does not hear us
-        self.on_asked: Callable[[Neighbour, str], None] = _ignore_asked  # a neighbour asks whether it is bound here
-        self.on_doubt: Callable[[Neighbour, str], None] = _ignore_asked  # it may have lost us
+        self.on_unechoed: Callable[[Neighbour, str], None] = _ignore_unechoed  # one we hear does not hear us
+        self.on_doubt: Callable[[Neighbour, str], None] = _ignore_unechoed  # it may have lost us
+        self.on_between_us: Callable[[Neighbour, str, Frame], None] = _ignore_frame  # it says something to us alone
         self.on_double: Callable[[Neighbour, str, bytes], None] = _ignore_double
         self.own_counter = -1  # of our last datagram
         self._own_id_told = False
@@ -106,10 +104,10 @@ class Receiver:
         key = self._roster.pair_key(neighbour, header.number) if neighbour and header.pairwise else None
         plaintext = self._seal.open_untrusted(received.data, header, received.multicast, self._roster.me, key)
         if header.pairwise:
-            self._roster.windows.sign(header.sender, header.epoch)
+            self._begins(header.sender, header.epoch)
         elif not self._roster.windows.knows(header):
             neighbour = None  # perhaps it started anew, perhaps somebody else speaks: its HELLO will tell
-        if not self._roster.windows.accept(header):
+        if not self._roster.windows.accept(header, received.data[-TAG_SIZE:]):
             self._ctx.count("datagram_replayed")
             return None
         bound = neighbour is not None and neighbour.bound_on(received.link, self._ctx.now)
@@ -143,7 +141,8 @@ class Receiver:
             self._present(neighbour, received, header, frames)
         bound = neighbour is not None and neighbour.bound_on(received.link, self._ctx.now)
         if bound and neighbour is not None and header.pairwise:
-            self._between_us(neighbour, received.link, frames)
+            for frame in frames:
+                self.on_between_us(neighbour, received.link, frame)
         whole = self._whole_untrusted(received, header, bound, frames)
         return Heard(
             sender=header.sender,
@@ -157,17 +156,6 @@ class Receiver:
             pairwise=header.pairwise,
             size=len(received.data),
         )
-
-    def _between_us(self, neighbour: Neighbour, link: str, frames: tuple[Frame, ...]) -> None:
-        """What a bound neighbour says to us alone, about the two of us."""
-        for frame in frames:
-            if isinstance(frame, FragmentWant):
-                self.on_fragment_want(neighbour, link, frame)
-            elif frame == STILL_BOUND:
-                self.on_asked(neighbour, link)
-            elif frame == BOUND:
-                presence = neighbour.presences[link]
-                presence.doubt_until, presence.sure_until = FOREVER, self._ctx.now + SURE_FOR_S
 
     def _understood(self, neighbour: Neighbour | None, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
         """Without the beacons of those who speak no version of ours: they bind nobody, and are shown once.
@@ -219,19 +207,28 @@ class Receiver:
 
     def _meet(self, neighbour: Neighbour, received: FrameReceived, epoch: int) -> None:
         """It signed that it exists, in this epoch; a beacon heard before may be echoed now."""
-        stranger = self._roster.windows.sign(neighbour.id, epoch)
+        stranger = self._begins(neighbour.id, epoch)
         presence = neighbour.presences.get(received.link)
         if presence is None:
             presence = neighbour.presences[received.link] = Presence(received.source, self._ctx.now)
             self._ctx.notify(NeighbourChanged(neighbour.short, received.link, received.source, "heard"))
         if stranger is not None and stranger.beacon_nonce:
             presence.last_beacon_nonce, presence.last_beacon_at = stranger.beacon_nonce, stranger.beacon_at
+            neighbour.newest = stranger.newest
         self._roster.write(neighbour)
+
+    def _begins(self, sender: NeighbourId, epoch: int) -> Stranger | None:
+        """It vouched for an epoch. If that is news, another release may run there: how it echoes is open again."""
+        stranger, neighbour = self._roster.windows.sign(sender, epoch), self._roster.table.get(sender)
+        if stranger is not None and neighbour is not None:
+            neighbour.seals_echoes = False
+        return stranger
 
     def _stranger(self, received: FrameReceived, header: LinkHeader, frames: tuple[Frame, ...]) -> None:
         stranger = self._roster.windows.stranger(header.sender)
-        if any(isinstance(frame, Beacon) for frame in frames):
+        for beacon in (frame for frame in frames if isinstance(frame, Beacon)):
             stranger.beacon_nonce, stranger.beacon_at = _nonce(header), self._ctx.now
+            stranger.newest = beacon.newest
         self._ask_hello(received)
         self._roster.unknown(received.link, header.sender)
 
@@ -254,24 +251,33 @@ class Receiver:
             presence.address, presence.proven_address = received.source, header.pairwise
         for frame in frames:
             if isinstance(frame, Beacon):
-                self._beacon(neighbour, presence, link, _nonce(header), frame)
+                self._beacon(neighbour, presence, link, header, frame)
         if self._roster.windows.lags(neighbour.id):
             self._roster.write(neighbour)
 
-    def _beacon(self, neighbour: Neighbour, presence: Presence, link: str, nonce: bytes, beacon: Beacon) -> None:
-        now = self._ctx.now
-        if nonce <= presence.last_beacon_nonce:
+    def _beacon(self, neighbour: Neighbour, presence: Presence, link: str, header: LinkHeader, beacon: Beacon) -> None:
+        now, nonce = self._ctx.now, _nonce(header)
+        if nonce <= presence.sure_nonce:
             return  # late, or kept back by somebody: what it says was true once
         presence.last_beacon_nonce, presence.last_beacon_at = nonce, now
+        neighbour.newest = beacon.newest
         if presence.is_bound(now) and _has_lost(beacon, self._roster.me):
             self.on_doubt(neighbour, link)  # was it away, did it start anew? Or does somebody else speak in its name?
         note_echoes(presence, beacon.echoes, now)
         beacons = self.beacons.get(link)
-        if beacons is None or not echoes_us(beacon.echoes, self._roster.me, beacons):
-            if not presence.is_bound(now):
-                self._roster.unknown(link, neighbour.id)
-                self.on_unechoed(neighbour, link)
-            return
+        echoed = beacons is not None and echoes_us(beacon, nonce, neighbour, self._roster.me, beacons)
+        if header.pairwise or (echoed and neighbour.seals_echoes):
+            presence.sure_nonce = nonce
+        if echoed:
+            self._roster.windows.vouch(header, sealed=neighbour.seals_echoes)
+            self._hears_us(neighbour, presence, link)
+        elif not presence.is_bound(now):
+            self._roster.unknown(link, neighbour.id)
+            self.on_unechoed(neighbour, link)
+
+    def _hears_us(self, neighbour: Neighbour, presence: Presence, link: str) -> None:
+        """Its beacon echoes a recent one of ours."""
+        now = self._ctx.now
         if presence.is_bound(now):
             presence.bound_until = now + BOUND_FOR_S
             presence.echoed_in_doubt = presence.doubt_until < FOREVER
@@ -379,13 +385,13 @@ def _nothing() -> None:
     return None
 
 
-def _ignore(neighbour: Neighbour, link: str, want: FragmentWant) -> None:
-    return None
-
-
 def _ignore_double(neighbour: Neighbour, link: str, item: bytes) -> None:
     return None
 
 
-def _ignore_asked(neighbour: Neighbour, link: str) -> None:
+def _ignore_unechoed(neighbour: Neighbour, link: str) -> None:
+    return None
+
+
+def _ignore_frame(neighbour: Neighbour, link: str, frame: Frame) -> None:
     return None

@@ -30,6 +30,9 @@ MAX_KNOWN: Final = 1024
 MOMENT_S: Final = 10.0
 SILENT_S: Final = 260.0  # four times the longest a settled neighbour stays silent (2 x Imax)
 
+LAST_CALL_S: Final = 15.0  # before that: three questions, for at 30 % loss one may go unanswered
+CALL_AGAIN_S: Final = 5.0
+
 Callback = Callable[[Neighbour], None]
 
 
@@ -192,8 +195,7 @@ class Roster:
     def bind(self, neighbour: Neighbour, presence: Presence, link: str) -> None:
         now = self._ctx.now
         presence.bound_since, presence.bound_until = now, now + BOUND_FOR_S
-        self._ctx.sooner(_lost_at(presence))
-        self.windows.prove(neighbour.id)
+        self._ctx.sooner(call_at(presence))
         self.write(neighbour)
         self._ctx.notify(NeighbourChanged(neighbour.short, link, presence.address, "bound"))
         self._tell(self.on_bound, neighbour)
@@ -219,14 +221,15 @@ class Roster:
         for neighbour in self.table.values():
             for link, presence in neighbour.presences.items():
                 if presence.bound_until > NEVER and now >= _lost_at(presence):
-                    is_back = presence.echoed_in_doubt and now < min(presence.bound_until, presence.heard_at + SILENT_S)
+                    is_back = presence.echoed_in_doubt and now < runs_out_at(presence)
                     self.lose(neighbour, link)
                     if is_back:
                         self.bind(neighbour, presence, link)
 
     def next_loss(self) -> Instant | None:
+        """When somebody is lost, or to be asked once more before that."""
         losses = [
-            _lost_at(presence)
+            min(_lost_at(presence), call_at(presence))
             for neighbour in self.table.values()
             for presence in neighbour.presences.values()
             if presence.bound_until > NEVER
@@ -284,5 +287,15 @@ class Roster:
             callback(neighbour)
 
 
+def runs_out_at(presence: Presence) -> Instant:
+    """When a binding ends unless something is heard: an echo, or at least anything."""
+    return min(presence.bound_until, presence.heard_at + SILENT_S)
+
+
+def call_at(presence: Presence) -> Instant:
+    """When it is asked next whether we are bound there; after it is lost, if the last question before that is out."""
+    return max(runs_out_at(presence) - LAST_CALL_S, presence.asked_at + CALL_AGAIN_S)
+
+
 def _lost_at(presence: Presence) -> Instant:
-    return min(presence.bound_until, presence.heard_at + SILENT_S, presence.doubt_until)
+    return min(runs_out_at(presence), presence.doubt_until)

@@ -17,16 +17,17 @@ from meshnode.core.effects import Hangup, SendRecord
 from meshnode.core.ids import NeighbourId, hashed
 from meshnode.core.inputs import EncounterEnded, FrameReceived, LinkChanged, PeerSeen, RecordReceived
 from meshnode.core.neighbours.buckets import WRONG_FACTOR, Bucket
-from meshnode.core.neighbours.echoes import BOUND_FOR_S, OwnBeacons, choose_echoes
+from meshnode.core.neighbours.doubts import Doubts
+from meshnode.core.neighbours.echoes import BOUND_FOR_S, OwnBeacons, choose_echoes, seal_echoes
 from meshnode.core.neighbours.fragments import HEADER, LIFE_S, Cut, CutItems
 from meshnode.core.neighbours.hello import START_WITHIN_S, HelloPacing, make_hello
 from meshnode.core.neighbours.neighbour import FOREVER, NEVER, Heard, Neighbour, Presence
-from meshnode.core.neighbours.receive import BOUND, NOBODY, STILL_BOUND, Receiver
+from meshnode.core.neighbours.receive import NOBODY, Receiver
 from meshnode.core.neighbours.roster import MAX_KNOWN, Roster
 from meshnode.core.neighbours.unheard import AFTER_S, Unheard
 from meshnode.core.records import FactRecord
 from meshnode.core.sealing.link import EPOCH_END, LinkSeal
-from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
+from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame, encode_frames
 from meshnode.core.wire.frames import (
     Beacon,
     ChunkPiece,
@@ -50,7 +51,6 @@ RAISE_AGAIN_S: Final = 60.0
 MAX_GREETED: Final = 64
 GREETINGS: Final = 6.0
 GREETING_EVERY_S: Final = 60.0
-DOUBT_S: Final = 1.0  # for an answer to one small question, over a queue of half a second both ways
 _OF_FILES: Final = (FileSeek, FileHave, ChunkWant, ChunkPiece)
 EPOCH_FACT: Final = "boot_epoch"  # 3 B, big-endian
 
@@ -63,11 +63,11 @@ class Neighbours(Roster):
         self._seal = LinkSeal(ctx.sealer, ctx.mesh, self.me, epoch)
         self._hellos = HelloPacing(ctx.sooner)
         self._receiver = Receiver(ctx, self, self._seal, self._hellos)
-        self._receiver.on_fragment_want = self._mend
         self._receiver.on_spoken_for = self._spoken_for
         self._receiver.on_unechoed = self._unechoed
-        self._receiver.on_asked = self._asked
-        self._receiver.on_doubt = self._doubt
+        self._doubts = Doubts(ctx, self, self._say)
+        self._receiver.on_doubt = self._doubts.doubt
+        self._receiver.on_between_us = self._between_us
         self._unheard = Unheard()
         self.on_bound.append(self._met)
         self._deaf: dict[tuple[NeighbourId, str], tuple[Instant, float]] = {}  # lost on a link: when to mind, the wait
@@ -297,19 +297,36 @@ class Neighbours(Roster):
         if self._seal.spent:
             self._raise_epoch()
         if to is None:
-            return None, self._note_beacon(link, plaintext, self._seal.seal_multicast(plaintext))
-        if to in self._configured:
-            sealed = self._seal.seal_unicast(plaintext, None, None)
-            return self._configured[to], self._note_beacon(link, plaintext, sealed)
-        if to in self._greeted:
-            sealed = self._seal.seal_unicast(plaintext, None, None)
-            return self._greeted[to], self._note_beacon(link, plaintext, sealed)
+            address, sealed = None, self._seal.seal_multicast(self._echoing(link, plaintext))
+        elif (way := self._way(link, to)) is not None:
+            address, name, key = way
+            sealed = self._seal.seal_unicast(self._echoing(link, plaintext), name, key)
+        else:
+            return None
+        self._receiver.own_counter = int.from_bytes(sealed[10:13], "big")
+        return address, sealed
+
+    def _way(self, link: str, to: NeighbourId) -> tuple[str, NeighbourId | None, bytes | None] | None:
+        """Address, link id and key of one neighbour; None where there is none yet."""
+        met = self._configured.get(to) or self._greeted.get(to)
+        if met is not None:
+            return met, None, None
         neighbour = self.table.get(to)
         if neighbour is None or link not in neighbour.presences:
             return None
         key = neighbour.key if neighbour.bound_on(link, self._ctx.now) else None  # else it may not know ours yet
-        sealed = self._seal.seal_unicast(plaintext, to, key)
-        return neighbour.presences[link].address, self._note_beacon(link, plaintext, sealed)
+        return neighbour.presences[link].address, to, key
+
+    def _echoing(self, link: str, plaintext: bytes) -> bytes:
+        """Frames about to be sealed: if there is a beacon among them, its echoes are closed, and others may echo it."""
+        frames = decode_frames_untrusted(plaintext)
+        if link not in self._beacons or not any(isinstance(frame, Beacon) for frame in frames):
+            return plaintext
+        nonce = self._seal.next_nonce
+        self._beacons[link].sent(nonce, self._ctx.now)
+        known = self.table.values()
+        closed = (seal_echoes(each, nonce, known, link) if isinstance(each, Beacon) else each for each in frames)
+        return encode_frames(closed, len(plaintext))
 
     # time
 
@@ -329,6 +346,7 @@ class Neighbours(Roster):
             if neighbour is not None and neighbour.bound_on(link, now):
                 self.send(neighbour, want, 0, link=link)
         self._mend_all()
+        self._doubts.tick()
         self.give_up_silent()
 
     def greet(self, link: str, address: str, *frames: Frame) -> bool:
@@ -452,19 +470,15 @@ class Neighbours(Roster):
         limit = settings.multicast_payload if to is None else settings.unicast_payload
         return limit - SEAL_OVERHEAD - HEADER
 
-    def _asked(self, neighbour: Neighbour, link: str) -> None:
-        self.send(neighbour, BOUND, 0, link=link, key=b"bound", ring=0)
+    def _between_us(self, neighbour: Neighbour, link: str, frame: Frame) -> None:
+        """What a bound neighbour says to us alone, about the two of us."""
+        if isinstance(frame, FragmentWant):
+            self._mend(neighbour, link, frame)
+        else:
+            self._doubts.between_us(neighbour, link, frame)
 
-    def _doubt(self, neighbour: Neighbour, link: str) -> None:
-        """A beacon in its name did not name us. Any member can say that of it: ask it, under the key it has with us.
-
-        It answers only while we are bound there. The question leaves before our next beacon can bind us there anew.
-        """
-        now, presence = self._ctx.now, neighbour.presences[link]
-        if presence.doubt_until == FOREVER and now >= presence.sure_until:
-            presence.doubt_until, presence.echoed_in_doubt = now + DOUBT_S, False
-            self._ctx.sooner(presence.doubt_until)
-            self.send(neighbour, STILL_BOUND, 0, link=link, key=b"doubt", ring=0)
+    def _say(self, neighbour: Neighbour, link: str, frame: Frame, key: bytes) -> None:
+        self.send(neighbour, frame, 0, link=link, key=key, ring=0)
 
     def _raise_epoch(self, by: int = 1) -> None:
         """Go on in a new epoch: on disk before the next datagram, and signed for everyone who hears us."""
@@ -510,12 +524,6 @@ class Neighbours(Roster):
         self._deaf[neighbour.id, link] = (now + 2 * wait, 2 * wait)  # a way may carry one way only
         return 1
 
-    def _note_beacon(self, link: str, plaintext: bytes, sealed: bytes) -> bytes:
-        self._receiver.own_counter = int.from_bytes(sealed[10:13], "big")
-        if link in self._beacons and _holds_beacon(plaintext):
-            self._beacons[link].sent(sealed[1:13], self._ctx.now)
-        return sealed
-
     def beacon_sent_at(self, link: str, nonce_hash: bytes) -> Instant | None:
         """When our recent beacon of that echo hash left on a link; None if there is none."""
         return self._beacons[link].sent_at(nonce_hash) if link in self._beacons else None
@@ -526,8 +534,3 @@ class Neighbours(Roster):
 
 def _ignore_double(neighbour: Neighbour, link: str, item: bytes) -> None:
     return None
-
-
-def _holds_beacon(plaintext: bytes) -> bool:
-    """True if one of our own frames in a row is a beacon."""
-    return any(isinstance(frame, Beacon) for frame in decode_frames_untrusted(plaintext))

@@ -1,9 +1,13 @@
 """Replay windows of known neighbours, and which of their epochs are their own word (protocol rule 2.5).
 
-A member can seal a datagram in any name under the mesh key, and with a high counter it would silence the true sender.
-So there are two windows for each neighbour: what is sealed for us alone passes whatever was said under the mesh key.
-And an epoch counts only once its owner signed it (HELLO) or used it under the pairwise key; what claims a later one is
-a stranger's. Strangers have no window: nothing they say twice does more than once.
+A member can seal a datagram in any name under the mesh key. So there are two windows for each neighbour. What is sealed
+for us alone has one by its counter. What any member may have sealed has none that a counter could close: a datagram
+passes unless this very one was heard (its tag is remembered), or it lies below what its owner vouched for, under the
+pairwise key: by a pairwise datagram, or by an echo of ours, which names the counter it stands beside. So whoever talks
+in a neighbour's name, however far ahead, shuts out nothing of it.
+
+An epoch counts only once its owner signed it (HELLO) or used it under the pairwise key; what claims a later one is a
+stranger's. Strangers have no window: nothing they say twice does more than once.
 
 The disk lags behind by some datagrams, so after our reboot a few recorded ones pass again. They can raise nothing: a
 neighbour is believed only once it echoes a beacon of this boot, and at that moment all that lies below is closed.
@@ -11,6 +15,7 @@ neighbour is believed only once it echoes a beacon of this boot, and at that mom
 
 from __future__ import annotations
 
+from array import array
 from typing import Final
 
 from meshnode.core.clock import Instant
@@ -26,18 +31,57 @@ ALL_HEARD: Final = (1 << WINDOW) - 1
 class Stranger:
     """A link id without a HELLO, or in an epoch without one."""
 
-    __slots__ = ("beacon_at", "beacon_nonce")
+    __slots__ = ("beacon_at", "beacon_nonce", "newest")
 
     def __init__(self) -> None:
         self.beacon_nonce = b""
         self.beacon_at: Instant = float("-inf")
+        self.newest = 0
+
+
+Place = tuple[int, int]  # epoch, counter
+
+
+class Said:
+    """What was said in one name under the mesh key: all up to `floor` is closed, the last tags above are remembered.
+
+    `sure` is the last place that the owner of the name vouched for.
+    """
+
+    __slots__ = ("_tags", "floor", "sure")
+
+    def __init__(self, sure: Place, floor: Place) -> None:
+        self.sure = sure
+        self.floor = floor
+        self._tags = array("I")
+
+    def accept(self, place: Place, tag: bytes) -> bool:
+        """Note a datagram; False when it was heard before. The tag follows from all that stands in it."""
+        short = int.from_bytes(tag[:4], "big")
+        if place <= self.floor or short in self._tags:
+            return False
+        self._tags.append(short)
+        del self._tags[:-WINDOW]
+        return True
+
+    def vouch(self, place: Place) -> None:
+        """The owner was there, in the words of its pairwise key: what came long before is closed."""
+        self.sure = max(self.sure, place)
+        self.floor = max(self.floor, (place[0], place[1] - WINDOW))
+
+    def own(self, place: Place) -> None:
+        """It was there for certain, by a pairwise datagram: nothing beyond can be closed, whoever said what."""
+        if place < self.floor:
+            self.sure, self.floor = place, (place[0], place[1] - WINDOW)
+        self.vouch(place)
 
 
 class Windows:
-    """Two windows for each known link id: (id, pairwise)."""
+    """What may still come of each known link id: pairwise sealed, and in its name under the mesh key."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[NeighbourId, bool], ReplayWindow] = {}
+        self._pairwise: dict[NeighbourId, ReplayWindow] = {}
+        self._said: dict[NeighbourId, Said] = {}
         self._signed: dict[NeighbourId, int] = {}
         self._written: dict[NeighbourId, tuple[int, int]] = {}
         self._unproved: set[NeighbourId] = set()
@@ -45,10 +89,11 @@ class Windows:
 
     def restore(self, record: NeighbourRecord) -> None:
         """Go on from what the disk knows; it may lag."""
-        for pairwise in (False, True):
-            self._known[(record.id, pairwise)] = ReplayWindow(record.epoch, record.counter, record.window)
+        place = (record.epoch, record.counter)
+        self._pairwise[record.id] = ReplayWindow(*place, record.window)
+        self._said[record.id] = Said(place, place if record.window else (record.epoch, -1))
         self._signed[record.id] = record.epoch
-        self._written[record.id] = (record.epoch, record.counter)
+        self._written[record.id] = place
         self._unproved.add(record.id)
 
     def stranger(self, sender: NeighbourId) -> Stranger:
@@ -63,8 +108,9 @@ class Windows:
         """It vouched for an epoch of its own; if that is news, what was heard of it as a stranger."""
         if epoch <= self._signed.get(sender, -1):
             return None
-        for pairwise in (False, True):
-            self._known.setdefault((sender, pairwise), ReplayWindow(epoch))
+        self._pairwise.setdefault(sender, ReplayWindow(epoch))
+        said = self._said.setdefault(sender, Said((epoch, 0), (epoch, -1)))
+        said.floor, said.sure = max(said.floor, (epoch, -1)), max(said.sure, (epoch, 0))
         self._signed[sender] = epoch
         return self._strangers.pop(sender, None) or Stranger()
 
@@ -72,25 +118,35 @@ class Windows:
         """True when the epoch is the sender's own word."""
         return header.epoch <= self._signed.get(header.sender, -1)
 
-    def accept(self, header: LinkHeader) -> bool:
-        """Note an opened datagram; False when it was heard before."""
-        window = self._known.get((header.sender, header.pairwise))
-        if window is None or not self.knows(header):
+    def accept(self, header: LinkHeader, tag: bytes) -> bool:
+        """Note an opened datagram, by the tag of its seal; False when it was heard before."""
+        window, said = self._pairwise.get(header.sender), self._said.get(header.sender)
+        if window is None or said is None or not self.knows(header):
             return True
-        if not window.fresh(header.epoch, header.counter):
+        place = (header.epoch, header.counter)
+        if not header.pairwise:
+            return said.accept(place, tag)
+        if not window.fresh(*place):
             return False
-        window.accept(header.epoch, header.counter)
+        window.accept(*place)
+        said.own(place)
         return True
 
-    def prove(self, sender: NeighbourId) -> None:
-        """The neighbour echoed a beacon of this boot: what it said before is closed, if the disk told us of it."""
-        if sender in self._unproved:
-            self._unproved.discard(sender)
-            said = self._known[(sender, False)]
-            said.bits = ALL_HEARD
-            for_us = self._known[(sender, True)]
-            if (for_us.epoch, for_us.counter) < (said.epoch, said.counter):
-                self._known[(sender, True)] = ReplayWindow(said.epoch, said.counter, ALL_HEARD)
+    def vouch(self, header: LinkHeader, sealed: bool) -> None:
+        """The datagram echoes a beacon of this boot. `sealed`: under the pairwise key, so that none but its owner can.
+
+        What was said before is closed, if the disk told us of it; for us alone, too, if the word is sure.
+        """
+        place, said = (header.epoch, header.counter), self._said[header.sender]
+        first = header.sender in self._unproved
+        if first:
+            said.floor = max(said.floor, place)
+        if sealed:
+            said.vouch(place)
+            self._unproved.discard(header.sender)
+            window = self._pairwise[header.sender]
+            if first and (window.epoch, window.counter) < place:
+                self._pairwise[header.sender] = ReplayWindow(*place, ALL_HEARD)
 
     def lags(self, sender: NeighbourId) -> bool:
         """True when the disk should hear of this neighbour's window again."""
@@ -106,13 +162,15 @@ class Windows:
 
     def forget(self, sender: NeighbourId) -> None:
         """The neighbour is one too many."""
-        for pairwise in (False, True):
-            self._known.pop((sender, pairwise), None)
+        self._pairwise.pop(sender, None)
+        self._said.pop(sender, None)
         self._signed.pop(sender, None)
         self._written.pop(sender, None)
         self._unproved.discard(sender)
 
     def _surest(self, sender: NeighbourId) -> ReplayWindow:
-        """The pairwise window, which nobody else can move; the other while that one was not used in this epoch."""
-        pairwise, said = self._known[(sender, True)], self._known[(sender, False)]
-        return pairwise if pairwise.bits and pairwise.epoch == said.epoch else said
+        """The pairwise window, or one beyond it where an echo vouched for more; nobody else can move either."""
+        window, sure = self._pairwise[sender], self._said[sender].sure
+        if (window.epoch, window.counter) >= sure:
+            return window
+        return ReplayWindow(*sure, ALL_HEARD if sure[1] else 0)

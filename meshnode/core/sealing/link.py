@@ -57,6 +57,11 @@ class LinkSeal:
         """This epoch has no counters left: persist the next one and `raise_epoch` before sealing on."""
         return self._counter >= COUNTER_END
 
+    @property
+    def next_nonce(self) -> bytes:
+        """The 12 B that the next datagram will stand under."""
+        return self.me + self.epoch.to_bytes(3, "big") + self._counter.to_bytes(3, "big")
+
     def raise_epoch(self, epoch: int) -> None:
         """Go on under a higher epoch, which the host commits before what is sealed next is sent."""
         if not self.epoch < epoch < EPOCH_END:
@@ -95,7 +100,7 @@ class LinkSeal:
         if self.spent:
             raise UsageError("the epoch of the link is spent: persist and raise it first")
         byte0 = bytes((VERSION << 3 | flag | self._mesh.current.number,))
-        nonce = self.me + self.epoch.to_bytes(3, "big") + self._counter.to_bytes(3, "big")
+        nonce = self.next_nonce
         self._counter += 1
         return byte0 + nonce + self._sealer.aead_seal(key, nonce, plaintext, _LABEL + byte0 + way)
 

@@ -1,4 +1,4 @@
-"""What two neighbours share: a pairwise key, which proves the sender where the mesh key cannot, and custody proofs."""
+"""What two neighbours share: a pairwise key, which proves the sender where the mesh key cannot; what is made of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from meshnode.core.ids import EnvelopeId, NeighbourId, keyed
 from meshnode.core.ports import Sealer
 
 CUSTODY_MAC_SIZE = 8
+ECHO_SIZE = 2
 
 
 def pair_key(
@@ -24,3 +25,8 @@ def pair_key(
 def custody_mac(key: bytes, envelope: EnvelopeId, taker: NeighbourId) -> bytes:
     """`taker` has the envelope on disk: made by the taker, checkable by the giver alone (protocol rule 9.4)."""
     return keyed(key, b"mn-took", envelope + taker, CUSTODY_MAC_SIZE)
+
+
+def sealed_echo(key: bytes, beacon: bytes, said_in: bytes) -> bytes:
+    """2 B: who shares `key` heard the beacon of that nonce, and says so in the datagram of the other (rule 3.3)."""
+    return keyed(key, b"mn-hears", beacon + said_in, ECHO_SIZE)

@@ -14,7 +14,7 @@ from meshnode.core.chain.frontier import Element
 from meshnode.core.chain.reconcile import Range
 from meshnode.core.ids import EnvelopeId, FileId, LogId, NodeKey, Receipt
 
-VERSION = 1  # of the frames; a beacon says the lowest and highest spoken
+VERSION = 2  # of the frames; a beacon says the lowest and highest spoken. 2: echoes under the pairwise key
 OLDEST_VERSION = 1
 
 
@@ -33,7 +33,9 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """4 B: 2 of a heard neighbour's link id, 2 of H("mn-echo", nonce of the last beacon heard from it)."""
+    """4 B: 2 of a heard neighbour's link id, 2 of K(pairwise key, "mn-hears", nonce of the last beacon heard from it |
+    nonce of this datagram). To a neighbour of version 1: of H("mn-echo", nonce of the last beacon).
+    """
 
     neighbour: bytes
     nonce: bytes

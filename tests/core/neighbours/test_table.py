@@ -760,12 +760,21 @@ def test_blocks_pass_from_anyone_within_the_bucket() -> None:
     assert [one.id for one in node_of(world, "a").blocks] == [block.id]
 
 
-def test_a_late_beacon_says_nothing() -> None:
+def test_a_beacon_below_one_that_is_its_own_for_certain_is_late_and_says_nothing() -> None:
     world = pair()
-    world.feed("a", FrameReceived(LINK, "b", True, sealed("b", [Beacon(1, 1, 0, b"new.....", bytes(4))], counter=5001)))
-    nonce = far(world, "a", "b").presences[LINK].last_beacon_nonce
-    world.feed("a", FrameReceived(LINK, "b", True, sealed("b", [Beacon(1, 1, 0, b"old.....", bytes(4))], counter=5000)))
-    assert far(world, "a", "b").presences[LINK].last_beacon_nonce == nonce
+    presence = far(world, "a", "b").presences[LINK]
+    sure = presence.sure_nonce
+    assert sure == presence.last_beacon_nonce, "it echoes us"
+    earlier = sealed("b", [Beacon(1, 1, 0, b"old.....", bytes(4))], counter=int.from_bytes(sure[9:], "big") - 1)
+    world.feed("a", FrameReceived(LINK, "b", True, earlier))
+    assert presence.last_beacon_nonce == sure
+    for counter in (5001, 5000):
+        claimed = sealed("b", [Beacon(1, 1, 0, b"new.....", bytes(4))], counter=counter)
+        world.feed("a", FrameReceived(LINK, "b", True, claimed))
+        assert presence.last_beacon_nonce[9:] == counter.to_bytes(3, "big"), (
+            "anybody can say that: it shuts out nothing"
+        )
+    assert presence.sure_nonce == sure
 
 
 def test_a_receiver_alone_minds_nothing() -> None:
@@ -773,8 +782,8 @@ def test_a_receiver_alone_minds_nothing() -> None:
     roster = Roster(node.ctx, node.outbox)
     receiver = Receiver(node.ctx, roster, LinkSeal(node.ctx.sealer, MESH, roster.me, 1), HelloPacing())
     receiver.on_spoken_for()
-    receiver.on_fragment_want(Neighbour(roster.me, node.node), LINK, FragmentWant(b"i" * 8, 1))
     receiver.on_doubt(Neighbour(roster.me, node.node), LINK)
+    receiver.on_between_us(Neighbour(roster.me, node.node), LINK, RefWant(()))
     for alone in (receiver, Neighbours(node.ctx, node.outbox, 1)):
         alone.on_double(Neighbour(roster.me, node.node), LINK, b"i" * 8)
     assert roster.next_loss() is None

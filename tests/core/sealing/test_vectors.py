@@ -54,7 +54,7 @@ from meshnode.core.sealing.manifest import (
     take_attached_untrusted,
 )
 from meshnode.core.sealing.mesh import closed_mesh, open_mesh, secret_from_passphrase
-from meshnode.core.sealing.pair import custody_mac, pair_key
+from meshnode.core.sealing.pair import custody_mac, pair_key, sealed_echo
 from meshnode.core.sealing.parcel import ParcelOpen
 from meshnode.core.sealing.primitives import RealSealer
 from meshnode.core.sealing.ratchet import Ratchet
@@ -185,6 +185,10 @@ def custody(v: Vector) -> None:
     assert custody_mac(v["key"], v["envelope"], v["taker"]) == v["mac"]
 
 
+def echo(v: Vector) -> None:
+    assert sealed_echo(v["key"], v["beacon"], v["said_in"]) == v["echo"]
+
+
 def datagram(v: Vector) -> None:
     keys = closed_mesh("", v["mesh_secret"], v["number"])
     link = LinkSeal(SEALER, keys, v["sender"], v["epoch"])
@@ -313,8 +317,8 @@ CHECKS: dict[str, Callable[[Vector], None]] = {
     check.__name__: check
     for check in (
         key_file, certificate, revocation, adoption, contact_invite, mesh_invite, safety, mesh, passphrase, pairwise,
-        custody, datagram, inner, message_name, chain, envelope, first, handshake, records, parcel, sealed_file, column,
-        file,
+        custody, echo, datagram, inner, message_name, chain, envelope, first, handshake, records, parcel, sealed_file,
+        column, file,
     )
 }  # fmt: skip
 
