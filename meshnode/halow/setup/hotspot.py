@@ -97,11 +97,14 @@ def _welcome(interface: str, address: IPv4Interface) -> tuple[Wanted, ...]:
 
 
 def _dnsmasq(interface: str, address: IPv4Interface) -> str:
-    """Every name is the board, and nothing is asked elsewhere: there is no internet behind it."""
+    """Every name is the board, and nothing is asked elsewhere: there is no internet behind it.
+
+    `local` answers questions for other kinds of records with "none"; without it they are refused, and phones wait.
+    """
     guests = [host for host in islice(address.network.hosts(), GUESTS + 1) if host != address.ip]
     return (
         f"interface={interface}\nexcept-interface=lo\nbind-dynamic\nno-resolv\nno-hosts\n"
-        f"address=/#/{address.ip}\n"
+        f"address=/#/{address.ip}\nlocal=/#/\n"
         f"dhcp-range={guests[0]},{guests[-1]},{address.netmask},{LEASE}\ndhcp-authoritative\n"
         f"dhcp-option=option:router,{address.ip}\ndhcp-option=option:dns-server,{address.ip}\n"
     )

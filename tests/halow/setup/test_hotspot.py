@@ -34,6 +34,7 @@ def test_a_welcome_answers_every_name_with_the_board() -> None:
     assert "DHCPServer" not in network.text, "dnsmasq gives the addresses"
     lines = answers.text.splitlines()
     assert "address=/#/10.9.8.100" in lines
+    assert "local=/#/" in lines
     assert "interface=wlan0" in lines, "nobody else's questions are answered"
     assert "dhcp-range=10.9.8.1,10.9.8.201,255.255.255.0,1h" in lines
     assert "dhcp-option=option:dns-server,10.9.8.100" in lines
