@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from meshnode.core.clock import UNKNOWN_CLOCK, Instant, WallClock, better
 from meshnode.core.effects import Effect, Forget, Notify, Persist
@@ -32,6 +33,7 @@ class Context:
         self.store_refusing = False
         self.out: list[Effect] = []
         self.counters: Counter[str] = Counter()
+        self.ease: Callable[[], float] = lambda: 1.0  # below 1 where the law leaves little of the hour, on every link
         self.due_at: Instant = NEVER_ASKED  # nobody but gossip, files and the outbox has anything to do before
 
     def sooner(self, at: Instant) -> None:

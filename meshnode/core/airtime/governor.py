@@ -32,6 +32,7 @@ from meshnode.core.inputs import LinkUsed
 from meshnode.core.settings import LinkSettings
 
 CEILINGS = {1: 100, 0: 95, 2: 80, 3: 65, 4: 50}  # per cent, by class
+LEAST_EASE = 0.1
 MILLION = 1_000_000
 SECOND_NS = 1_000_000_000
 
@@ -104,6 +105,14 @@ class Governor:
         return min(
             (at for ledger in (self._own, self._others) if (at := ledger.freed_at(half)) is not None), default=None
         )
+
+    def ease(self, now: Instant) -> float:
+        """How freely airtime may go to what can wait: 1 until half of the hour is used, then less, at least a tenth."""
+        if not self.law.limited or not self.allowed_ns:
+            return 1.0
+        own, others = self.used_ns(now)
+        left = 1.0 - (own + max(others, self._others_part(100))) / self.allowed_ns
+        return min(1.0, max(LEAST_EASE, 2 * left))
 
     def others_over(self, percent: int, now: Instant) -> bool:
         """True if what others sent takes that much of the part that is kept for them, or more."""

@@ -34,6 +34,7 @@ class Laws:
         self._kept: dict[str, bytes] = {}
         self._waiting: set[str] = set()  # links whose person was told that frames wait
         self._stopped: set[str] = set()  # links on which the host keeps others from sending
+        ctx.ease = lambda: max((self.ease(link) for link in ctx.links), default=1.0)
 
     def restore(self, snapshot: Snapshot) -> None:
         """What was used before a restart counts on."""
@@ -67,6 +68,11 @@ class Laws:
         if governor is None:
             return self._ctx.now if wanted else None
         return min((at for cls in wanted if (at := governor.when(cls, self._ctx.now)) is not None), default=None)
+
+    def ease(self, link: str) -> float:
+        """How freely a link's airtime may go to what can wait: 1 at rest, less when its hour is more than half used."""
+        governor = self._governors.get(link)
+        return 1.0 if governor is None else governor.ease(self._ctx.now)
 
     def silence_s(self, link: str, payload: int, *, unicast: bool) -> float:
         """From handing a datagram over until the law lets the next one begin; 0 where it asks for no gaps."""

@@ -71,7 +71,9 @@ class Outbox:
         if outgoing.previous and self._previous[outgoing.previous] >= _PREVIOUS_LIMIT:
             self._ctx.count("outbox_previous_hop_full")
             return
-        if isinstance(outgoing.frame, Delta) and self._upkeep_of(outgoing.link).wait_s(self._ctx.now):
+        if isinstance(outgoing.frame, Delta) and self._upkeep_of(outgoing.link).wait_s(
+            self._ctx.now, self.laws.ease(outgoing.link)
+        ):
             self._ctx.count("outbox_upkeep_dropped")
             return
         self._make_way(outgoing)
@@ -282,12 +284,12 @@ class Outbox:
         """Its time has come: it stands ready, unless it is upkeep beyond its share."""
         out, now = queued.outgoing, self._ctx.now
         if is_upkeep(out.frame):
-            upkeep = self._upkeep_of(out.link)
-            if wait_s := upkeep.wait_s(now):
+            upkeep, ease = self._upkeep_of(out.link), self.laws.ease(out.link)
+            if wait_s := upkeep.wait_s(now, ease):
                 heapq.heappush(self._waiting, (now + wait_s, next(self._order), queued))
                 return
             size = len(queued.encoded) + SEAL_OVERHEAD
-            upkeep.spend(airtime_s(size, out.to is not None, self._ctx.links[out.link]), now)
+            upkeep.spend(airtime_s(size, out.to is not None, self._ctx.links[out.link]), now, ease)
         self._ready.setdefault(out.link, FairQueue()).add(queued)
 
     def _upkeep_of(self, link: str) -> Upkeep:

@@ -27,6 +27,7 @@ from meshnode.core.sealing.inner import Inner
 from meshnode.core.sealing.ratchet import Ratchet
 
 _BULK_COPIES, _URGENT_COPIES = 0.5, 2  # of the copies set for class 2
+_LEAST_COPIES = 2  # however little the law leaves: one to keep, one to give away
 NO_MESSAGE: Final = b""  # of an envelope that carries none of ours: nothing is shown of its way
 
 
@@ -107,4 +108,5 @@ class Envelopes:
 
     def _copies(self, cls: int) -> int:
         share = _URGENT_COPIES if cls <= 1 else 1 if cls == 2 else _BULK_COPIES
-        return max(1, int(self._ctx.settings.copies * share))
+        copies = max(1, int(self._ctx.settings.copies * share))
+        return copies if cls <= 1 else max(min(copies, _LEAST_COPIES), int(copies * self._ctx.ease()))

@@ -358,6 +358,21 @@ def test_others_go_on_at_once_where_the_host_can_hold_them_now() -> None:
     assert station.outbox.wakeup() is None
 
 
+def test_what_can_wait_gets_less_when_more_than_half_of_the_hour_is_used() -> None:
+    station = Station(EUROPE)
+    laws = station.outbox.laws
+    assert (laws.ease(LINK), laws.ease("unknown"), Station(Law()).outbox.laws.ease(LINK)) == (1.0, 1.0, 1.0)
+    eased = []
+    for _ in range(10):
+        used = laws.status()[f"used_s_{LINK}"]
+        while laws.status()[f"used_s_{LINK}"] < used + 10.08:
+            laws.sent(LINK, 384, unicast=True)
+        eased.append(round(laws.ease(LINK), 1))
+    assert eased == [1.0, 1.0, 1.0, 1.0, 1.0, 0.8, 0.6, 0.4, 0.2, 0.1]
+    station.ctx.now = 3604.0
+    assert laws.ease(LINK) == 1.0
+
+
 def test_silence_between_datagrams_and_none_that_lasts_too_long() -> None:
     japan = Law(duty_ppm=100_000, spacing_us=2_000, burst_us=50_000)
     fitting = lawful(LinkSettings(**SLOW, law=japan))

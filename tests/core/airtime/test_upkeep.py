@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshnode.core.airtime.estimate import airtime_s
 from meshnode.core.airtime.outbox import Outbox, Outgoing
-from meshnode.core.airtime.upkeep import SAVED_S, SHARE
+from meshnode.core.airtime.upkeep import SAVED_S, SHARE, Upkeep
 from meshnode.core.context import Context
 from meshnode.core.effects import Send
 from meshnode.core.identity.keys import new_keys
@@ -120,3 +121,12 @@ def test_a_link_that_comes_back_begins_afresh() -> None:
     talker.put(a_beacon(1, 3))
     talker.run(talker.ctx.now)
     assert talker.air[-1][2] == [a_beacon(1, 3)]
+
+
+def test_where_little_of_the_hour_is_left_the_share_is_smaller() -> None:
+    upkeep, eased = Upkeep(0.0), Upkeep(0.0)
+    upkeep.spend(SAVED_S + 1.0, 0.0)
+    eased.spend(SAVED_S * 0.1 + 1.0, 0.0, 0.1)
+    assert upkeep.wait_s(0.0) == pytest.approx(1.0 / SHARE, abs=0.01)
+    assert eased.wait_s(0.0, 0.1) == pytest.approx(10.0 / SHARE, abs=0.01)
+    assert eased.wait_s(10.1 / SHARE, 0.1) == 0.0
