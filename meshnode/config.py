@@ -301,6 +301,10 @@ class WebSection(Section, frozen=True):
         Annotated[int, Meta(ge=0, le=65_535)],
         _help("TCP port of the page; below 1024 it takes a service with that right. 0: any that is free."),
     ] = 8080
+    secure_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65_535)],
+        _help("TCP port of the secure page, where the keeper turned it on. 0: any that is free."),
+    ] = 8443
     addresses: Annotated[
         tuple[str, ...],
         _help("Own IP addresses the page is served on: that of the hotspot, and this machine. Never one for all."),

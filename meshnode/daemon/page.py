@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from meshnode.web.service import WebPage
 
 
-SPOOL = "uploads"
+SPOOL, AUTHORITY = "uploads", "authority"
 
 
 def page_of(home: Home, unix_now: Callable[[], float]) -> WebPage:
@@ -22,4 +22,6 @@ def page_of(home: Home, unix_now: Callable[[], float]) -> WebPage:
     except ModuleNotFoundError as error:
         raise ConfigError(f"The page needs {error.name}: install meshnode[web], or switch web.enabled off.") from error
     mark = home.keys.node.hex()[:8]
-    return WebPage(home.control_socket, home.path / SPOOL, home.name, mark, home.config.web, unix_now)
+    return WebPage(
+        home.control_socket, home.path / SPOOL, home.path / AUTHORITY, home.name, mark, home.config.web, unix_now
+    )

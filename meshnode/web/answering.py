@@ -26,6 +26,7 @@ from meshnode.web.logins import IDLE_S, LOOKING, Login, Logins, looking_glass
 from meshnode.web.routes import Asked, Query, Route, Signed
 from meshnode.web.shapes import Problem
 
+SECURE: Final = "-secure"  # a sign-in on the secure page is never said on the plain one, nor overwritten by it
 BODY_MOST: Final = 256 * 1024
 BODY_WITHIN_S: Final = 20.0
 STATUS: Final = (
@@ -45,7 +46,8 @@ def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], A
 
     async def answer(request: Request) -> Response | Flowing:
         try:
-            token = _shown(route, request, cookie)
+            own = cookie + (SECURE if request.url.scheme == "https" else "")
+            token = _shown(route, request, own)
             login = _admitted(route, logins.find(token))
             body = decoder.decode(await _body_untrusted(request)) if decoder else None
             asked = Asked(
@@ -58,7 +60,7 @@ def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], A
                 headers=request.headers,
                 chunks=request.stream() if route.takes else None,
             )
-            return _worded(await route.handler(asked), "" if request.scope.get(FOREIGN) else cookie)
+            return _worded(await route.handler(asked), "" if request.scope.get(FOREIGN) else own)
         except msgspec.DecodeError as error:
             return problem(UsageError(f"This is not what is asked here: {error}."))
         except UnicodeDecodeError:
@@ -133,7 +135,10 @@ def _worded(answer: Any, cookie: str) -> Response | Flowing:
             response.headers[GLASS_HEADER] = looking_glass(answer.token) if answer.token else ""
             return response
         age = int(IDLE_S) if answer.token else 0
-        response.set_cookie(cookie, answer.token, max_age=age, path="/", httponly=True, samesite="strict")
+        secure = cookie.endswith(SECURE)
+        response.set_cookie(
+            cookie, answer.token, max_age=age, path="/", secure=secure, httponly=True, samesite="strict"
+        )
         return response
     if isinstance(answer, Response | Flowing):
         return answer

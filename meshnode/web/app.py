@@ -30,6 +30,7 @@ from meshnode.web.people import Channels, People
 from meshnode.web.portal import Portal
 from meshnode.web.routes import BASE, Route
 from meshnode.web.saving import Saving
+from meshnode.web.securing import Securing
 from meshnode.web.taking import Taking
 from meshnode.web.talk import Talk
 
@@ -49,7 +50,7 @@ class Site:
 
 def routes(box: Box) -> list[Route]:
     """All rows of the interface."""
-    parts = (Entrance, Talk, People, Channels, Live, Attachments, Saving, Taking, Keeper)
+    parts = (Entrance, Talk, People, Channels, Live, Attachments, Saving, Taking, Securing, Keeper)
     return [row for part in parts for row in part(box).routes()]
 
 

@@ -14,6 +14,7 @@ from meshnode.web.hub import Hubs
 from meshnode.web.logins import Login, Logins, Patience
 from meshnode.web.past import Past
 from meshnode.web.routes import Asked
+from meshnode.web.secure import Secure
 from meshnode.web.spool import Spool
 
 R = TypeVar("R", bound=Reply)
@@ -30,6 +31,7 @@ class Box:
     spool: Spool
     past: Past
     clock: Callable[[], float]
+    secure: Secure
 
     def counts(self) -> dict[str, int]:
         """What the page serves now."""

@@ -8,8 +8,9 @@ what it sends from being cancelled: on the way out all connections are closed un
 from __future__ import annotations
 
 import socket
+import ssl
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -39,17 +40,20 @@ _log = structlog.get_logger("web")
 class Connection:
     """One client, as anycorn wants a stream. While no request is being answered, the next one must come in time."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, raw: trio.SocketStream, tls: ssl.SSLContext | None = None) -> None:
         self.over = trio.Event()  # the client sends nothing more
-        self._stream = stream
+        self._raw = raw
+        self._tls = tls
+        wrapped = partial(trio.SSLStream[trio.SocketStream], server_side=True, https_compatible=True)
+        self._stream = wrapped(raw, tls) if tls else raw
         self._answering = 0
         self._still = trio.Event()
         self._still_since = trio.current_time()
 
     def extra(self, attribute: Any) -> Any:
-        """The raw socket, for its addresses; there is no TLS."""
+        """The raw socket, for its addresses; TLS is our own business."""
         if attribute is SocketAttribute.raw_socket:
-            return self._stream.socket
+            return self._raw.socket
         raise anyio.TypedAttributeLookupError
 
     async def still(self) -> None:
@@ -95,7 +99,7 @@ class Connection:
     async def send_eof(self) -> None:
         """Nothing follows."""
         try:
-            await self._stream.send_eof()
+            await self._raw.send_eof()
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise anyio.BrokenResourceError from error
 
@@ -106,10 +110,12 @@ class Connection:
 
     def close(self) -> None:
         """At once, under whoever waits on it."""
-        self._stream.socket.close()
+        self._raw.socket.close()
 
     async def answer(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
         """One request: anycorn's application."""
+        if self._tls:
+            scope["scheme"] = "https"
         scope["extensions"] = {}  # files go the way of everything else, with its bounds
         self._answering += 1
         self._still = trio.Event()
@@ -122,10 +128,11 @@ class Connection:
 
 
 class Server:
-    """Listens on some sockets and answers with one application."""
+    """Listens on some sockets and answers with one application. `tls`: what is spoken with who comes now, if any."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
         self._app = app
+        self._tls = tls
         self._open: set[Connection] = set()
         self._by_address: Counter[str] = Counter()
 
@@ -157,7 +164,7 @@ class Server:
         if len(self._open) >= CONNECTIONS or self._by_address[address] >= CONNECTIONS_EACH:
             stream.socket.close()
             return
-        connection = Connection(stream)
+        connection = Connection(stream, self._tls() if self._tls else None)
         self._open.add(connection)
         self._by_address[address] += 1
         try:

@@ -13,11 +13,13 @@ import trio
 from meshnode.config import WebSection
 from meshnode.errors import ConfigError
 from meshnode.web.app import Site, application
+from meshnode.web.authority import Subject
 from meshnode.web.box import Box
 from meshnode.web.foreign import Foreign
 from meshnode.web.hub import Hubs
 from meshnode.web.logins import Logins, Patience
 from meshnode.web.past import Past
+from meshnode.web.secure import Secure
 from meshnode.web.server import Server, listening
 from meshnode.web.spool import Spool
 
@@ -28,13 +30,25 @@ _log = structlog.get_logger("web")
 
 
 class WebPage:
-    """`socket`: where the box is asked; `spool`: a folder for uploads; `mark`: tells its cookie from others' here."""
+    """`socket`: where the box is asked; `spool`: a folder for uploads; `authority`: a file for what makes it secure.
+
+    `mark` tells its cookie from others' here.
+    """
 
     def __init__(
-        self, socket: Path, spool: Path, name: str, mark: str, config: WebSection, unix_now: Callable[[], float]
+        self,
+        socket: Path,
+        spool: Path,
+        authority: Path,
+        name: str,
+        mark: str,
+        config: WebSection,
+        unix_now: Callable[[], float],
     ) -> None:
         check_addresses(config.addresses)
         Foreign(config.origins)
+        subject = Subject(name, config.names, config.addresses)
+        self._secure = Secure(authority, subject, config.secure_port, unix_now)
         self._socket = socket
         self._spool = spool
         self._name = name
@@ -58,13 +72,15 @@ class WebPage:
         spool = Spool(self._spool, trio.current_time)
         await trio.to_thread.run_sync(spool.open)
         past = Past(self._socket, trio.current_time)
-        box = Box(self._socket, logins, patience, hubs, spool, past, self._unix_now)
+        box = Box(self._socket, logins, patience, hubs, spool, past, self._unix_now, self._secure)
         site = Site(self._name, self._home(), self._config.names, f"meshnode-{self._mark}", self._config.origins)
         async with hubs.running(), trio.open_nursery() as nursery:
             nursery.start_soon(past.run)
             _log.info("page", addresses=self.addresses())
             task_status.started()
-            await Server(application(box, site)).run(listeners)
+            app = application(box, site)
+            nursery.start_soon(self._secure.run, app, site.home)
+            await Server(app).run(listeners)
 
     def _home(self) -> str:
         """The address to tell phones: the name where that leads here, else the address of the hotspot."""

@@ -167,6 +167,18 @@ class Welcome(Reply, frozen=True):
     me: Me | None = None
 
 
+class SecureState(Reply, frozen=True):
+    """The secure page. `state` is "off", "on" or "leaving"; `fits`: it speaks for all that the box is called now.
+
+    `port` of it, 0 while it does not listen; `fingerprint`: SHA-256 of the authority, as phones show it.
+    """
+
+    state: Literal["off", "on", "leaving"]
+    port: int
+    fingerprint: str
+    fits: bool
+
+
 class Invite(Reply, frozen=True):
     """My contact, to hand out: as URI, as words to read aloud; `qr` is where its picture is."""
 

@@ -69,10 +69,11 @@ class Phones:
 
 
 @contextmanager
-def _phones(camera: Path | None) -> Iterator[Phones]:
+def _phones(camera: Path | None, key: str) -> Iterator[Phones]:
     senses = [*SENSES, f"--use-file-for-fake-video-capture={camera}"] if camera else []
     with sync_playwright() as playwright:
-        args = ["--no-sandbox", *senses]
+        trusted = [f"--ignore-certificate-errors-spki-list={key}"] if key else []
+        args = ["--no-sandbox", *senses, *trusted]
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=args)
         phones = Phones(browser)
         try:
@@ -82,14 +83,15 @@ def _phones(camera: Path | None) -> Iterator[Phones]:
         assert not phones.faults, phones.faults
 
 
-async def tell(story: Callable[[Phones], None], *, camera: Path | None = None) -> None:
+async def tell(story: Callable[[Phones], None], *, camera: Path | None = None, key: str = "") -> None:
     """Runs a story in a thread of its own; the boxes go on meanwhile.
 
     With a film (Y4M) phones have a camera that shows it and a microphone that beeps, and may use both.
+    `key`: of a certificate they trust, as the SHA-256 of its public key in base64.
     """
 
     def run() -> None:
-        with _phones(camera) as phones:
+        with _phones(camera, key) as phones:
             story(phones)
 
     await trio.to_thread.run_sync(run)

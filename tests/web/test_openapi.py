@@ -8,19 +8,23 @@ import trio
 from openapi_spec_validator import validate
 
 from meshnode.web.app import routes
+from meshnode.web.authority import Subject
 from meshnode.web.box import Box
 from meshnode.web.hub import Hubs
 from meshnode.web.logins import Logins, Patience
 from meshnode.web.openapi import document, operation_id
 from meshnode.web.past import Past
 from meshnode.web.routes import BASE
+from meshnode.web.secure import Secure
 from meshnode.web.spool import Spool
 from support.boxes import boxes
 
 
 def rows() -> list:
     clock = trio.current_time
-    return routes(Box(Path(), Logins(clock), Patience(clock), Hubs(), Spool(Path(), clock), Past(Path(), clock), clock))
+    spool, past = Spool(Path(), clock), Past(Path(), clock)
+    secure = Secure(Path(), Subject("", (), ()), 0, clock)
+    return routes(Box(Path(), Logins(clock), Patience(clock), Hubs(), spool, past, clock, secure))
 
 
 def test_the_document_is_valid_openapi() -> None:

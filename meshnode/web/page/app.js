@@ -23,6 +23,7 @@ const VIEWS = {
   search: later(() => import("./views/search.js"), "Search"),
   me: later(() => import("./views/me.js"), "Me"),
   box: later(() => import("./views/box.js"), "Box"),
+  secure: later(() => import("./views/secure.js"), "Secure"),
   poster: later(() => import("./views/poster.js"), "Poster"),
 };
 

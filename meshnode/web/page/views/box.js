@@ -5,6 +5,7 @@ import { html } from "../parts/html.js";
 import { Bar } from "../parts/bar.js";
 import { Heading } from "../parts/heading.js";
 import { Members } from "../parts/members.js";
+import { Securing } from "../parts/securing.js";
 import { Surroundings } from "../parts/surroundings.js";
 import { get } from "../api.js";
 import { attempt } from "../state.js";
@@ -47,6 +48,8 @@ export function Box() {
       <p class="quiet">${t("box.held", { blocks: status.counts.blocks, envelopes: status.counts.envelopes })}</p>
       <h2>${t("box.members")}</h2>
       <${Members} />
+      <h2>${t("secure.title")}</h2>
+      <${Securing} />
       <h2>${t("poster.title")}</h2>
       <p><a class="button" href=${pathOf("poster")}>${t("poster.make")}</a></p>
     </div>`;

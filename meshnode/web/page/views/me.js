@@ -12,6 +12,7 @@ import { attempt, box, isGuest, isKeeper, leave, me, say } from "../state.js";
 import { possible } from "../installed.js";
 import { address, taken } from "../place.js";
 import { SIZES, THEMES, choose, size, theme } from "../look.js";
+import { pathOf } from "../route.js";
 import { unsent } from "../unsent.js";
 import { t } from "../words.js";
 
@@ -26,6 +27,7 @@ export function Me() {
       <${Choice} label=${t("me.size")} name="size" values=${SIZES} chosen=${size} />
       <h2>${t("me.safety")}</h2>
       <p>${taken ? t("me.taken", { address: address.value }) : t(isSecureContext ? "me.secure" : "me.plain")}</p>
+      ${location.protocol === "http:" && !taken && html`<p><a href=${pathOf("secure")}>${t("secure.make")}</a></p>`}
       ${possible && html`<${Keeping} />`}
       <p class="quiet">${t("entrance.truth")}</p>
       ${!isGuest.value && html`<h2>${t("backup.title")}</h2><${Backup} />
