@@ -61,12 +61,21 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("simulated", span(found["simulated_s"])),
         ("seed", str(found["seed"])),
         ("computed in", f"{found['wall_s']:g} s, {found['speed']:g} times real time"),
+        ("messages", _arrived(found["messages"], "created")),
+        ("posts", _arrived(found["posts"], "expected")),
         ("on the air", f"{found['air']['bytes']:,} octets, {found['air']['frames']:,} frames"),
         ("airtime", f"{found['air']['airtime_s']:,.1f} s in all"),
         ("busiest surroundings", f"{found['air']['utilisation_max']:.2%} of the time"),
         ("hand-overs", f"{found['transfers']:,}"),
         ("fingerprint", found["fingerprint"]),
     ]
+
+
+def _arrived(found: dict[str, Any], of: str) -> str:
+    """How many of how many, and how soon."""
+    latency = found["latency_s"]
+    times = "" if latency["p50"] is None else f"; {latency['p50']:.3g} s median, {latency['p95']:.3g} s at 95 %"
+    return f"{found['delivered']:,} of {found[of]:,}{times}"
 
 
 # -------------------------------------------------------------------- data for the script

@@ -1,5 +1,6 @@
 "use strict";
-// Draws the page from the data beside it. Four parts: helpers, the map, charts, what happens when a person acts.
+// Draws the page from the data beside it. Five parts: helpers, the map, charts, another run beside this one, what
+// happens when a person acts.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
@@ -152,6 +153,24 @@ function airtimeByNode() {
   legend(byId("nodes"));
 }
 
+// ---- another run beside this one
+
+function factsOf(page) {
+  return new Map([...page.querySelectorAll("table.facts tr")].map((row) => [row.cells[0].textContent, row.cells[1].textContent]));
+}
+
+function layBeside(other) {
+  const theirs = factsOf(other), table = document.querySelector("table.facts");
+  for (const cell of table.querySelectorAll(".other")) cell.remove();
+  byId("beside").textContent = theirs.size ? `On the right: ${other.querySelector("h1").textContent}.` : "That is no page of a run.";
+  if (!theirs.size) return;
+  for (const row of table.rows) {
+    const cell = row.insertCell(), [fact, ours] = [row.cells[0].textContent, row.cells[1].textContent];
+    cell.textContent = theirs.get(fact) ?? "—";
+    cell.className = cell.textContent === ours ? "other" : "other differs";
+  }
+}
+
 // ---- what a person does
 
 let playing = null;
@@ -190,6 +209,10 @@ chosen.addEventListener("change", () => {
   const last = message && Math.max(message.at, ...message.arrivals.map((arrival) => arrival[1]));
   if (message) slider.value = Math.min(data.moments - 1, Math.ceil(last / data.end_s * data.moments));
   draw();
+});
+byId("other").addEventListener("change", async (event) => {
+  const [file] = event.target.files;
+  if (file) layBeside(new DOMParser().parseFromString(await file.text(), "text/html"));
 });
 map.addEventListener("wheel", (event) => {
   event.preventDefault();
