@@ -11,7 +11,7 @@ COVERED := 99.5 # per cent of the core's lines and branches: room for a hole on 
 # with or without a nursery that waits (114); generators are closed by `aclosing` where they are used (119, 128).
 TRIO_IGNORED := ASYNC102,ASYNC114,ASYNC119,ASYNC120,ASYNC128
 
-.PHONY: help demo test test-quick soak coverage check lint types layers news release deb deb-test lock clean system
+.PHONY: help demo test test-quick soak coverage check lint types layers news release deb deb-test deb-test-arm64 lock clean system
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,10 @@ deb: $(READY) ## a Debian package that carries its environment (ARCH=arm64 for t
 
 deb-test: deb ## the package on a clean Debian under a real systemd (root, debootstrap, systemd-nspawn)
 	scripts/deb-test.sh dist/meshnode_*_$$(dpkg --print-architecture).deb
+
+deb-test-arm64: ## the arm64 package under emulation (root, debootstrap, qemu-user-static)
+	$(MAKE) deb ARCH=arm64
+	scripts/deb-test-arm64.sh dist/meshnode_*_arm64.deb
 
 lock: ## resolve the dependencies again, with hashes
 	scripts/lock.sh
