@@ -13,14 +13,19 @@ from urllib.parse import urlsplit
 _ZONE = re.compile(r"%(?:25)?([^\]%]+)\]")
 
 
-def interface_to(uri: str) -> str:
-    """The interface of a peering URI, as getPeers shows it; empty where nobody knows. May ask a name server."""
+def interface_to(uri: str, ask_names: bool) -> str:
+    """The interface of a peering URI, as getPeers shows it; empty where nobody knows.
+
+    `ask_names`: names may be looked up, which takes long where nobody answers; else only numbers are known.
+    """
     if zone := _ZONE.search(uri):
         return zone[1]
     try:
         parts = urlsplit(uri)
         port = parts.port or 0
-        family, _, _, _, place = socket.getaddrinfo(parts.hostname or "", port, type=socket.SOCK_DGRAM)[0]
+        flags = 0 if ask_names else socket.AI_NUMERICHOST
+        found = socket.getaddrinfo(parts.hostname or "", port, type=socket.SOCK_DGRAM, flags=flags)
+        family, _, _, _, place = found[0]
         return _route_of(family, place)
     except (OSError, ValueError):
         return ""

@@ -171,10 +171,10 @@ class SystemOverlay:
         return await _rows(admin) if found else rows
 
     async def _on(self, row: Mapping[str, Any]) -> str:
-        """The interface of a peering."""
+        """The interface of a peering. A name that is up was found a moment ago, others are not waited for."""
         uri = str(row.get("remote", ""))
         mine = next((peer for peer in self._book if peer.plain == uri and peer.interface), None)
-        return mine.interface if mine else await trio.to_thread.run_sync(interface_to, uri)
+        return mine.interface if mine else await trio.to_thread.run_sync(interface_to, uri, bool(row.get("up")))
 
     async def _drop(self, admin: Admin, row: Mapping[str, Any], interface: str) -> None:
         """Remove a peering that we, a person, or the daemon itself made; the daemon dies of an inbound one."""

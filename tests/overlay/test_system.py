@@ -134,10 +134,11 @@ async def test_an_interface_that_is_to_be_left_alone_has_no_peerings_but_those_o
     book = PeerBook(None, ("tls://[fe80::1%halow0]:9", "tcp://127.0.0.1:9"))
     overlay = SystemOverlay([daemon.endpoint], book)
     await overlay.look(heard[0])
+    by_name = up("tls://localhost:7", inbound=False)
     found, theirs = up("tls://[fe80::2%25halow0]:1", inbound=False), up("tls://[fe80::2%25halow0]:2", inbound=True)
     wired = up("tls://[fe80::3%25eth0]:1", inbound=False)
     nobody_knows = outbound("tls://no-such-host.invalid:1")
-    daemon.peers += [found, theirs, wired, nobody_knows]
+    daemon.peers += [found, theirs, wired, nobody_knows, by_name]
     overlay.stay_off(frozenset({"halow0", "lo"}))
     for _ in range(2):
         await overlay.look(heard[0])
