@@ -92,7 +92,7 @@ def _go(page: Page, view: str) -> None:
 
 def _shoot(folder: Path, kind: str, page: Page, name: str, shown: str) -> None:
     page.wait_for_selector(shown)
-    page.wait_for_function("[...document.images].every((picture) => picture.complete)")
+    page.evaluate("() => Promise.all([...document.images].map((picture) => picture.decode().catch(() => {})))")
     page.screenshot(path=folder / f"{kind}-{name}.png")
 
 
