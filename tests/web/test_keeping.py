@@ -49,7 +49,7 @@ async def test_a_phone_keeps_the_page_and_nothing_that_was_said(
             page.get_by_label("Message", exact=True).fill("is the ferry late?")
             page.get_by_role("button", name="Send", exact=True).click()
             expect(page.locator(".mine p")).to_have_text("Ida: is the ferry late?")
-            page.evaluate("location.hash = '#/me'")
+            page.get_by_role("link", name="Me", exact=True).click()
             page.get_by_role("button", name="Keep the page on this phone").click()
             expect(page.get_by_role("button", name="Keep it no longer")).to_be_visible()
             held = page.evaluate(HELD)

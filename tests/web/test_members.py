@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from meshnode.config import WebSection
+from meshnode.control import client
+from meshnode.control.replies import UriReply
+from meshnode.control.requests import MeshRenewRequest
 from support.boxes import PASSPHRASE, Phone, boxes, stands, unread, until
 
 CLOSED = WebSection(enabled=True, port=0, addresses=("127.0.0.1",), sign_up=False, guests=False, profiles=1)
@@ -82,6 +85,9 @@ async def test_with_another_passphrase_the_other_browsers_are_signed_out(tmp_pat
         await two.get("/me", 401)
         await two.sign_in("Mia", PASSPHRASE, 403)
         await two.sign_in("Mia", "words of tomorrow")
+        (running,) = valley.homes[0].glob("profiles/*/control.sock")
+        async with client.connect(running) as connection:  # its node seals its keys once more
+            await connection.ask(MeshRenewRequest(), UriReply)
         await valley.stop(0)
         await valley.start(0)
         async with await valley.phone() as later:

@@ -98,6 +98,8 @@ async def test_the_keeper_turns_it_on_and_off_and_the_plain_page_stays(tmp_path:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         installed = (await phone.http.get(API + "/secure/authority.crt")).content
         assert sha256(installed).hexdigest().upper() == on["fingerprint"].replace(":", "")
+        with pytest.raises(httpx.RemoteProtocolError):
+            await phone.http.get(f"http://127.0.0.1:{on['port']}/")  # no TLS: it hangs up, and goes on
         trusting = ssl.create_default_context(cadata=installed)
         home = f"https://127.0.0.1:{on['port']}"
         async with httpx.AsyncClient(base_url=home, verify=trusting, timeout=60.0) as safe:
@@ -143,7 +145,7 @@ async def test_a_phone_that_trusts_the_box_keeps_its_page_until_it_is_turned_off
             page.get_by_role("button", name="Start writing").click()
             expect(page.get_by_label("Message", exact=True)).to_be_visible()
             assert page.evaluate("isSecureContext && typeof navigator.mediaDevices.getUserMedia === 'function'")
-            page.evaluate("location.hash = '#/me'")
+            page.get_by_role("link", name="Me", exact=True).click()
             page.get_by_role("button", name="Keep the page on this phone").click()
             expect(page.get_by_role("button", name="Keep it no longer")).to_be_visible()
             desk.on("dialog", lambda dialog: dialog.accept())

@@ -41,6 +41,7 @@ function Title({ id, about }) {
   const person = id.startsWith("d-") && !isGuest.value;
   return html`<${Heading} title=${about ? nameOf(about.name) : "…"} back=${isGuest.value ? null : "inbox"} note=${id.startsWith("c-") ? t("chat.public") : null}>
     ${about?.verified && html`<span class="plain" title=${t("person.verified")}>${icon("verified")}</span>`}
+    ${isGuest.value && html`<a class="plain" href=${pathOf("me")} aria-label=${t("nav.me")}>${icon("me")}</a>`}
     ${person && html`<a class="plain" href=${pathOf("person", id.slice(2))} aria-label=${t("person.title")}>${icon("me")}</a>`}
   </${Heading}>`;
 }
