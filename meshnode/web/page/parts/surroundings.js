@@ -28,7 +28,7 @@ export function Surroundings({ status }) {
   const now = { ago_s: 0, neighbours: status.neighbours, stations: status.radio?.neighbours ?? [] };
   const moment = past[past.length - back] ?? now; // none so far back any more: now
   const seats = [...new Set([...past, now].flatMap((one) => one.neighbours.map(({ node }) => node)))].sort();
-  const around = moment.neighbours.map((one) => ({ ...one, signal: signalOf(one, moment.stations), seat: seats.indexOf(one.node) }));
+  const around = moment.neighbours.map((one) => ({ ...one, hears: one.bound || one.session, signal: signalOf(one, moment.stations), seat: seats.indexOf(one.node) }));
   return html`
     ${around.length > 0 && html`<svg class="map" viewBox="0 0 ${SIZE} ${SIZE}" role="img" aria-label=${t("box.map", { n: around.length })}>
       ${around.map((one) => html`<${Ray} key=${one.node} one=${one} place=${placeOf(one, seats.length)} />`)}
@@ -37,7 +37,7 @@ export function Surroundings({ status }) {
     ${past.length > 1 && html`<${Hour} past=${past} back=${Math.min(back, past.length)} moment=${moment} go=${setBack} />`}
     ${around.length === 0 && html`<p class="quiet">${t(moment === now ? "box.alone" : "box.nobody")}</p>`}
     <ul class="plainlist">${around.map((one) => html`<li key=${one.node}>
-      <b>${one.node}</b> ${t(one.bound ? "box.bound" : "box.oneWay")}, ${t("box.heard", { time: lasting(one.last_heard_s) })}
+      <b>${one.node}</b> ${t(one.hears ? "box.bound" : "box.oneWay")}, ${t("box.heard", { time: lasting(one.last_heard_s) })}
       ${one.signal !== null && html`, ${t("box.signal", { dbm: one.signal, how: t("box.signal." + qualityOf(one.signal)) })}`}${one.carrier !== "link" && html`, ${one.carrier}`}
     </li>`)}</ul>`;
 }
@@ -65,7 +65,7 @@ function Hour({ past, back, moment, go }) {
 }
 
 function Ray({ one, place }) {
-  return html`<g class=${one.bound ? "ray" : "ray oneWay"}>
+  return html`<g class=${one.hears ? "ray" : "ray oneWay"}>
     <line x1=${MIDDLE} y1=${MIDDLE} x2=${place.x} y2=${place.y} stroke-width=${place.width} />
     <circle cx=${place.x} cy=${place.y} r="10" /><text x=${place.x} y=${place.y + (place.y < MIDDLE ? -16 : 24)} text-anchor="middle">${one.node.slice(0, 8)}</text>
   </g>`;
