@@ -16,13 +16,14 @@ import { takeBack, tryAgain } from "../unsent.js";
 
 export function Bubble({ message, channel, clock, over }) {
   const [why, setWhy] = useState(null);
-  const { outgoing, state, text, files } = message;
+  const { id, outgoing, state, text, files } = message;
   const ask = async () => setWhy(why ? null : await attempt(() => get(`/messages/${message.id}/why`)));
   return html`<li class=${outgoing ? "mine" : "theirs"}>
     ${alarm(message) && html`<${Alarm} message=${message} over=${over} />`}
     ${channel && !outgoing && html`<b class="writer">${nameOf(message.from)}</b>`}
     ${files.map((file) => html`<${Attachment} key=${file.id} file=${file} />`)}
     ${text && html`<p dir="auto">${over ? html`<s>${text}</s>` : text}</p>`}
+    ${message.urgent && !message.cancels && !over && isOwn(message) && html`<${Cancel} id=${id} />`}
     <small>
       ${!outgoing && message.hops > 1 && html`<span>${t("chat.hops", { n: message.hops })}</span>`}
       <time>${hour(outgoing ? message.sent_at : message.received_at, clock)}</time>
@@ -38,11 +39,14 @@ const alarm = (message) => message.urgent || message.cancels;
 const isOwn = ({ outgoing, text }) => outgoing && (!isGuest.value || text.startsWith(me.value.name + ": "));
 
 function Alarm({ message, over }) {
-  const { id, cancels } = message;
-  const cancel = () => attempt(() => post(`/messages/${id}/cancel`, {}));
+  const { cancels } = message;
   if (cancels || over) return html`<b class="alarm" data-over>${t(cancels ? "alarm.cancels" : "alarm.over")}</b>`;
-  return html`<b class="alarm">${icon("urgent")} ${t("alarm.is")}</b>
-    ${isOwn(message) && html`<button class="danger" onClick=${cancel}>${t("alarm.cancel")}</button>`}`;
+  return html`<b class="alarm">${icon("urgent")} ${t("alarm.is")}</b>`;
+}
+
+function Cancel({ id }) {
+  const cancel = () => attempt(() => post(`/messages/${id}/cancel`, {}));
+  return html`<button class="danger" onClick=${cancel}>${t("alarm.cancel")}</button>`;
 }
 
 // The state in words, who vouches for it, and what it waits for.
