@@ -48,7 +48,8 @@ def test_the_simulator_s_speed_is_measured_in_both_stretches() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["catchup.py", "chat.py", "ferry.py", "idle.py", "ingest.py", "memory.py", "posts.py", "sim.py"]
+    "name",
+    ["catchup.py", "chat.py", "ferry.py", "idle.py", "ingest.py", "memory.py", "posts.py", "sim.py", "spread.py"],
 )
 def test_each_bench_explains_itself(name: str) -> None:
     done = subprocess.run([sys.executable, str(BENCH / name), "--help"], capture_output=True, text=True, check=False)
