@@ -10,11 +10,12 @@ are measured, what stands between carries. Rows take turns run by run, so that a
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
 import os
+import pstats
 import random
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -123,7 +124,23 @@ def loaded(shapes: list[str], mtus: list[int], runs: int, seconds: float) -> lis
 
 
 def grow(count: int) -> None:
-    """A random network of so many: settled, left alone, and then asked for paths."""
+    """A random network of so many: settled, left alone, and then asked for paths. Once by the clock, once counted."""
+    before = own_memory_kb()
+    net, row = grown(count)
+    row["memory_kb_per_node"] = round((own_memory_kb() - before) / count)
+    row["places_known_most"] = max(len(member.node.router.places) for member in net.members)
+    row["deepest"] = max(len(member.node.router.coords()) for member in net.members)
+    choose = random.Random(count)
+    pairs = [tuple(choose.sample(net.members, 2)) for _ in range(50)]
+    row["first_packets_lost_of_50"] = sum(bool(net.exchange([pair])) for pair in pairs)
+    with cProfile.Profile() as profile:
+        grown(count)
+    row["calls_per_node"] = round(pstats.Stats(profile).total_calls / count)
+    print(json.dumps(row), flush=True)
+
+
+def grown(count: int) -> tuple[Net, dict[str, object]]:
+    """The network after 60 s in which it settles, and 240 at rest."""
     choose, net = random.Random(count), Net(count)
     for at, member in enumerate(net.members[1:], 1):
         net.join(net.members[choose.randrange(max(0, at - 20), at)], member)
@@ -132,24 +149,27 @@ def grow(count: int) -> None:
         net.join(net.members[at], net.members[choose.randrange(at + 1, min(count, at + 20))])
     began = time.process_time()
     net.run(60)
-    settling, frames = time.process_time() - began, sum(cable.count for cable in net.cables)
+    settling, frames, size = time.process_time() - began, said(net)[0], said(net)[1]
     net.run(240)
     quiet = time.process_time() - began - settling
-    idle_frames = sum(cable.count for cable in net.cables) - frames
-    pairs = [tuple(choose.sample(net.members, 2)) for _ in range(50)]
-    lost = sum(bool(net.exchange([pair])) for pair in pairs)
-    row = {
+    return net, {
         "nodes": count,
         "cpu_ms_per_node_to_settle": round(1000 * settling / count, 1),
         "frames_per_node_to_settle": round(frames / count),
+        "bytes_per_node_to_settle": round(size / count),
         "cpu_percent_per_node_at_rest": round(100 * quiet / count / 240, 3),
-        "frames_per_node_and_refresh": round(idle_frames / count, 1),
-        "places_known_most": max(len(member.node.router.places) for member in net.members),
-        "deepest": max(len(member.node.router.coords()) for member in net.members),
-        "first_packets_lost_of_50": lost,
-        "memory_kb_per_node": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / count),
+        "bytes_per_node_and_minute_at_rest": round((said(net)[1] - size) / count / 4),
     }
-    print(json.dumps(row), flush=True)
+
+
+def said(net: Net) -> tuple[int, int]:
+    """Frames and bytes over all links so far."""
+    return sum(cable.count for cable in net.cables), sum(cable.size for cable in net.cables)
+
+
+def own_memory_kb() -> int:
+    """Resident memory of this process."""
+    return int(re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
 def main() -> None:

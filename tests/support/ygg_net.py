@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from meshnode.overlay.embedded.node import Node, NodeSettings
 from meshnode.overlay.embedded.routing.neighbours import Link
 from meshnode.overlay.embedded.routing.sequence import Sequence
-from meshnode.overlay.embedded.wire.framing import Frames
+from meshnode.overlay.embedded.wire.framing import Frames, frame
 from meshnode.overlay.embedded.wire.keys import Identity
 
 DATE = 1_800_000_000
@@ -63,7 +63,7 @@ class Cable:
         self.ends = [(one, one.node.router.join(two.node.own, priority, now), Frames())]
         self.ends.append((two, two.node.router.join(one.node.own, priority, now), Frames()))
         self.passes: Callable[[Member, bytes], bool] = lambda to, content: True
-        self.count = 0
+        self.count = self.size = 0  # frames, and their bytes
 
     def pump(self, now: float) -> bool:
         moved = False
@@ -71,6 +71,7 @@ class Cable:
             for content in frames.feed_untrusted(link.queue.take(1 << 20)):
                 moved = True
                 self.count += 1
+                self.size += len(frame(content))
                 if self.passes(to, content):
                     to.node.router.receive_untrusted(far, content, now)
         return moved

@@ -1,8 +1,9 @@
 """Peers that were asked for: dialled until they are there, and again when they are gone.
 
-After failure or end number n the wait is 2^n seconds, up to the limit of the peering; a finished handshake counts as a
-success. Asking for a peer that is there already ends its wait, and so does any link that comes up: what cut off one
-neighbour has often cut off others too, and is over for them as well.
+After a failure or an end the wait is a fourth of the time the peer has been gone, at least two seconds and at most the
+limit of the peering: it is back soon after short troubles, and little is said in long ones. Asking for a peer that is
+there already ends its wait, and so does any link that comes up: what cut off one neighbour has often cut off others
+too, and is over for them as well.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from meshnode.overlay.uris import PeerUri
 
 Serve = Callable[[Connection], Awaitable[None]]
 
-LONGEST_DOUBLING = 12
 SHORTEST_WAIT_S = 2.0
+WAIT_OF_ABSENCE = 1 / 4
 
 
 class Peering:
@@ -32,7 +33,7 @@ class Peering:
         self.error, self.failed_at = "", 0.0
         self.scope = trio.CancelScope()
         self._retry = trio.Event()
-        self._failures = 0
+        self._gone_since = trio.current_time()
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -41,7 +42,7 @@ class Peering:
 
     def retry(self) -> None:
         """Dial now, if it waits, and as often as in the beginning."""
-        self._failures = 0
+        self._gone_since = trio.current_time()
         self._retry.set()
 
     def hurry(self) -> None:
@@ -54,10 +55,13 @@ class Peering:
         with self.scope:
             while True:
                 await self._once(serve, context)
-                self._failures = min(self._failures + 1, LONGEST_DOUBLING)
                 self._retry = trio.Event()
-                with trio.move_on_after(min(SHORTEST_WAIT_S**self._failures, self.target.longest_wait_s)):
+                with trio.move_on_after(self._wait_s()):
                     await self._retry.wait()
+
+    def _wait_s(self) -> float:
+        gone_s = trio.current_time() - self._gone_since
+        return min(max(SHORTEST_WAIT_S, gone_s * WAIT_OF_ABSENCE), self.target.longest_wait_s)
 
     async def _once(self, serve: Serve, context: ssl.SSLContext) -> None:
         try:
@@ -70,7 +74,7 @@ class Peering:
             await serve(self.connection)
         finally:
             if self.connection.key:
-                self._failures = 0
+                self._gone_since = trio.current_time()
             reason, self.connection = self.connection.reason, None
         self._failed(reason)
 
