@@ -323,6 +323,22 @@ async def test_an_emergency_is_held_to_send_and_taken_back_for_all(tmp_path: Pat
         await tell(story)
 
 
+async def test_who_is_signed_out_by_the_box_signs_in_again_and_has_the_draft(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
+
+        def story(phones: Phones) -> None:
+            page = phones.open(str(keeper.http.base_url), device=DESK)
+            make_profile(page, "Mia")
+            join(page, "square")
+            page.get_by_label("Message", exact=True).fill("half a thought")
+            trio.from_thread.run(keeper.post, "/box/members/Mia/lock")
+            expect(page.get_by_text("Please sign in again.")).to_be_visible()
+            sign_in(page, "Mia")
+            expect(page.get_by_label("Message", exact=True)).to_have_value("half a thought")
+
+        await tell(story)
+
+
 async def test_keys_alone_reach_everything(tmp_path: Path) -> None:
     async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
         await keeper.post("/channels", name="square")

@@ -24,8 +24,9 @@ export function follow(heard) {
     });
   }
   source.onerror = () => {
-    heard("line", { lost: true });
-    if (source?.readyState === EventSource.CLOSED) again = setTimeout(() => follow(heard), AGAIN_MS);
+    const refused = source?.readyState === EventSource.CLOSED; // it answered, and not with events
+    heard("line", { lost: true, refused });
+    if (refused) again = setTimeout(() => follow(heard), AGAIN_MS);
   };
 }
 

@@ -121,6 +121,7 @@ function heard(name, told) {
   if (name === "line") {
     lost.value = told.lost;
     if (!told.lost) flushUnsent();
+    if (told.refused) refresh(); // says whether we are still signed in
   } else if (name === "message") {
     if (!(told.outgoing && isSending(told.conversation))) threadOf(told.conversation, false)?.add([told]);
     refresh();
