@@ -272,7 +272,7 @@ def test_a_lying_digest_does_not_hold_the_valley_at_its_shortest_interval() -> N
 
 
 def test_words_in_a_neighbours_name_cost_little() -> None:
-    """A member who speaks for another, in its epoch and ahead of it."""
+    """A member who speaks for another, in its epoch and ahead of it. The true one is heard beside it, and answered."""
     world = village(9, "abc")
     world.clique("a", "b", "c")
     world.start()
@@ -284,7 +284,7 @@ def test_words_in_a_neighbours_name_cost_little() -> None:
         liar.say([Beacon(1, 1, 0, index.to_bytes(8, "big"), bytes(4), liar.echoes("a", "b"))], "a", "b")
         world.run(2)
     for name in "ab":
-        assert (world.air_bytes[name] - before[name]) / 20 < 1100
+        assert (world.air_bytes[name] - before[name]) / 20 < 1150
 
 
 def test_forged_echoes_bind_nobody() -> None:
