@@ -50,6 +50,7 @@ def real_carriers(home: Home) -> Carriers:
         link=link.where if link else None,
         overlay=overlay.where,
         overlay_socket=overlay.socket,
+        is_uplink=overlay.is_uplink,
         link_port=config.link.port,
         overlay_port=config.overlay.port,
     )

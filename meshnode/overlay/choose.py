@@ -20,8 +20,10 @@ from meshnode.core.inputs import Input
 from meshnode.core.ports import Entropy
 from meshnode.errors import LinkError, OverlayError, UsageError
 from meshnode.overlay.child import Child, ChildSettings, check_rights, find_program, socket_place
+from meshnode.overlay.embedded.ends.ip6 import LEAST_MTU
 from meshnode.overlay.embedded.host.engine import EngineSettings
 from meshnode.overlay.embedded.host.multicast import Group
+from meshnode.overlay.embedded.node import NodeSettings
 from meshnode.overlay.embedded.overlay import EmbeddedOverlay
 from meshnode.overlay.none import NoOverlay
 from meshnode.overlay.peers import PeerBook
@@ -30,6 +32,9 @@ from meshnode.overlay.system import DEFAULT_ENDPOINTS, LOOK_EVERY_S, SystemOverl
 ADMIN_VARIABLE = "MESHNODE_YGGDRASIL_ADMIN"
 CHILD_ANSWERS_WITHIN_S = 10.0
 LOOK_FOR_CHILD_S = 0.1
+# Each packet has some 240 B of headers around it by the time it is on the wire. Over a radio a long one is in the way
+# of others, so there the sessions keep to short ones (peering/tcp.py); an uplink is not slow.
+UPLINK_MTU = 8192
 
 ALONE = "No yggdrasil answers here, and none of our own can run"
 
@@ -48,8 +53,8 @@ def endpoints(admin: str = "") -> tuple[str, ...]:
 class ChosenOverlay:
     """The overlay of a node, decided when it runs. `home` keeps the peerings, `runtime` the socket of a child.
 
-    `far`: bridges to call through the network. `private`: `embedded` keeps its TUN in a namespace of its own, so that
-    nothing else that listens on this box can be reached from the overlay.
+    `far`: bridges to call through the network. `private`, of a bridge: `embedded` keeps its TUN in a namespace of its
+    own, so that nothing else that listens on this box can be reached from the overlay, and takes longer packets.
     """
 
     def __init__(
@@ -127,11 +132,16 @@ class ChosenOverlay:
             return self._now.socket(family, kind)
         return socket.socket(family, kind)
 
+    def is_uplink(self, address: str) -> bool:
+        """True for one beyond a peering that a person made: no radio of ours is on the way."""
+        return self._now.is_uplink(address)
+
     async def _embedded(self, inputs: Inputs, task_status: trio.TaskStatus[None]) -> None:
         child = self._child
         groups = (Group(child.interface, child.password.encode()),) if child.interface else ()
+        node = NodeSettings(mtu=UPLINK_MTU if self._private else LEAST_MTU)
         settings = EngineSettings(
-            child.seed, tun=child.tun, listen=child.listen, groups=groups, inside=True if self._private else None
+            child.seed, node, tun=child.tun, listen=child.listen, groups=groups, inside=True if self._private else None
         )
         with socket_place(self._runtime) as admin:
             overlay = EmbeddedOverlay(settings, self._entropy, mark=self._mark, admin=admin, book=self._book)

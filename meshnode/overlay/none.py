@@ -40,6 +40,10 @@ class NoOverlay:
             "peers": [],
         }
 
+    def is_uplink(self, address: str) -> bool:
+        """Nobody is."""
+        return False
+
     async def add_peer(self, uri: str) -> None:
         """There is nothing to peer."""
         raise OverlayError("This node runs without Yggdrasil; start it with --overlay system to peer.")

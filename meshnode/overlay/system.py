@@ -217,6 +217,10 @@ class SystemOverlay:
         waiting = ({"uri": p.shown, "up": False, "inbound": False, "last_error": "not added yet"} for p in ours)
         return [*rows, *waiting]
 
+    def is_uplink(self, address: str) -> bool:
+        """True for one beyond a peering that a person made."""
+        return self._seen.get(address, False)
+
     async def _look_now(self) -> None:
         """What changed is to be seen at once; a daemon that fails now is found out by the next look."""
         with suppress(OverlayError):

@@ -36,6 +36,9 @@ LOOK_EVERY_S = 1.0
 CONNECT_WITHIN_S = 15.0  # three tries of a first packet on a lossy link
 DIALS_AT_ONCE = 16
 BUFFER = 128 * 1024  # a second at 1 Mbit/s; an endless peer of 64 sessions stays below 10 MB of kernel memory
+# 1280 B of the overlay less headers, and the far end keeps to it too: what may go over a radio goes in short packets,
+# also between two bridges, whose overlay takes longer ones. Only an uplink is known to be no radio.
+SHORT_SEGMENT = 1220
 KEEPALIVE_S = 120  # finds an overlay peer that is gone without a word; the link's sessions are short
 
 
@@ -74,11 +77,13 @@ class TcpSessions(Sessions):
         link: Where | None = None,
         overlay: Where | None = None,
         overlay_socket: MakeSocket = socket.socket,
+        is_uplink: Callable[[str], bool] = lambda address: False,
         link_port: int = LINK_PORT,
         overlay_port: int = OVERLAY_PORT,
     ) -> None:
         super().__init__(keys, mesh, sealer, entropy)
         self._makers: dict[str, MakeSocket] = {"link": socket.socket, "overlay": overlay_socket}
+        self._is_uplink = is_uplink
         self._wheres = {"link": (link, link_port), "overlay": (overlay, overlay_port)}
         self._asked, self._to_dial = trio.open_memory_channel[tuple[str, str]](DIALS_AT_ONCE)
         self._refused: list[str] = []
@@ -179,7 +184,8 @@ class TcpSessions(Sessions):
             place = self._place(carrier)
             if place is None:
                 raise LinkError("there is no address to dial from now")
-            stream = await _connected(place, address, self._makers[place.carrier])
+            short = carrier == "overlay" and not self._is_uplink(address)
+            stream = await _connected(place, address, self._makers[place.carrier], short=short)
         except LinkError as error:
             await inputs.send(DialFailed(address, str(error)))
             return
@@ -188,11 +194,13 @@ class TcpSessions(Sessions):
         await self.call(stream, place.way(address), inputs)
 
 
-async def _connected(place: _Place, address: str, make: MakeSocket) -> trio.SocketStream:
+async def _connected(place: _Place, address: str, make: MakeSocket, *, short: bool) -> trio.SocketStream:
     with ExitStack() as unless_connected:
         link = trio.socket.from_stdlib_socket(_socket(place, make))
         unless_connected.callback(link.close)
         try:
+            if short:
+                link.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SHORT_SEGMENT)
             with trio.fail_after(CONNECT_WITHIN_S):
                 await link.bind(_sockaddr(place, place.address, 0))
                 await link.connect(_sockaddr(place, address, place.port))

@@ -50,6 +50,7 @@ async def test_a_peering_by_hand_is_an_uplink_and_far_bridges_are_called_while_o
         await overlay.look(heard[0])
         told = [heard[1].receive_nowait() for _ in range(len(seen))]
         assert {(one.address, one.uplink, one.present) for one in told} == seen
+        assert all(overlay.is_uplink(one.address) == one.uplink for one in told if one.present)
         with pytest.raises(trio.WouldBlock):
             heard[1].receive_nowait()
     await overlay._attached().aclose()
@@ -227,6 +228,7 @@ async def test_none_is_none(heard, nursery, tmp_path):
     await nursery.start(overlay.run, heard[0])
     assert overlay.where() == ("", "")
     assert overlay.status()["peers"] == []
+    assert not overlay.is_uplink("200::1")
     for call in (overlay.add_peer, overlay.remove_peer):
         with pytest.raises(OverlayError):
             await call("tls://h:1")

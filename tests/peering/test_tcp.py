@@ -11,7 +11,7 @@ from meshnode.core.sealing.stream import DIALLER
 from meshnode.errors import LinkError, WireError
 from meshnode.peering.places import LINK_PORT, OVERLAY_PORT
 from meshnode.peering.session import prove
-from meshnode.peering.tcp import TcpSessions
+from meshnode.peering.tcp import SHORT_SEGMENT, TcpSessions
 from support import netns
 from support.session_peers import MESH, OTHER_MESH, handshake, identity, running, until
 
@@ -193,6 +193,24 @@ async def _stream(caller: socket.socket, to) -> trio.SocketStream:
     link = trio.socket.from_stdlib_socket(caller)
     await link.connect(to)
     return trio.SocketStream(link)
+
+
+async def test_only_over_an_uplink_long_segments_go(two_hosts):
+    keys, sealer, entropy = identity(1)
+    sizes = []
+    for uplink in (False, True):
+        with netns.entered(two_hosts[1]), socket.create_server(("200::2", OVERLAY_PORT), family=socket.AF_INET6) as far:
+            far.settimeout(20)
+            with netns.entered(two_hosts[0]), trio.fail_after(60):
+                dialler = TcpSessions(
+                    keys, MESH, sealer, entropy, overlay=Place("ygg0", "200::1"), is_uplink=lambda _, up=uplink: up
+                )
+                async with running(dialler):
+                    dialler.dial("200::2", "overlay", "")
+                    caller, _ = await trio.to_thread.run_sync(far.accept)
+                    with caller:
+                        sizes.append(caller.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
+    assert sizes == [SHORT_SEGMENT - 12, 1500 - 60 - 12]  # timestamps take twelve
 
 
 async def test_a_local_user_of_the_box_is_not_a_peer(two_hosts):
