@@ -47,8 +47,8 @@ def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], A
     async def answer(request: Request) -> Response | Flowing:
         try:
             own = cookie + (SECURE if request.url.scheme == "https" else "")
-            token = _shown(route, request, own)
-            login = _admitted(route, logins.find(token))
+            token = _shown(request, own)
+            login = _admitted(route, logins.find(token, looking=route.looked_at))
             body = decoder.decode(await _body_untrusted(request)) if decoder else None
             asked = Asked(
                 login=login,
@@ -73,13 +73,15 @@ def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], A
     return answer
 
 
-def _shown(route: Route, request: Request, cookie: str) -> str:
+def _shown(request: Request, cookie: str) -> str:
     """What shows who asks: a token in a header, a looking glass in the address, or our own page's cookie."""
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.casefold() == "bearer":
         return token.strip()
-    if route.looked_at and (glass := request.query_params.get(LOOK, "")).startswith(LOOKING):
-        return glass
+    if (
+        glass := request.query_params.get(LOOK)
+    ) is not None:  # its answer may stand in pages of others: no cookie counts
+        return glass if glass.startswith(LOOKING) else ""
     return "" if request.scope.get(FOREIGN) else request.cookies.get(cookie, "")
 
 

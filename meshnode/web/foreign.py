@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from meshnode.errors import ConfigError
 
@@ -50,7 +50,7 @@ class Foreign:
 
     def shows(self, query: bytes) -> bool:
         """True for an address with a looking glass: its answer may stand in a page elsewhere."""
-        return bool(self._allowed) and f"{LOOK}=".encode() in query
+        return bool(self._allowed) and LOOK in parse_qs(query.decode("latin-1"))
 
 
 def _origin(text: str) -> str:

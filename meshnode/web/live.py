@@ -41,7 +41,7 @@ class Live:
         async with hub.following(last_id) as (missed, follow):
             for event in missed:
                 yield event.frame
-            while (frame := await self._next(follow, login)) and self._box.logins.find(token):
+            while (frame := await self._next(follow, login)) and self._box.logins.find(token, looking=True):
                 yield frame
 
     async def _next(self, follow: trio.MemoryReceiveChannel[Event], login: Login) -> bytes:

@@ -57,9 +57,10 @@ class Logins:
         self._held[_hash(token)] = replace(login, used_at=self._clock())
         return token
 
-    def find(self, token: str) -> Login | None:
-        """Who holds this token, or its looking glass, if anybody does."""
-        key = self._seen_through(token) if token.startswith(LOOKING) else _hash(token)
+    def find(self, token: str, *, looking: bool = False) -> Login | None:
+        """Who holds this token, if anybody does. Its looking glass counts only for who is `looking`."""
+        glass = looking and token.startswith(LOOKING)
+        key = self._seen_through(token) if glass else _hash(token)
         login = self._held.get(key) if token else None
         if login is None:
             return None

@@ -13,6 +13,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 from playwright.sync_api import expect
@@ -78,9 +79,24 @@ async def test_a_page_elsewhere_shows_a_token_and_no_cookie_counts_for_it(tmp_pa
         assert (picture.status_code, picture.headers["cross-origin-resource-policy"]) == (200, "cross-origin")
         for path, query in (("/me", glass), ("/contacts", glass), ("/contacts/mine.svg", token)):
             assert (await phone.http.get(API + path, params={"look": query})).status_code == 401, path
+        name = signed_as(await phone.http.post(API + "/session", json=body))
+        for path, query in (("/me", "anything"), ("/contacts/mine.svg", "anything"), ("/me", glass)):
+            assert (await phone.http.get(API + path, params={"look": query})).status_code == 401, path
+        for posing in ({"Authorization": f"Bearer {glass}"}, CROSS | {"Authorization": f"Bearer {glass}"}):
+            assert (await phone.http.get(API + "/me", headers=posing)).status_code == 401, posing
+        phone.http.cookies.clear()
+        phone.http.cookies.set(name, glass)
+        for path in ("/me", "/contacts"):
+            assert (await phone.http.get(API + path)).status_code == 401, path
+        phone.http.cookies.clear()
         out = await phone.http.request("DELETE", API + "/session", headers=shown)
         assert out.headers[TOKEN_HEADER] == ""
         assert (await phone.http.get(API + "/contacts/mine.svg", params={"look": glass})).status_code == 401
+
+
+def signed_as(signed: httpx.Response) -> str:
+    """What the cookie of a box is called."""
+    return next(iter(signed.cookies))
 
 
 @contextmanager
