@@ -77,13 +77,12 @@ def _moment_untrusted(time: str, day: str, month: str, year: str) -> Fix:
     clock = _TIME.fullmatch(time)
     if clock is None or not (day + month + year).isdecimal():
         raise WireError("NMEA: a date that cannot be")
-    try:
-        midnight = datetime(int(year), int(month), int(day), tzinfo=UTC)
-    except ValueError as error:
-        raise WireError(f"NMEA: {error}") from error
     hours, minutes, seconds, part = clock.groups(default="0")
     passed = timedelta(hours=int(hours), minutes=int(minutes), seconds=float(f"{seconds}.{part}"))
-    unix_s = (midnight + passed).timestamp()
+    try:
+        unix_s = (datetime(int(year), int(month), int(day), tzinfo=UTC) + passed).timestamp()
+    except (ValueError, OverflowError) as error:  # the latter: more figures than a date has, or a leap second too late
+        raise WireError(f"NMEA: {error}") from error
     if not EPOCH_2026 <= unix_s < LATEST:
         raise WireError("NMEA: a date that cannot be")
     return unix_s, ERROR_S

@@ -62,11 +62,18 @@ def test_without_rmc_the_date_is_that_of_a_moment_that_had_a_fix() -> None:
 @pytest.mark.parametrize(
     "line",
     [b"$", b"$GPRMC*4B", rmc().replace(b"091126", b"101126"), rmc().lower(), rmc("250000"), rmc(date="320126"),
-     rmc(date="0911"), rmc(date="ab1126"), rmc("12:00:00"), rmc(date="091125"), rmc(date="091147")],
+     rmc(date="0911"), rmc(date="ab1126"), rmc("12:00:00"), rmc(date="091125"), rmc(date="091147"),
+     rmc(date="0911" + "9" * 12), rmc(date="0911" + "9" * 5000)],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(line: bytes) -> None:
     with pytest.raises(WireError):
         read(line)
+
+
+def test_the_last_second_there_is_has_no_next_one() -> None:
+    fix = sentence("GPGGA,235960,4807.038,N,01131.000,E,1,08,0.9,,M,,M,,")
+    with pytest.raises(WireError):
+        read(fix, sentence("GPZDA,235960,31,12,9999,00,00"))
 
 
 @given(st.binary(max_size=100) | st.text("0123456789,.AVE", max_size=80).map(lambda text: sentence(f"GPRMC,{text}")))
