@@ -61,6 +61,7 @@ class Journal:
         self._key = key
         self._half = limit // 2
         self._ended = False
+        _tidied(home / OLDER)
         self._file = _begun(home / NEWER)
 
     def write(self, entry: Entry, now: float) -> None:
@@ -99,8 +100,7 @@ class Journal:
 
 
 def _begun(path: Path) -> BinaryIO:
-    if path.is_file() and _head(path) not in (b"", MARK):
-        path.unlink()  # of a meshnode that wrote another kind: nobody could read what follows
+    _tidied(path)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     file = os.fdopen(descriptor, "ab")
     if file.tell() == 0:
@@ -108,19 +108,35 @@ def _begun(path: Path) -> BinaryIO:
     return file
 
 
-def _head(path: Path) -> bytes:
+def _tidied(path: Path) -> None:
+    """Without what nobody could read, nor anything behind it: a file of another kind, a record that was cut off."""
+    if not path.is_file():
+        return
     with path.open("rb") as file:
-        return file.read(len(MARK))
+        head = file.read(len(MARK))
+        whole = _whole(file)
+    if head in (b"", MARK):
+        os.truncate(path, whole)
+    else:
+        path.unlink()  # of a meshnode that wrote another kind
+
+
+def _whole(file: BinaryIO) -> int:
+    """How far whole records stand in a file, from where it is read."""
+    at, end = file.tell(), os.fstat(file.fileno()).st_size
+    while (size := int.from_bytes(file.read(4), "big")) and at + 4 + size <= end:
+        at = file.seek(at + 4 + size)
+    return at
 
 
 def read_journal(home: Path, key: StoreKey) -> Iterator[tuple[float, Entry]]:
-    """All that is held, oldest first; a last record cut off by a crash is left out.
+    """All that is held, oldest first; a last record cut off by a crash, or the zeros a power cut left, are left out.
 
     StoreError for a file that is something else, SignatureError for a journal of another home, or a damaged one.
     """
     for name in (OLDER, NEWER):
         path = home / name
-        if path.exists():
+        if path.exists() and path.stat().st_size:  # one just begun has nothing in it before the first flush
             yield from _records(path, key)
 
 
@@ -128,11 +144,10 @@ def _records(path: Path, key: StoreKey) -> Iterator[tuple[float, Entry]]:
     with path.open("rb") as file:
         if file.read(len(MARK)) != MARK:
             raise StoreError(f"{path} is not a journal of this meshnode.")
-        while len(head := file.read(4)) == 4:
-            size = int.from_bytes(head, "big")
-            record = file.read(size)
-            if len(record) < size:
-                return
+        whole = _whole(file)
+        file.seek(len(MARK))
+        while file.tell() < whole:
+            record = file.read(int.from_bytes(file.read(4), "big"))
             yield _entry(key.open_untrusted(record, _SEALED_AS))
 
 

@@ -124,14 +124,29 @@ def test_a_record_cut_off_is_left_out(cut: int, tmp_path_factory: Any) -> None:
     raw = (folder / "journal").read_bytes()
     (folder / "journal").write_bytes(raw[: min(len(raw) - 1, whole + cut)])
     assert list(read_journal(folder, KEY)) == [(1.0, Tick())]
+    journal = Journal(folder, 10**6, KEY)
+    journal.write(Tick(), 3.0)
+    journal.close()
+    assert list(read_journal(folder, KEY)) == [(1.0, Tick()), (3.0, Tick())], "what follows a crash can be read"
+
+
+def test_zeros_that_a_power_cut_left_at_the_end_are_left_out(tmp_path: Path) -> None:
+    for now in (1.0, 2.0):
+        journal = Journal(tmp_path, 10**6, KEY)
+        journal.write(Tick(), now)
+        journal.close()
+        with (tmp_path / "journal").open("ab") as file:
+            file.write(bytes(100))
+        assert [at for at, _ in read_journal(tmp_path, KEY)][-1] == now
 
 
 def test_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(b"soup" * 10)
     with pytest.raises(StoreError, match="not a journal"):
         list(read_journal(tmp_path, KEY))
-    (tmp_path / "journal").write_bytes(MARK)
-    assert list(read_journal(tmp_path, KEY)) == []
+    for begun in (MARK, b""):
+        (tmp_path / "journal").write_bytes(begun)
+        assert list(read_journal(tmp_path, KEY)) == []
 
 
 def test_a_full_disk_ends_the_journal_and_not_the_node(tmp_path: Path) -> None:
@@ -154,7 +169,8 @@ def test_it_opens_with_the_key_of_its_home_alone(tmp_path: Path) -> None:
 
 def test_one_of_another_kind_makes_room(tmp_path: Path) -> None:
     """What an older meshnode wrote cannot be read, and nothing could be that was written behind it."""
-    (tmp_path / "journal").write_bytes(b"meshnode journal 1\n....")
+    for name in ("journal", "journal.old"):
+        (tmp_path / name).write_bytes(b"meshnode journal 1\n....")
     journal = Journal(tmp_path, 10**6, KEY)
     journal.write(Tick(), 1.0)
     journal.close()
