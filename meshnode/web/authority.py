@@ -7,8 +7,11 @@
 The authority is tied down by name constraints (RFC 5280, 4.2.1.10): whoever trusts it trusts it for this box's names
 and addresses, and for no other site. Its key never leaves the box. Keys are on P-256, which every phone knows.
 
+Without names of its own it may speak for no name at all: where a constraint says nothing of a kind, that kind is free.
+
 Many boxes have no clock: certificates begin when the authority was made, or later by the box's date, never before, so a
-box that woke in the past makes none that phones find unborn. 820 days is less than what phones take (825, Apple).
+box that woke in the past makes none that phones find unborn. An authority begins in 2026 at the earliest: one that was
+made before the box knew the date serves when it does. 820 days is less than what phones take (825, Apple).
 """
 
 from __future__ import annotations
@@ -32,12 +35,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from meshnode.core.clock import EPOCH_2026
 from meshnode.errors import ConfigError
 
 AUTHORITY: Final = timedelta(days=3650)
 PAGE: Final = timedelta(days=820)
 FAREWELL: Final = timedelta(days=90)
 EARLIER: Final = timedelta(days=1)  # phones whose clock is behind
+NAME_MOST: Final = 64  # octets of a common name (RFC 5280, appendix A.1: ub-common-name)
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -61,15 +66,12 @@ class Subject:
 def new_authority(subject: Subject, now: float) -> Held:
     """An authority for this box alone; `now` in Unix seconds."""
     key, page_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"meshnode {subject.name}"[:64])])
-    begins = _moment(now) - EARLIER
-    allowed = [x509.DNSName(one) for one in subject.names] + [
-        x509.IPAddress(ip_network(one)) for one in subject.addresses
-    ]
+    name = _called(f"meshnode {subject.name}")
+    begins = _moment(max(now, EPOCH_2026)) - EARLIER
     made = (
         _certificate(name, name, key.public_key(), begins, begins + AUTHORITY)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.NameConstraints(permitted_subtrees=allowed, excluded_subtrees=None), critical=True)
+        .add_extension(_tied_to(subject), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -82,13 +84,13 @@ def page_certificate(held: Held, subject: Subject, now: float, lasting: timedelt
     """A certificate for the page, PEM, by an authority that is on."""
     authority = x509.load_pem_x509_certificate(held.authority.encode())
     page_key, key = _key(held.page_key), _key(held.authority_key)
-    begins = max(authority.not_valid_before_utc, _moment(now) - EARLIER)
+    ends = authority.not_valid_after_utc
+    begins = min(max(authority.not_valid_before_utc, _moment(now) - EARLIER), ends - EARLIER)
     called: list[x509.GeneralName] = [x509.DNSName(one) for one in subject.names]
     called += [x509.IPAddress(ip_address(one)) for one in subject.addresses]
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject.name[:64])])
     public = page_key.public_key()
     made = (
-        _certificate(name, authority.subject, public, begins, min(begins + lasting, authority.not_valid_after_utc))
+        _certificate(_called(f"page of {subject.name}"), authority.subject, public, begins, min(begins + lasting, ends))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(called), critical=False)
         .add_extension(_usage(signs_certificates=False), critical=True)
@@ -137,6 +139,19 @@ def context(held: Held, certificate: str) -> ssl.SSLContext:
 def expires_at(certificate: str) -> float:
     """When a certificate runs out, in Unix seconds."""
     return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc.timestamp()
+
+
+def _called(text: str) -> x509.Name:
+    """For people, in no more octets than fit; the blank in it says that it is no name of a host."""
+    cut = text.encode()[:NAME_MOST].decode(errors="ignore")
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut)])
+
+
+def _tied_to(subject: Subject) -> x509.NameConstraints:
+    names = [x509.DNSName(one) for one in subject.names]
+    addresses = [x509.IPAddress(ip_network(one)) for one in subject.addresses]
+    none = None if names else [x509.DNSName("")]  # every name is below the empty one
+    return x509.NameConstraints(permitted_subtrees=[*names, *addresses], excluded_subtrees=none)
 
 
 def _certificate(

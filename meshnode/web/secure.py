@@ -27,7 +27,7 @@ from meshnode.web.routes import BASE
 from meshnode.web.server import Server, listening
 
 State = Literal["off", "on", "leaving"]
-RENEWED_S: Final = 30 * 86_400.0  # a certificate is made anew so often, while the box runs
+RENEWED_S: Final = 30 * 86_400.0  # a certificate is made anew so often, by the box's date
 
 FAREWELL: Final = """addEventListener("install", () => skipWaiting());
 addEventListener("activate", (event) => event.waitUntil(leave()));
@@ -53,7 +53,8 @@ class Secure:
         self._changed = trio.Event()
         self._tried = trio.Event()  # to listen, well or not
         self._open = False
-        self._spoken: tuple[float, ssl.SSLContext] | None = None  # until when, in trio's time
+        self._spoken: tuple[float, ssl.SSLContext] | None = None  # since when, by the box's date
+        self._turning = trio.Lock()  # a switch that is tapped twice turns once
 
     @property
     def state(self) -> State:
@@ -81,15 +82,17 @@ class Secure:
 
     async def turn_on(self) -> None:
         """With a new authority, unless there is one."""
-        if self.state != "on":
-            made = await trio.to_thread.run_sync(authority.new_authority, self._subject, self._unix_now())
-            await self._keep(made)
-            await self._tried.wait()
+        async with self._turning:
+            if self.state != "on":
+                made = await trio.to_thread.run_sync(authority.new_authority, self._subject, self._unix_now())
+                await self._keep(made)
+                await self._tried.wait()
 
     async def turn_off(self) -> None:
         """The authority's key is erased at once."""
-        if self.state == "on":
-            await self._keep(authority.leaving(self.held, self._subject, self._unix_now()))
+        async with self._turning:
+            if self.state == "on":
+                await self._keep(authority.leaving(self.held, self._subject, self._unix_now()))
 
     async def run(self, app: App, home: str) -> None:
         """Serve while it is on; `home` is the plain page's address."""
@@ -123,9 +126,10 @@ class Secure:
     def _tls(self) -> ssl.SSLContext:
         if self._held is None:
             raise UsageError("This box has no secure page.")
-        if self._spoken is None or trio.current_time() > self._spoken[0]:
-            certificate = self._held.page or authority.page_certificate(self._held, self._subject, self._unix_now())
-            self._spoken = trio.current_time() + RENEWED_S, authority.context(self._held, certificate)
+        now = self._unix_now()  # may move by years, when a box learns the date
+        if self._spoken is None or abs(now - self._spoken[0]) > RENEWED_S:
+            certificate = self._held.page or authority.page_certificate(self._held, self._subject, now)
+            self._spoken = now, authority.context(self._held, certificate)
         return self._spoken[1]
 
     async def _keep(self, held: Held) -> None:

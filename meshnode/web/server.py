@@ -164,7 +164,12 @@ class Server:
         if len(self._open) >= CONNECTIONS or self._by_address[address] >= CONNECTIONS_EACH:
             stream.socket.close()
             return
-        connection = Connection(stream, self._tls() if self._tls else None)
+        try:
+            connection = Connection(stream, self._tls() if self._tls else None)
+        except Exception as error:  # noqa: BLE001 - no TLS for this one: no certificate, or no descriptor left
+            _log.warning("no secure connection", reason=type(error).__name__)
+            stream.socket.close()
+            return
         self._open.add(connection)
         self._by_address[address] += 1
         try:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 import pytest
 import trio
 
-from meshnode.web import answering, server
-from support.boxes import API, Boxes, Phone, boxes, until
+from meshnode.web import answering, authority, server
+from support.boxes import API, WEB, Boxes, Phone, boxes, until
 
 HEAD = b"GET /api/v1 HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /api/v1/session/guest HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -67,7 +70,7 @@ async def dialled(phone: Phone) -> trio.SocketStream:
     return await trio.open_tcp_stream(*place(phone))
 
 
-async def until_closed(stream: trio.SocketStream) -> bytes:
+async def until_closed(stream: trio.abc.ReceiveStream) -> bytes:
     """All it says until it hangs up."""
     said = b""
     try:
@@ -275,3 +278,78 @@ async def test_connections_and_streams_are_counted(phone: Phone, monkeypatch: py
         await stream.aclose()
     async with Phone(str(phone.http.base_url)) as another:
         assert (await another.get(""))["name"] == "Ada"
+
+
+@pytest.fixture
+async def secured(tmp_path: Path) -> AsyncIterator[tuple[Phone, int, ssl.SSLContext]]:
+    """A phone on the plain page, and what it takes to speak to the secure one."""
+    web = msgspec.structs.replace(WEB, secure_port=0)
+    async with boxes(tmp_path, web=web) as valley, await valley.keeper() as keeper:
+        port = (await keeper.post("/box/secure"))["port"]
+        installed = (await keeper.http.get(API + "/secure/authority.crt")).content
+        yield keeper, port, ssl.create_default_context(cadata=installed)
+
+
+def secure_phone(port: int, trusting: ssl.SSLContext) -> Phone:
+    phone = Phone(f"https://127.0.0.1:{port}")
+    phone.http = httpx.AsyncClient(base_url=phone.http.base_url, verify=trusting, timeout=60.0)
+    return phone
+
+
+async def test_what_is_no_http_harms_nobody_over_tls_either(secured: tuple[Phone, int, ssl.SSLContext]) -> None:
+    phone, port, trusting = secured
+    for name, sent in MALFORMED.items():
+        stream = await trio.open_ssl_over_tcp_stream("127.0.0.1", port, ssl_context=trusting, https_compatible=True)
+        try:
+            await stream.send_all(sent)
+            await stream.transport_stream.send_eof()
+            with trio.fail_after(60):
+                said = await until_closed(stream)
+            assert b" 500 " not in said.partition(b"\r\n")[0], name
+        except trio.BrokenResourceError:
+            pass  # it hung up before it had heard all
+        await trio.aclose_forcefully(stream)
+        assert (await phone.get(""))["name"] == "Ada", name
+
+
+async def test_a_handshake_that_does_not_end_is_ended(
+    secured: tuple[Phone, int, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone, port, trusting = secured
+    client, server_end = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        trusting.wrap_bio(client, server_end, server_hostname="127.0.0.1").do_handshake()
+    hello = server_end.read()
+    oversize = b"\x16\x03\x01\xff\xff" + bytes(70_000)  # longer than a record may be
+    beginnings = (b"", hello[:1], hello[: len(hello) // 2], hello, hello + hello, oversize)
+    with monkeypatch.context() as hasty, trio.fail_after(60):
+        hasty.setattr(server, "HEAD_S", 0.5)
+        hasty.setattr(server, "CONNECTIONS_EACH", 40)
+        streams = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(60)]
+        for number, stream in enumerate(streams):
+            with suppress(trio.BrokenResourceError):
+                await stream.send_all(beginnings[number % len(beginnings)])
+        for stream in streams:
+            await until_closed(stream)
+            await stream.aclose()
+    await until(lambda: answers(phone))
+    async with secure_phone(port, trusting) as safe:
+        await until(lambda: answers(safe))
+
+
+async def test_the_box_goes_on_where_tls_cannot_be_spoken(
+    secured: tuple[Phone, int, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone, port, trusting = secured
+
+    def none_left(*given: object) -> ssl.SSLContext:
+        raise OSError("Too many open files")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(authority, "context", none_left)
+        stream = await trio.open_tcp_stream("127.0.0.1", port)
+        assert await until_closed(stream) == b""
+        await stream.aclose()
+        assert (await phone.get(""))["name"] == "Ada"
+    async with secure_phone(port, trusting) as safe:
+        assert (await safe.get(""))["name"] == "Ada"

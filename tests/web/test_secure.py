@@ -8,10 +8,12 @@ import time
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
 import pytest
+import trio
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import expect
@@ -68,6 +70,38 @@ def test_the_authority_speaks_for_the_box_and_for_nobody_else() -> None:
         assert not any(shakes_hands(held, stolen, name) for name in (*names, *addresses))
 
 
+def test_a_box_without_names_speaks_for_no_name() -> None:
+    now = time.time()
+    nameless = Subject("ada.box", (), ("127.0.0.1", "10.43.0.1"))
+    held = authority.new_authority(nameless, now)
+    assert shakes_hands(held, authority.page_certificate(held, nameless, now), "10.43.0.1")
+    stolen = authority.page_certificate(held, Subject("Ada", ("bank.example",), ("10.43.0.1",)), now)
+    assert not shakes_hands(held, stolen, "bank.example")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "\u0628" * 64, "\N{FERRY}" * 64, "a" * 64], ids=["empty", "two octets", "three", "one"]
+)
+def test_a_box_is_called_as_it_likes(name: str) -> None:
+    box = Subject(name, BOX.names, BOX.addresses)
+    now = time.time()
+    held = authority.new_authority(box, now)
+    assert shakes_hands(held, authority.page_certificate(held, box, now), "mesh.home.arpa")
+
+
+def test_a_box_that_had_no_date_is_trusted_once_it_has_one() -> None:
+    now = time.time()
+    held = authority.new_authority(BOX, 0.0)
+    assert shakes_hands(held, authority.page_certificate(held, BOX, now), "mesh.home.arpa")
+    assert authority.leaving(held, BOX, now).authority_key == ""
+
+
+def test_an_authority_that_has_run_out_can_still_be_turned_off() -> None:
+    held = authority.new_authority(BOX, NOW)
+    gone = authority.leaving(held, BOX, NOW + 4000 * DAY)
+    assert dates(gone.page)[1] == dates(held.authority)[1]
+
+
 def test_a_box_that_wakes_in_the_past_makes_no_certificate_of_before_its_authority() -> None:
     held = authority.new_authority(BOX, NOW)
     born, _ = dates(held.authority)
@@ -91,8 +125,16 @@ async def test_the_keeper_turns_it_on_and_off_and_the_plain_page_stays(tmp_path:
         assert (await phone.http.get(API + "/secure/authority.crt")).status_code == 400
         await phone.sign_up("Mia")
         await phone.post("/box/secure", 403)
+        told = list[Any]()
+
+        async def turn_on() -> None:
+            told.append(await keeper.post("/box/secure"))
+
+        async with trio.open_nursery() as nursery:  # tapped twice
+            nursery.start_soon(turn_on)
+            nursery.start_soon(turn_on)
         on = await keeper.post("/box/secure")
-        assert on == await keeper.post("/box/secure")
+        assert told == [on, on]
         assert on == await phone.get("/secure")
         file = valley.homes[0] / "authority"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
