@@ -29,6 +29,7 @@ MAX_HEARD: Final = 128  # ids remembered from one neighbour's echoes: more than 
 _KEPT_S: Final = 150.0  # a neighbour answers within two longest Trickle intervals
 _KEPT: Final = 64
 _KEPT_ALWAYS: Final = 4
+_MEANT: Final = 2  # echoes in one beacon that can be for us: of 64 ids hardly three begin with the same 2 B
 
 
 def echo_hash(nonce: bytes) -> bytes:
@@ -74,9 +75,10 @@ def note_echoes(presence: Presence, echoes: Iterable[Echo], now: Instant) -> Non
 def echoes_us(beacon: Beacon, said_in: bytes, sender: Neighbour, me: NeighbourId, beacons: OwnBeacons) -> bool:
     """True when a beacon, in the datagram of that nonce, echoes a recent one of ours; its sender's own word for it.
 
-    Takes note that the sender seals its echoes: from then on no other counts, until it begins a new epoch.
+    Takes note that the sender seals its echoes: from then on no other counts, until it begins a new epoch. Two bytes
+    can be guessed; who guesses may do so no more often than it speaks.
     """
-    told = [echo.nonce for echo in beacon.echoes if echo.neighbour == me[:2]]
+    told = [echo.nonce for echo in beacon.echoes if echo.neighbour == me[:2]][:_MEANT]
     if any(beacons.sealed_in(one, key, said_in) for one in told for key in sender.keys):
         sender.seals_echoes = True
         return True

@@ -257,7 +257,7 @@ class Receiver:
 
     def _beacon(self, neighbour: Neighbour, presence: Presence, link: str, header: LinkHeader, beacon: Beacon) -> None:
         now, nonce = self._ctx.now, _nonce(header)
-        if nonce <= presence.sure_nonce:
+        if nonce <= presence.sure_nonce <= self._roster.windows.sure_nonce(neighbour.id):
             return  # late, or kept back by somebody: what it says was true once
         presence.last_beacon_nonce, presence.last_beacon_at = nonce, now
         neighbour.newest = beacon.newest
@@ -269,7 +269,8 @@ class Receiver:
         if header.pairwise or (echoed and neighbour.seals_echoes):
             presence.sure_nonce = nonce
         if echoed:
-            self._roster.windows.vouch(header, sealed=neighbour.seals_echoes)
+            if neighbour.seals_echoes:
+                self._roster.windows.vouch(header)
             self._hears_us(neighbour, presence, link)
         elif not presence.is_bound(now):
             self._roster.unknown(link, neighbour.id)

@@ -11,6 +11,7 @@ stranger's. Strangers have no window: nothing they say twice does more than once
 
 The disk lags behind by some datagrams, so after our reboot a few recorded ones pass again. They can raise nothing: a
 neighbour is believed only once it echoes a beacon of this boot, and at that moment all that lies below is closed.
+The echo of version 1, which anybody can make, closes nothing: it would shut out whom it names.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from meshnode.core.records import NeighbourRecord
 from meshnode.core.sealing.link import WINDOW, LinkHeader, ReplayWindow
 
 MAX_STRANGERS: Final = 256
+REMEMBERED: Final = 256  # tags: more than are said between two echoes of us, as a rule
 PERSIST_EVERY: Final = 64  # counters between two writes: a beacon every half a minute writes twice an hour
 ALL_HEARD: Final = (1 << WINDOW) - 1
 
@@ -61,7 +63,7 @@ class Said:
         if place <= self.floor or short in self._tags:
             return False
         self._tags.append(short)
-        del self._tags[:-WINDOW]
+        del self._tags[:-REMEMBERED]
         return True
 
     def vouch(self, place: Place) -> None:
@@ -132,21 +134,24 @@ class Windows:
         said.own(place)
         return True
 
-    def vouch(self, header: LinkHeader, sealed: bool) -> None:
-        """The datagram echoes a beacon of this boot. `sealed`: under the pairwise key, so that none but its owner can.
+    def vouch(self, header: LinkHeader) -> None:
+        """The datagram echoes a beacon of this boot under the pairwise key: none but its owner can have made it.
 
-        What was said before is closed, if the disk told us of it; for us alone, too, if the word is sure.
+        What was said before is closed, also for us alone, if the disk told us of it.
         """
         place, said = (header.epoch, header.counter), self._said[header.sender]
-        first = header.sender in self._unproved
-        if first:
-            said.floor = max(said.floor, place)
-        if sealed:
-            said.vouch(place)
+        said.vouch(place)
+        if header.sender in self._unproved:
             self._unproved.discard(header.sender)
+            said.floor = max(said.floor, place)
             window = self._pairwise[header.sender]
-            if first and (window.epoch, window.counter) < place:
+            if (window.epoch, window.counter) < place:
                 self._pairwise[header.sender] = ReplayWindow(*place, ALL_HEARD)
+
+    def sure_nonce(self, sender: NeighbourId) -> bytes:
+        """That of the last datagram its owner vouched for; a pairwise one takes back what a guess had put beyond it."""
+        epoch, counter = self._said[sender].sure
+        return sender + epoch.to_bytes(3, "big") + counter.to_bytes(3, "big")
 
     def lags(self, sender: NeighbourId) -> bool:
         """True when the disk should hear of this neighbour's window again."""

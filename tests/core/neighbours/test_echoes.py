@@ -77,6 +77,13 @@ def test_another_key_or_another_datagram_makes_another_echo(key: bytes, said_in:
     assert (made == true) == ((key, said_in) == (b"key of the two", SAID_IN))
 
 
+def test_whoever_guesses_has_two_tries_in_a_beacon() -> None:
+    """As many as can be meant: of two neighbours whose names begin with the same 2 B each gets its own."""
+    true, lie = Echo(ME[:2], sealed_echo(b"key of the two", nonce(5), SAID_IN)), Echo(ME[:2], b"??")
+    assert echoes_us(beacon(lie, true), SAID_IN, sender(), ME, ours(5))
+    assert not echoes_us(beacon(lie, lie, true), SAID_IN, sender(), ME, ours(5))
+
+
 def test_the_echo_of_version_1_counts_until_the_first_one_that_is_sealed() -> None:
     plain, neighbour = Echo(ME[:2], echo_hash(nonce(5))), sender()
     assert echoes_us(beacon(plain, newest=1), SAID_IN, neighbour, ME, ours(5))

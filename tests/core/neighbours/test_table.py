@@ -18,6 +18,7 @@ from meshnode.core.inputs import (
     RecordReceived,
 )
 from meshnode.core.neighbours import table as table_module
+from meshnode.core.neighbours.echoes import echo_hash
 from meshnode.core.neighbours.fragments import item_id
 from meshnode.core.neighbours.hello import HelloPacing
 from meshnode.core.neighbours.receive import NOBODY, Receiver
@@ -25,7 +26,7 @@ from meshnode.core.neighbours.roster import MAX_BOUND, MAX_KNOWN, SILENT_S, Rost
 from meshnode.core.neighbours.table import EPOCH_FACT, JITTER_S, YIELDS_S, Heard, Neighbour, Neighbours
 from meshnode.core.notices import NeighbourChanged, PeerChanged, Warned
 from meshnode.core.records import FactRecord, NeighbourRecord
-from meshnode.core.sealing.link import COUNTER_END, LinkSeal
+from meshnode.core.sealing.link import COUNTER_END, LinkHeader, LinkSeal
 from meshnode.core.sealing.mesh import closed_mesh, with_secret
 from meshnode.core.sealing.seeded import SeededSealer
 from meshnode.core.settings import LinkSettings
@@ -35,6 +36,7 @@ from meshnode.core.wire.frames import (
     BlockFrame,
     Delta,
     Done,
+    Echo,
     EnvelopeFrame,
     Fragment,
     FragmentWant,
@@ -775,6 +777,31 @@ def test_a_beacon_below_one_that_is_its_own_for_certain_is_late_and_says_nothing
             "anybody can say that: it shuts out nothing"
         )
     assert presence.sure_nonce == sure
+
+
+def test_what_a_lucky_guess_made_late_is_heard_again_after_a_pairwise_datagram() -> None:
+    world = pair()
+    node, presence = node_of(world, "a"), far(world, "a", "b").presences[LINK]
+    name, place = node_of(world, "b").neighbours.me, COUNTER_END - 1
+    node.neighbours.windows.vouch(LinkHeader(False, 0, name, 1, place))
+    presence.sure_nonce = presence.last_beacon_nonce = guessed = name + b"\0\0\1" + place.to_bytes(3, "big")
+    node_of(world, "b").neighbours.send(far(world, "b", "a"), RefWant(()), 0, link=LINK)
+    world.run(200)
+    assert guessed > presence.last_beacon_nonce == presence.sure_nonce, "its own beacons count, and are echoed"
+
+
+def test_after_our_restart_an_echo_that_anybody_can_make_shuts_out_nothing() -> None:
+    world = pair()
+    node = restart(world, "a", epoch=2)
+    world.run(0.1)
+    beacons = node.neighbours._receiver.beacons[LINK]
+    beacons.sent(own := node.neighbours.me + b"\0\0\2" + bytes(3), world.now)
+    echo = Echo(node.neighbours.me[:2], echo_hash(own))
+    claimed = sealed("b", [Beacon(1, 1, 0, bytes(8), bytes(4), (echo,))], counter=COUNTER_END - 1)
+    world.feed("a", FrameReceived(LINK, "x", True, claimed))
+    heard = len(node.heard)
+    world.feed("a", FrameReceived(LINK, "b", True, sealed("b", [SILENT_FRAME], counter=4000)))
+    assert len(node.heard) == heard + 1
 
 
 def test_a_receiver_alone_minds_nothing() -> None:

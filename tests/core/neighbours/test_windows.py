@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshnode.core.ids import NeighbourId, NodeKey
-from meshnode.core.neighbours.windows import MAX_STRANGERS, PERSIST_EVERY, Windows
+from meshnode.core.neighbours.windows import MAX_STRANGERS, PERSIST_EVERY, REMEMBERED, Windows
 from meshnode.core.records import NeighbourRecord
 from meshnode.core.sealing.link import WINDOW, LinkHeader
 
@@ -88,7 +88,7 @@ def test_whatever_is_said_in_its_name_the_owner_is_heard(lies: list[tuple[int, b
         if speaks:
             assert said(windows, counter)
             if number % 3 == 0:
-                windows.vouch(header(counter), sealed=True)
+                windows.vouch(header(counter))
             counter += 1
             assert for_us(windows, counter)
             counter += 1
@@ -101,22 +101,29 @@ def test_what_its_owner_said_is_never_taken_twice_while_it_vouches(counters: lis
     for counter in counters:
         assert not (said(windows, counter) and counter in heard)
         heard.add(counter)
-        windows.vouch(header(counter), sealed=True)
+        windows.vouch(header(counter))
+
+
+def test_a_recording_goes_round_in_vain() -> None:
+    """Without any key: what was heard since its owner vouched for itself last, again and again."""
+    windows = known()
+    windows.vouch(header(0))
+    for counter in range(REMEMBERED):
+        assert said(windows, counter)
+    assert not any(said(windows, counter) for _ in range(2) for counter in range(REMEMBERED))
 
 
 def test_what_lies_far_below_a_sealed_echo_is_closed() -> None:
     windows = known()
     assert said(windows, 1000)
-    windows.vouch(header(1000), sealed=False)
-    assert said(windows, 1), "an echo that anybody can make closes nothing"
-    windows.vouch(header(1000), sealed=True)
+    windows.vouch(header(1000))
     assert not said(windows, 1000 - WINDOW)
     assert said(windows, 1001 - WINDOW)
 
 
 def test_a_pairwise_datagram_opens_again_what_a_lucky_guess_had_closed() -> None:
     windows = known()
-    windows.vouch(header(1_000_000), sealed=True)
+    windows.vouch(header(1_000_000))
     assert not said(windows, 5)
     assert for_us(windows, 6)
     assert said(windows, 7)
@@ -130,9 +137,9 @@ def test_the_disk_hears_of_a_window_now_and_then() -> None:
     for_us(windows, 1)
     assert windows.written(NAME).counter == 1
     said(windows, 5000)
-    windows.vouch(header(PERSIST_EVERY), sealed=True)
+    windows.vouch(header(PERSIST_EVERY))
     assert not windows.lags(NAME)
-    windows.vouch(header(PERSIST_EVERY + 1), sealed=True)
+    windows.vouch(header(PERSIST_EVERY + 1))
     assert windows.lags(NAME)
     assert windows.written(NAME).counter == PERSIST_EVERY + 1
     windows.sign(NAME, 2)
@@ -146,30 +153,22 @@ def test_an_echo_of_this_boot_closes_what_lay_before() -> None:
     assert not said(windows, 10)
     assert said(windows, 100)
     assert said(windows, 98)
-    windows.vouch(header(100), sealed=True)
+    windows.vouch(header(100))
     assert not said(windows, 99), "recorded before our reboot, perhaps"
     assert not for_us(windows, 100)
     assert said(windows, 101)
     assert said(windows, 103)
-    windows.vouch(header(103), sealed=True)
+    windows.vouch(header(103))
     assert said(windows, 102), "closed once only"
     assert for_us(windows, 102)
-
-
-def test_an_echo_that_anybody_can_make_closes_nothing_that_is_for_us_alone() -> None:
-    windows = restored()
-    windows.vouch(header(100), sealed=False)
-    assert not said(windows, 99)
-    assert for_us(windows, 50)
-    assert said(windows, 51), "and there it was, for certain"
 
 
 def test_an_echo_does_not_open_again_what_was_heard_for_us_alone() -> None:
     windows = restored()
     for counter in (20, 30):
         assert for_us(windows, counter)
-    windows.vouch(header(25), sealed=True)
-    windows.vouch(header(25), sealed=True)
+    windows.vouch(header(25))
+    windows.vouch(header(25))
     assert not for_us(windows, 30)
     assert for_us(windows, 31)
 
