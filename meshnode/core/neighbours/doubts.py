@@ -4,8 +4,9 @@
 |-----------------------------------------------|---------------------------------------|------------------------|
 | a beacon in its name names others, and not us | at once; not within 10 s of an answer | after 1 s              |
 | silence or want of an echo is about to end it | 15, 10 and 5 s before                 | when it would be lost  |
+| what it says to all is far below its own word | at once; not within 10 s of the last  | never                  |
 
-Both may come of what somebody else said in its name: any member can. The question is a RefWant without handles, the
+All may come of what somebody else said in its name: any member can. The question is a RefWant without handles, the
 answer Refs without log ids, and a node answers only while the one that asks is bound there. Whoever was away or started
 anew is not bound to us, so it stays silent, and so does who is gone.
 """
@@ -43,6 +44,13 @@ class Doubts:
         if presence.doubt_until == FOREVER and now >= presence.sure_until:
             presence.doubt_until, presence.echoed_in_doubt = now + DOUBT_S, False
             self._ctx.sooner(presence.doubt_until)
+            self._say(neighbour, link, STILL_BOUND, b"doubt")
+
+    def shut_out(self, neighbour: Neighbour, link: str) -> None:
+        """What it says to all lies far below what it vouched for: its answer shows where it is, if somebody guessed."""
+        now, presence = self._ctx.now, neighbour.presences.get(link)
+        if presence is not None and presence.is_bound(now) and now >= presence.asked_at + SURE_FOR_S:
+            presence.asked_at = now
             self._say(neighbour, link, STILL_BOUND, b"doubt")
 
     def between_us(self, neighbour: Neighbour, link: str, frame: Frame) -> None:

@@ -78,6 +78,7 @@ class Receiver:
         self.on_spoken_for: Callable[[], None] = _nothing
         self.on_unechoed: Callable[[Neighbour, str], None] = _ignore_unechoed  # one we hear does not hear us
         self.on_doubt: Callable[[Neighbour, str], None] = _ignore_unechoed  # it may have lost us
+        self.on_shut_out: Callable[[Neighbour, str], None] = _ignore_unechoed  # is it so far ahead of this?
         self.on_between_us: Callable[[Neighbour, str, Frame], None] = _ignore_frame  # it says something to us alone
         self.on_double: Callable[[Neighbour, str, bytes], None] = _ignore_double
         self.own_counter = -1  # of our last datagram
@@ -109,6 +110,8 @@ class Receiver:
             neighbour = None  # perhaps it started anew, perhaps somebody else speaks: its HELLO will tell
         if not self._roster.windows.accept(header, received.data[-TAG_SIZE:]):
             self._ctx.count("datagram_replayed")
+            if neighbour is not None and self._roster.windows.shut_out(header):
+                self.on_shut_out(neighbour, received.link)
             return None
         bound = neighbour is not None and neighbour.bound_on(received.link, self._ctx.now)
         size = len(received.data)

@@ -67,6 +67,7 @@ class Neighbours(Roster):
         self._receiver.on_unechoed = self._unechoed
         self._doubts = Doubts(ctx, self, self._say)
         self._receiver.on_doubt = self._doubts.doubt
+        self._receiver.on_shut_out = self._doubts.shut_out
         self._receiver.on_between_us = self._between_us
         self._unheard = Unheard()
         self.on_bound.append(self._met)

@@ -134,6 +134,11 @@ class Windows:
         said.own(place)
         return True
 
+    def shut_out(self, header: LinkHeader) -> bool:
+        """True for what is far below the last word of its owner: old, or that word was a guess."""
+        said = self._said.get(header.sender)
+        return said is not None and not header.pairwise and (header.epoch, header.counter) <= said.floor
+
     def vouch(self, header: LinkHeader) -> None:
         """The datagram echoes a beacon of this boot under the pairwise key: none but its owner can have made it.
 

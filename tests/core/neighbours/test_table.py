@@ -790,6 +790,23 @@ def test_what_a_lucky_guess_made_late_is_heard_again_after_a_pairwise_datagram()
     assert guessed > presence.last_beacon_nonce == presence.sure_nonce, "its own beacons count, and are echoed"
 
 
+def test_who_is_shut_out_by_a_lucky_guess_is_asked_at_once_and_once_in_ten_seconds() -> None:
+    world = pair()
+    node, name = node_of(world, "a"), node_of(world, "b").neighbours.me
+    world.run(60)
+    node.neighbours.windows.vouch(LinkHeader(False, 0, name, 1, COUNTER_END - 1))
+    lost = [sealed("b", [SILENT_FRAME], counter=4000 + number) for number in range(3)]
+    world.record_heard = True
+    for datagram in lost:
+        world.feed("a", FrameReceived(LINK, "b", True, datagram))
+    world.run(1)
+    asked = [received for _, source, _, received in world.heard_log if source == "a" and not received.multicast]
+    assert len(asked) == 1
+    heard = len(node.heard)
+    world.feed("a", FrameReceived(LINK, "b", True, lost[0]))
+    assert len(node.heard) == heard + 1, "its answer opened what the guess had closed"
+
+
 def test_after_our_restart_an_echo_that_anybody_can_make_shuts_out_nothing() -> None:
     world = pair()
     node = restart(world, "a", epoch=2)
