@@ -19,9 +19,9 @@ def shipped() -> list[str]:
 
 
 def path_of(name: str) -> Path:
-    """The file of a scenario: `name` itself, or that of one that ships."""
+    """The file of a scenario: `name` itself, or that of one that ships; a folder called so is neither."""
     path = Path(name)
-    if not path.exists() and name in shipped():
+    if not path.is_file() and name in shipped():
         path = FOLDER / f"{name}.toml"
     if not path.exists():
         raise UsageError(

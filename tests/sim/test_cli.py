@@ -22,6 +22,13 @@ def test_list_names_what_ships(capsys: pytest.CaptureFixture[str]) -> None:
     assert "line" in capsys.readouterr().out
 
 
+def test_a_folder_called_like_what_ships_is_no_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "line").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert run(["list"]) == 0
+    assert library.find("line").name == "line"
+
+
 def test_new_then_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(tmp_path / "mine.toml")
     assert run(["new", file]) == 0
