@@ -58,5 +58,5 @@ function Channels() {
   return html`<form class="line" onSubmit=${join}>
     <input aria-label=${t("people.channelName")} placeholder=${t("people.channelName")} value=${name} onInput=${(event) => setName(event.target.value)} maxlength="64" required />
     <button>${t("people.join")}</button>
-  </form><p class="quiet">${t("people.channelNote")}</p>`;
+  </form><div class="text"><p class="quiet">${t("people.channelNote")}</p></div>`;
 }
