@@ -48,7 +48,10 @@ class Laws:
             self._governors[link].change(settings)
             self._watch_others(link, self._governors[link])
         else:
-            self._governors[link] = Governor(settings, self._ctx.now, self._kept.pop(link, b""))
+            kept = self._kept.pop(link, b"")
+            self._governors[link] = Governor(settings, self._ctx.now, kept)
+            if kept and _binds_others(settings.law):  # perhaps the node before this one stopped them
+                self._ctx.notify(OthersStopped(link, stopped=False))
 
     def allowed(self, link: str, wanted: Collection[int]) -> frozenset[int]:
         """The classes that may leave on a link now; when some of those wanted may not, a person is told once."""

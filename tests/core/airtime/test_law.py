@@ -358,6 +358,19 @@ def test_others_go_on_at_once_where_the_host_can_hold_them_now() -> None:
     assert station.outbox.wakeup() is None
 
 
+def test_a_node_that_begins_again_lets_others_go_on_that_were_stopped() -> None:
+    """A node is made anew in one daemon after a full disk: what was used counts as its own, and they go on."""
+    station = Station(PART)
+    overlay = Overlay(station)
+    for turn in range(1, 5):
+        overlay.turn(turn * READ_S)
+    assert overlay.told == [(15.0, True)]
+    again = Station(PART, station.kept, now=25.0)
+    again.turn(25.0)
+    assert [notice.stopped for notice in again.stopped] == [False]
+    assert Station(PART).ctx.out == [], "who begins at all has nothing to take back"
+
+
 def test_what_can_wait_gets_less_when_more_than_half_of_the_hour_is_used() -> None:
     station = Station(EUROPE)
     laws = station.outbox.laws
