@@ -27,6 +27,7 @@ from meshnode.web.routes import Asked, Query, Route, Signed
 from meshnode.web.shapes import Problem
 
 SECURE: Final = "-secure"  # a sign-in on the secure page is never said on the plain one, nor overwritten by it
+HOST: Final = "__Host-"  # a name that browsers take from a secure page alone (RFC 6265bis): no plain page plants one
 BODY_MOST: Final = 256 * 1024
 BODY_WITHIN_S: Final = 20.0
 STATUS: Final = (
@@ -46,7 +47,7 @@ def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], A
 
     async def answer(request: Request) -> Response | Flowing:
         try:
-            own = cookie + (SECURE if request.url.scheme == "https" else "")
+            own = f"{HOST}{cookie}{SECURE}" if request.url.scheme == "https" else cookie
             token = _shown(request, own)
             login = _admitted(route, logins.find(token, looking=route.looked_at))
             body = decoder.decode(await _body_untrusted(request)) if decoder else None
@@ -137,7 +138,7 @@ def _worded(answer: Any, cookie: str) -> Response | Flowing:
             response.headers[GLASS_HEADER] = looking_glass(answer.token) if answer.token else ""
             return response
         age = int(IDLE_S) if answer.token else 0
-        secure = cookie.endswith(SECURE)
+        secure = cookie.startswith(HOST)
         response.set_cookie(
             cookie, answer.token, max_age=age, path="/", secure=secure, httponly=True, samesite="strict"
         )

@@ -136,6 +136,15 @@ def context(held: Held, certificate: str) -> ssl.SSLContext:
     return made
 
 
+def check(held: Held) -> None:
+    """ValueError or ConfigError for what this file did not write."""
+    certificates, keys = (held.authority, held.page), (held.page_key, held.authority_key)
+    for pem in filter(None, certificates):
+        x509.load_pem_x509_certificate(pem.encode())
+    for pem in filter(None, keys):
+        _key(pem)
+
+
 def expires_at(certificate: str) -> float:
     """When a certificate runs out, in Unix seconds."""
     return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc.timestamp()

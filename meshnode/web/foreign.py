@@ -56,7 +56,15 @@ class Foreign:
 def _origin(text: str) -> str:
     if text == FILE:
         return NOWHERE
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}":
+    if not _is_origin(text):
         raise ConfigError(f"web.origins: {text} is no origin; write `file`, or like https://chat.example.org")
     return text.casefold()
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    plain = text == f"{parts.scheme}://{parts.netloc}"
+    return plain and parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -95,7 +95,7 @@ class Guard:
             await send({"type": "http.response.body", "body": b""})
         elif scope[FOREIGN]:
             await self._app(scope, receive, send)
-        elif scope["method"] not in SAFE and not same_site(headers, host):
+        elif scope["method"] not in SAFE and not same_site(headers, host, scope.get("scheme", "http")):
             await refuse(send, 403, "RefusedError", "This was sent by another page; open the box's own.")
         else:
             if scope.get("client") and scope["path"].startswith(BASE):
@@ -108,12 +108,16 @@ class Guard:
         return name in self._hosts or _is_address(name)
 
 
-def same_site(headers: dict[str, str], host: str) -> bool:
-    """True when a request that changes something was sent by our own page, or by a program that is no browser."""
+def same_site(headers: dict[str, str], host: str, scheme: str) -> bool:
+    """True when a request that changes something was sent by our own page, or by a program that is no browser.
+
+    A plain page of our name may be anybody's on its way: to the secure page it is another site.
+    """
     if (site := headers.get("sec-fetch-site")) is not None and site not in OURS:
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.casefold() == host.casefold()
+    ours = {f"{one}://{host}".casefold() for one in (scheme, "https")}
+    return origin is None or origin.casefold() in ours
 
 
 async def refuse(send: Send, status: int, kind: str, text: str) -> None:

@@ -96,7 +96,10 @@ class Secure:
 
     async def run(self, app: App, home: str) -> None:
         """Serve while it is on; `home` is the plain page's address."""
-        self._held = await trio.to_thread.run_sync(_read, self._path)
+        try:
+            self._held = await trio.to_thread.run_sync(_read, self._path)
+        except ConfigError as error:  # the plain page goes on
+            _log.warning("no secure page", reason=str(error))
         while True:
             self._changed, self._spoken = trio.Event(), None
             async with trio.open_nursery() as nursery:
@@ -157,11 +160,13 @@ class _Farewell:
 
 def _read(path: Path) -> Held | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Held)
+        held = msgspec.json.decode(path.read_bytes(), type=Held)
+        authority.check(held)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); remove it, and turn the secure page on again.") from error
+    except (OSError, ValueError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); turn the secure page on again.") from error
+    return held
 
 
 def _write(path: Path, held: Held) -> None:

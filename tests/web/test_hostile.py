@@ -109,6 +109,7 @@ async def test_pages_of_others_can_make_a_browser_change_nothing(phone: Phone) -
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Origin": base + "1"}, 403),
+        ({"Origin": "http://[::1"}, 403),
         ({"Content-Type": "text/plain"}, 400),
         ({"Content-Type": "application/x-www-form-urlencoded"}, 400),
         ({"Origin": base, "Sec-Fetch-Site": "same-origin"}, 200),

@@ -148,8 +148,12 @@ async def test_the_keeper_turns_it_on_and_off_and_the_plain_page_stays(tmp_path:
             body = {"name": "Mia", "passphrase": PASSPHRASE}
             signed = await safe.post(API + "/session", json=body)
             assert all(word in signed.headers["set-cookie"] for word in ("-secure=", "; Secure", "HttpOnly"))
+            assert signed.headers["set-cookie"].startswith("__Host-")  # no plain page plants one of this name
             assert (await safe.get(API + "/me")).json()["name"] == "Mia"
             assert "strict-transport-security" not in signed.headers
+            for scheme, status in (("http", 403), ("https", 200)):
+                own = {"Origin": f"{scheme}://127.0.0.1:{on['port']}"}
+                assert (await safe.post(API + "/session", json=body, headers=own)).status_code == status
         off = await keeper.send("DELETE", "/box/secure")
         assert (off["state"], off["fingerprint"]) == ("leaving", "")
         assert msgspec.json.decode(file.read_bytes(), type=authority.Held).authority_key == ""
@@ -163,6 +167,22 @@ async def test_the_keeper_turns_it_on_and_off_and_the_plain_page_stays(tmp_path:
         await valley.start(0)
         async with await valley.phone() as later:
             assert (await later.get("/secure"))["fingerprint"] == again["fingerprint"]
+
+
+async def test_a_damaged_authority_leaves_the_plain_page_alone(tmp_path: Path) -> None:
+    async with boxes(tmp_path, web=SAFE) as valley, await valley.keeper() as keeper:
+        await keeper.post("/box/secure")
+        file = valley.homes[0] / "authority"
+        whole = file.read_text()
+        for damaged in ("", whole[:100], whole.replace("BEGIN", "END")):
+            await valley.stop(0)
+            file.write_text(damaged)
+            await valley.start(0)
+            async with await valley.phone() as phone:
+                assert (await phone.get("/secure"))["state"] == "off"
+        async with await valley.phone() as again:
+            await again.sign_in("Ada")
+            assert (await again.post("/box/secure"))["state"] == "on"
 
 
 @pytest.mark.browser

@@ -27,6 +27,7 @@ from support.phones import Phones, barriers, tell
 
 AWAY = "https://chat.example.org"
 CROSS = {"Origin": AWAY, "Sec-Fetch-Site": "cross-site"}
+ANOTHER = '"http://127.0.0.1:9"'  # a box, as the page writes it down
 ASKS = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Private-Network": "true"}
 
 
@@ -44,7 +45,9 @@ def test_the_zip_is_the_same_each_time_and_holds_every_module_once() -> None:
     assert not re.search(r"""(src|href)="(?!data:|\$)""", page.partition("<body>")[0].replace(found[1], ""))
 
 
-@pytest.mark.parametrize("text", ["", "chat.example.org", "https://chat.example.org/", "ftp://a", "*", "https://"])
+@pytest.mark.parametrize(
+    "text", ["", "chat.example.org", "https://chat.example.org/", "ftp://a", "*", "https://", "http://[::1"]
+)
 def test_what_is_no_origin_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"web\.origins"):
         Foreign((text,))
@@ -144,6 +147,7 @@ async def test_the_page_from_a_disk_and_from_elsewhere_writes_on_the_box(tmp_pat
                     page.get_by_label("Message", exact=True).fill(text)
                     page.get_by_role("button", name="Send", exact=True).click()
                     expect(page.locator(".mine p").last).to_have_text(text)
+                    page.evaluate(f"localStorage.setItem('meshnode.address', '{ANOTHER}')")  # as another tab does
                     page.reload()
                     expect(page.locator(".mine p").last).to_have_text(text)
                     page.goto(page.url.partition("#")[0] + "#/add")

@@ -7,9 +7,11 @@ import { keep, recall } from "./kept.js";
 const SESSION = "meshnode.session";
 
 export const taken = "taken" in document.documentElement.dataset;
-export const address = signal(taken ? recall("address", "") : "");
 
 let session = taken ? JSON.parse(sessionStorage.getItem(SESSION) ?? "{}") : {};
+
+// This tab's own box first: another tab may have turned to one that must not hear of this token.
+export const address = signal(taken ? session.address || recall("address", "") : "");
 
 // Another box, or none; false for what is no address.
 export function turnTo(text) {
@@ -34,6 +36,6 @@ export const shown = () => (session.token ? { Authorization: "Bearer " + session
 export const looking = (url) => (session.glass ? url + (url.includes("?") ? "&" : "?") + "look=" + session.glass : url);
 
 function remember(token, glass) {
-  session = { token, glass };
+  session = { token, glass, address: address.value };
   if (taken) sessionStorage.setItem(SESSION, JSON.stringify(session));
 }

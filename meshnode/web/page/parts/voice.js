@@ -47,7 +47,7 @@ function Recording({ done }) {
       release(recorder.current);
     };
   }, []);
-  const stop = () => recorder.current?.stop();
+  const stop = () => recorder.current?.state === "recording" && recorder.current.stop(); // a second tap does nothing
   useEffect(() => void (seconds >= MOST_S && stop()), [seconds]);
   return html`<p role="status">${t("voice.recording")}</p>
     <p class="quiet">${t("voice.most", { time: clock(seconds), most: clock(MOST_S) })}</p>
@@ -58,12 +58,21 @@ function Recording({ done }) {
 // A recorder that runs; `ended` gets everything it recorded.
 async function begun(ended) {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-  const recorder = new MediaRecorder(stream, { audioBitsPerSecond: BITS_PER_S });
+  const recorder = recorderOf(stream);
   const parts = [];
   recorder.ondataavailable = (event) => parts.push(event.data);
   recorder.onstop = () => (release(recorder), ended(new Blob(parts, { type: recorder.mimeType.split(";")[0] })));
   recorder.start();
   return recorder;
+}
+
+function recorderOf(stream) {
+  try {
+    return new MediaRecorder(stream, { audioBitsPerSecond: BITS_PER_S });
+  } catch (problem) {
+    release({ stream }); // a browser that hears and cannot record
+    throw problem;
+  }
 }
 
 // The phone shows that somebody listens: not a moment longer than needed.
