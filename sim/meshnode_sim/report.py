@@ -46,6 +46,7 @@ def report(world: World | Meetings, wall_s: float, memory_peak_mb: float) -> dic
         "receptions_per_message": round(sums["received"] / len(written), 1) if written else None,
         "air": {**sums, "collisions": collisions, "utilisation_max": round(max(utilisation, default=0.0), 6)},
         "kinds": _kinds(counters),
+        **_overlay(world),
         "violations": world.probe.violations,
         "refusals": world.refusals,
         "warnings": dict(sorted(world.warnings.items())),
@@ -64,6 +65,12 @@ def report(world: World | Meetings, wall_s: float, memory_peak_mb: float) -> dic
             for host, one, share in zip(hosts, counters, utilisation, strict=True)
         ],
     }
+
+
+def _overlay(world: World | Meetings) -> dict[str, Any]:
+    """What went over peerings, where there are any: no radio carried it."""
+    uplinks = world.uplinks if isinstance(world, World) else None
+    return {} if uplinks is None else {"overlay": uplinks.report()}
 
 
 def _energy(table: EnergyTable | None, counters: Counters, span_ns: int) -> dict[str, Any]:
@@ -92,9 +99,16 @@ def screen(found: dict[str, Any]) -> str:
         f"{kind:12} {row['frames']:8} {row['attempts']:8} {row['bytes']:10} {row['airtime_s']:10.3f}"
         for kind, row in found["kinds"].items()
     ]
+    if "overlay" in found:
+        lines += ["", _over(found["overlay"])]
     lines += [f"VIOLATED: {text}" for text in found["violations"]]
     lines += [f"refused: {text}" for text in found["refusals"]]
     return "\n".join([*lines, "", f"fingerprint {found['fingerprint']}"])
+
+
+def _over(found: dict[str, Any]) -> str:
+    idle, lost = found["idle_bytes"], found["lost"]
+    return f"overlay    {found['bytes']} bytes over peerings, {idle} of them idle; {lost} packets lost"
 
 
 def _said(what: str, found: dict[str, Any], who: str) -> str:

@@ -18,13 +18,15 @@ from meshnode.air import topology as shapes
 from meshnode.air.airtime import PlainRate, Rate, S1gRate
 from meshnode.air.draws import chance
 from meshnode.air.topology import Link, Schedule, Topology
-from meshnode.core.settings import Settings
+from meshnode.core.settings import BridgeRules, Settings
 from meshnode.errors import ConfigError, UsageError
 from meshnode_sim.lawful import check_width
 from meshnode_sim.tables import (
     EnergyTable,
     ExpectTable,
     FaultTable,
+    OverlayTable,
+    PeeringTable,
     PlaceTable,
     Positive,
     ProcessorTable,
@@ -156,6 +158,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     processor: ProcessorTable = ProcessorTable()
     energy: EnergyTable | None = None
     expect: ExpectTable = ExpectTable()
+    overlay: OverlayTable = OverlayTable()
 
     def __post_init__(self) -> None:
         _check_radio(self.radio)
@@ -168,6 +171,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
         known = set(names)
         if len(known) != len(names):
             raise UsageError("two nodes have the same name")
+        _check_overlay(self)
         for place, mentioned in _mentions(self):
             if mentioned not in known:
                 raise UsageError(f"{place} names {mentioned}, and no node is called that: there are {', '.join(names)}")
@@ -210,12 +214,14 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     def settings_of(self, name: str, *, open_mesh: bool) -> Settings:
         """What the core, or an agent, of one node is told."""
         run, usual = self.run_of(name), Settings()
+        far = any(name in pair for pair in self.overlay.sessions)
         return Settings(
             name=name,
             open_mesh=open_mesh,
             store_limit=run.buffer_octets or usual.store_limit,
             copies=run.copies or usual.copies,
             lifetime_s=run.lifetime_s or usual.lifetime_s,
+            bridge=BridgeRules() if far else None,
         )
 
     def world(self) -> Topology:
@@ -264,7 +270,7 @@ def parse(text: str, where: str = "the scenario", changes: Sequence[str] = ()) -
     except msgspec.DecodeError as error:
         raise ConfigError(f"{where} is not TOML: {error}") from error
     except UsageError as error:
-        raise ConfigError(f"{where}: {error}") from error
+        raise ConfigError(f"{where}{_line_of_stranger(text, str(error))}: {error}") from error
     return scenario
 
 
@@ -317,6 +323,25 @@ def _check_level(scenario: Scenario) -> None:
         raise UsageError("`basic_width_mhz` is wider than `width_mhz`")
 
 
+def _check_overlay(scenario: Scenario) -> None:
+    """Peerings join two known nodes or relays, once; sessions are those of nodes of the mesh, along peerings."""
+    table, names = scenario.overlay, scenario.names
+    if not table.links and (table.sessions or table.relays):
+        raise UsageError("[overlay] has sessions or relays, and no `links`: say who is peered with whom")
+    if len({*names, *table.relays}) != len(names) + len(table.relays):
+        raise UsageError(
+            "[overlay] `relays` has a name twice, or that of a node: nodes carry without being listed there"
+        )
+    if table.links and scenario.radio.level == "contacts":
+        raise UsageError('level "contacts" has no sessions for [overlay]: leave one of them out')
+    pairs = [frozenset((link.a, link.b)) for link in table.links]
+    for pair in pairs + [frozenset(pair) for pair in table.sessions]:
+        if len(pair) == 1:
+            raise UsageError(f"[overlay] joins {min(pair)} with itself: name two different nodes")
+    if len(set(pairs)) != len(pairs):
+        raise UsageError("[overlay] `links` has two nodes twice: one link serves both directions")
+
+
 def _mentions(scenario: Scenario) -> list[tuple[str, str]]:
     table = scenario.topology
     found = [("a link", end) for link in table.links for end in (link.a, link.b)]
@@ -331,6 +356,9 @@ def _mentions(scenario: Scenario) -> list[tuple[str, str]]:
     found += [("a route", route.node) for route in scenario.routes]
     found += [("a table [[walks]]", name) for walk in scenario.walks for name in walk.nodes]
     found += [("a table [[traffic]]", name) for one in scenario.traffic for name in (*one.writers, *one.to)]
+    found += [("a session of [overlay]", name) for pair in scenario.overlay.sessions for name in pair]
+    ends = [end for link in scenario.overlay.links for end in (link.a, link.b)]
+    found += [("a link of [overlay]", end) for end in ends if end not in scenario.overlay.relays]
     return found
 
 
@@ -352,6 +380,14 @@ def _line(text: str, error: str) -> str:
         if re.search(rf"(^|[\s{{,\[]){re.escape(key)}\s*[=\]]", line):
             return f":{number}"
     return ""
+
+
+def _line_of_stranger(text: str, error: str) -> str:
+    """`:12` where a name that no node has stands first, if that is what is wrong."""
+    stranger = re.search(r" names (?P<name>.+), and no node is called that", error)
+    lines = enumerate(text.splitlines(), 1)
+    quoted = stranger and f'"{stranger["name"]}"'
+    return next((f":{number}" for number, line in lines if quoted and quoted in line), "")
 
 
 def _for_people(error: str) -> str:
@@ -396,14 +432,15 @@ def _shape(table: TopologyTable, count: int, seed: int) -> tuple[Link, ...]:
 def _listed(row: LinkTable, number: dict[str, int], loss: int) -> tuple[Link, ...]:
     own = loss if row.loss is None else chance(row.loss)
     rate = None if row.rate_bps is None else PlainRate(row.rate_bps)
-    schedule = _schedule(row)
+    schedule = schedule_of(row)
     pair, delay = (number[row.a], number[row.b]), round(row.delay_s * SECOND_NS)
     if row.one_way:
         return (Link(*pair, own, rate, schedule, delay),)
     return shapes.both_ways([pair], own, rate, schedule, delay)
 
 
-def _schedule(row: LinkTable) -> Schedule | None:
+def schedule_of(row: LinkTable | PeeringTable) -> Schedule | None:
+    """When a link or a peering is up; None: always."""
     if not row.up_s:
         return None
     spans = tuple((round(start * SECOND_NS), round(end * SECOND_NS)) for start, end in row.up_s)

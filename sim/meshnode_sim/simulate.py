@@ -154,7 +154,8 @@ def _check(scenario: Scenario) -> None:
             raise UsageError(f"{name} has `program` or `options`, which only `meshnode-sim lab` can run")
         if how.overlay != "none":
             raise UsageError(
-                f'{name} has overlay "{how.overlay}", and virtual time has none: run it with `meshnode-sim lab`'
+                f'{name} has overlay "{how.overlay}", which only `meshnode-sim lab` runs: here say who is peered with '
+                "whom under [overlay]"
             )
 
 

@@ -1,4 +1,4 @@
-"""Sessions between neighbours: what TCP over the modelled radio does to records, without the bytes of TCP.
+"""Sessions: what TCP over the modelled radio, or over the overlay, does to records, without the bytes of TCP.
 
     calling --six packets--> open --hangup--> draining --all taken--> over
         \\--no answer in 15 s--> DialFailed    \\--nothing taken for 30 s, or the power gone--> over
@@ -7,6 +7,9 @@ A record becomes segments; up to ten are under way, the receiver acknowledges ev
 acknowledged in time goes again from the first missing octet on (go-back-N; the time doubles). Each packet is one frame
 of the radio with its real size: IPv6 and TCP with timestamps 72 octets, a record 19 more than its frames. Records
 travel as they are, while the daemon compresses longer ones: so bulk costs slightly more here than on the air.
+
+A session over the overlay has shorter segments and does not end for being idle: TCP asks every two minutes whether
+the other end is there (meshnode/peering/tcp.py), and whoever calls again ends what was left of the session before.
 """
 
 from __future__ import annotations
@@ -31,9 +34,27 @@ STALL_NS: Final = 30 * SECOND_NS
 IDLE_NS: Final = 60 * SECOND_NS
 RETRY_NS: Final = SECOND_NS
 LOW_WATER: Final = 32 * 1024
+ASK_NS: Final = 120 * SECOND_NS  # TCP_KEEPIDLE of the daemon
+ANSWER_NS: Final = 75 * SECOND_NS  # until a question without an answer ends it: Linux's interval between two
 
 _PACKET: Final = struct.Struct("<BBIBqI")  # tag, what, session, from which end, offset, length
-_CALL, _DATA, _ACK, _END = range(4)
+_CALL, _DATA, _ACK, _END, _ASK, _THERE = range(6)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What differs between carriers: octets of a segment, and from which number on sessions are counted.
+
+    `idle_ns`: a session that nobody uses ends after so long; None: it stays, and is asked for.
+    """
+
+    segment: int
+    idle_ns: int | None
+    first: int
+
+
+RADIO: Final = Manner(SEGMENT, IDLE_NS, 0)
+OVERLAY: Final = Manner(1280 - HEADERS, None, 1 << 30)  # the smallest MTU that IPv6 allows, as [overlay] has it
 
 
 @dataclass(slots=True)
@@ -80,17 +101,20 @@ class Lines:
 class Streams:
     """All sessions of one world."""
 
-    def __init__(self, agenda: Agenda, lines: Lines) -> None:
+    def __init__(self, agenda: Agenda, lines: Lines, manner: Manner = RADIO) -> None:
         self._agenda = agenda
         self._lines = lines
+        self._manner = manner
         self._streams: dict[int, _Stream] = {}
         self._of: dict[tuple[int, int], tuple[int, int]] = {}  # (node, its number): stream, end
-        self._next = 0
+        self._next = manner.first
 
     # ---------------------------------------------------------------- what nodes ask
 
     def dial(self, node: int, other: int) -> None:
         """Call a neighbour; a second call while the two are connected, or calling, comes to nothing."""
+        if self._manner.idle_ns is None:
+            self._bury(node, other)
         if any({node, other} == {end.node for end in stream.ends} for stream in self._streams.values()):
             return
         self._next += 1
@@ -143,6 +167,10 @@ class Streams:
             self._data(name, 1 - side, offset, length)
         elif what == _ACK:
             self._acknowledged(name, 1 - side, offset)
+        elif what == _ASK:
+            self._transmit(name, 1 - side, _THERE, 0, 0, HEADERS)
+        elif what == _THERE:
+            stream.moved_ns = self._agenda.now_ns
 
     def _called(self, name: int, stream: _Stream, step: int) -> None:
         if step != stream.step or stream.open:
@@ -177,8 +205,8 @@ class Streams:
         """Sends what the window allows."""
         stream = self._streams[name]
         end = stream.ends[side]
-        while end.sent < end.written and end.sent - end.acknowledged < UNDER_WAY * SEGMENT:
-            length = min(SEGMENT, end.written - end.sent)
+        while end.sent < end.written and end.sent - end.acknowledged < UNDER_WAY * self._manner.segment:
+            length = min(self._manner.segment, end.written - end.sent)
             if end.sent == end.acknowledged:
                 self._arm(name, side)
             self._transmit(name, side, _DATA, end.sent, length, HEADERS + length)
@@ -240,11 +268,27 @@ class Streams:
         stream = self._streams[name]
         still = self._agenda.now_ns - stream.moved_ns
         owed = any(end.acknowledged < end.written for end in stream.ends)
-        limit = STALL_NS if owed else IDLE_NS
-        if still >= limit:
+        limit = STALL_NS if owed else self._manner.idle_ns or ASK_NS
+        if still < limit:
+            self._after(limit - still, stream, lambda: self._watch(name))
+        elif owed or self._manner.idle_ns is not None or still >= ASK_NS + ANSWER_NS:
             self._end(name)
         else:
-            self._after(limit - still, stream, lambda: self._watch(name))
+            self._ask(name)
+
+    def _ask(self, name: int) -> None:
+        """Whether the other end is there still: one asks, since being asked starts the other's wait anew."""
+        stream = self._streams[name]
+        side = next((side for side, end in enumerate(stream.ends) if (end.node, end.number) in self._of), 0)
+        self._transmit(name, side, _ASK, 0, 0, HEADERS)
+        self._after(ANSWER_NS, stream, lambda: self._watch(name))
+
+    def _bury(self, node: int, other: int) -> None:
+        """Sessions of the two of which one end is gone."""
+        for name, stream in list(self._streams.items()):
+            gone = any((end.node, end.number) not in self._of for end in stream.ends)
+            if stream.open and gone and {node, other} == {end.node for end in stream.ends}:
+                self._end(name)
 
     def _settle(self, name: int) -> None:
         stream = self._streams[name]

@@ -142,3 +142,23 @@ class FaultTable(Struct, frozen=True, forbid_unknown_fields=True):
     x_m: float = 0.0  # jam
     y_m: float = 0.0
     eirp_dbm: Annotated[float, Meta(ge=-30, le=40)] = 20.0
+
+
+class PeeringTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """Two nodes of the overlay that are peered: a line between them with the same rate and delay each way."""
+
+    a: str
+    b: str
+    rate_bps: Count
+    delay_s: Seconds = 0.0
+    loss: Share = 0.0  # of each segment, repeated by TCP
+    up_s: tuple[tuple[Seconds, Seconds], ...] = ()
+    period_s: Positive | None = None
+
+
+class OverlayTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """Peerings, who only carries, and which bridges hold sessions with each other over them."""
+
+    links: tuple[PeeringTable, ...] = ()
+    relays: tuple[str, ...] = ()  # no nodes of the mesh: they carry, and never fail
+    sessions: tuple[tuple[str, str], ...] = ()

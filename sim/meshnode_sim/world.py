@@ -45,6 +45,7 @@ from meshnode_sim.probe import Probe
 from meshnode_sim.scenario import Scenario
 from meshnode_sim.sealing import Costs, Memo
 from meshnode_sim.streams import TAG, Lines, Streams
+from meshnode_sim.uplinks import FIRST, Uplinks
 
 TO_ONE, TO_ALL = b"\x00", b"\x02"  # first octet of a datagram on the medium; segments of sessions have TAG
 UDP_HEADERS: Final = 48  # IPv6 and UDP
@@ -91,6 +92,7 @@ class World:
         for one, other in contacts:
             self._contacts[one].append(other)
         self.streams = Streams(self.agenda, self._lines())
+        self.uplinks = Uplinks(scenario, self.agenda, self.hosts) if scenario.overlay.links else None
         for host in self.hosts:
             self._first_boot(host)
 
@@ -128,6 +130,8 @@ class World:
             host.stop()
             self.medium.set_power(node, False)
             self.streams.power_off(node)
+            if self.uplinks is not None:
+                self.uplinks.power_off(node)
 
     def cut_power(self, node: int) -> None:
         """The battery is empty: the newest commits that nobody was promised may be lost."""
@@ -202,11 +206,14 @@ class World:
                     self._send(host, effect)
                 case SendRecord(session, data):
                     self.agenda.note(AIR, host.index, crc32(data))
-                    self.streams.send(host.index, session, data)
+                    self._sessions(session).send(host.index, session, data)
+                case Dial(address, "overlay"):
+                    if self.uplinks is not None:
+                        self.uplinks.dial(host.index, address)
                 case Dial(address):
                     self.streams.dial(host.index, number_of(address))
                 case Hangup(session):
-                    self.streams.hangup(host.index, session)
+                    self._sessions(session).hangup(host.index, session)
                 case ReadStored():
                     self._read(host, effect)
 
@@ -275,6 +282,10 @@ class World:
             self.hosts[delivery.node].give(given, delivery.src)
 
     # ---------------------------------------------------------------- sessions
+
+    def _sessions(self, session: int) -> Streams:
+        """Those over the radio, or those over the overlay."""
+        return self.uplinks.streams if self.uplinks is not None and session >= FIRST else self.streams
 
     def _lines(self) -> Lines:
         hosts = self.hosts

@@ -64,6 +64,8 @@ def test_contacts() -> None:
     assert parse(LINE + '[mesh]\ncontacts = [["A", "C"]]\n').contacts == [("A", "C")]
 
 
+ONCE = '{ a = "A", b = "C", rate_bps = 1_000_000 }'
+PEERED = LINE + f"[overlay]\nlinks = [{ONCE}]\n"
 WRONG = [
     (LINE + "[radio]\nrate = 5\n", r"x\.toml:5: at radio: there is no key `rate` here"),
     (LINE + "colour = 1\n", r"x\.toml:4: at topology: there is no key `colour`"),
@@ -86,6 +88,17 @@ WRONG = [
     ("", "topology"),
     (LINE + 'links = [{ a = "A", b = "D" }]\n', "a link names D"),
     (LINE + 'links = [{ a = "A", b = "A" }]\n', "no link from node 0 to node 0"),
+    (PEERED + 'relays = ["A"]\n', "name twice, or that of a node"),
+    (PEERED + 'sessions = [["A", "Z"]]\n', r"x\.toml:6: a session of \[overlay\] names Z, and no node .*: there are A"),
+    (PEERED + 'sessions = [["A", "A"]]\n', "joins A with itself"),
+    (LINE + '[overlay]\nsessions = [["A", "B"]]\n', "no `links`"),
+    (LINE + '[overlay]\nlinks = [{ a = "A", b = "C", rate = 5 }]\n', r"x\.toml:5: at overlay.*no key `rate` here"),
+    (LINE + '[overlay]\nlinks = [{ a = "A", b = "C" }]\n', r"x\.toml:5: at overlay\.links.*`rate_bps`"),
+    (
+        LINE + '[overlay]\nlinks = [{ a = "A", b = "far", rate_bps = 1 }]\n',
+        r"x\.toml:5: a link of \[overlay\] names far",
+    ),
+    (LINE + f"[overlay]\nlinks = [{ONCE}, {ONCE}]\n", "two nodes twice"),
 ]
 
 
@@ -118,7 +131,7 @@ def test_the_template_is_right_and_nothing_is_overwritten(tmp_path: Path) -> Non
 
 def test_the_template_shows_every_key() -> None:
     text = library.TEMPLATE.read_text()
-    tables = {"topology", "radio", "mesh", "nodes", "propagation", "processor", "expect"}
+    tables = {"topology", "radio", "mesh", "nodes", "propagation", "processor", "expect", "overlay"}
     scenario = parse(LINE)
     for table in tables:
         for key in getattr(scenario, table).__struct_fields__:

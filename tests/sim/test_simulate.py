@@ -155,7 +155,7 @@ def test_what_is_expected_and_does_not_come_true_is_said() -> None:
     ("more", "why"),
     [
         ('[[actions]]\nat_s = 1\ndo = "run"\nnode = "A"\n', "only `meshnode-sim lab`"),
-        ('[nodes]\noverlay = "system"\n', "virtual time has none"),
+        ('[nodes]\noverlay = "system"\n', "only `meshnode-sim lab` runs"),
         ('[node.A]\nprogram = ["ping"]\n', "only `meshnode-sim lab`"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meshnode_sim.agenda import AIR, SECOND_NS, Agenda
-from meshnode_sim.streams import LOW_WATER, Lines, Streams
+from meshnode_sim.streams import LOW_WATER, OVERLAY, RADIO, Lines, Manner, Streams
 
 FLIGHT_NS = 5_000_000
 
@@ -16,11 +16,12 @@ FLIGHT_NS = 5_000_000
 class Pipe:
     """Two nodes, and packets that take five milliseconds or get lost."""
 
-    def __init__(self, loss: float = 0.0) -> None:
+    def __init__(self, loss: float = 0.0, manner: Manner = RADIO) -> None:
         self.agenda = Agenda()
         self.told: list[tuple[Any, ...]] = []
         self.records: list[bytes] = []
         self.octets = 0
+        self.sizes: list[int] = []
         self.loss = loss
         self._chance = Random(4)
         self.streams = Streams(
@@ -33,10 +34,12 @@ class Pipe:
                 writable=lambda node, session, queued: self.told.append(("writable", node, queued <= LOW_WATER)),
                 ended=lambda node, session: self.told.append(("ended", node)),
             ),
+            manner,
         )
 
     def _send(self, src: int, dst: int, packet: bytes, octets: int) -> bool:
         self.octets += octets
+        self.sizes.append(octets)
         if self._chance.random() >= self.loss:
             at = self.agenda.now_ns + FLIGHT_NS
             self.agenda.at(at, AIR, dst, lambda: self.streams.arrived(dst, packet))
@@ -131,3 +134,30 @@ def test_a_session_whose_far_end_lost_power_stalls() -> None:
     pipe.run(60)
     assert pipe.told[-1] == ("ended", 0)
     assert pipe.records == []
+
+
+def test_a_session_over_the_overlay_stays_and_asks_until_nobody_answers() -> None:
+    pipe = Pipe(manner=OVERLAY)
+    pipe.opened()
+    pipe.run(1_000)
+    assert "ended" not in pipe.words()
+    pipe.streams.power_off(1)
+    pipe.run(300)
+    assert [said for said in pipe.told if said[0] == "ended"] == [("ended", 0)]
+
+
+def test_who_calls_again_over_the_overlay_ends_what_was_left() -> None:
+    pipe = Pipe(manner=OVERLAY)
+    pipe.opened()
+    pipe.streams.power_off(1)
+    pipe.streams.dial(1, 0)
+    pipe.run(2)
+    assert pipe.words() == ["opened", "opened", "ended", "opened", "opened"]
+
+
+def test_packets_over_the_overlay_have_its_mtu() -> None:
+    pipe = Pipe(manner=OVERLAY)
+    pipe.streams.send(0, pipe.opened(), bytes(5_000))
+    pipe.run(5)
+    assert max(pipe.sizes) == 1_280
+    assert pipe.records == [bytes(5_000)]
