@@ -2,7 +2,8 @@
 
 | occasion                                      | asked                                 | lost without an answer |
 |-----------------------------------------------|---------------------------------------|------------------------|
-| a beacon in its name names others, and not us | at once; not within 10 s of an answer | after 1 s              |
+| a beacon in its name names others, and not us | at once; not within 10 s of an answer,| after 1 s              |
+|                                               | twice that after each answer to 80 s  |                        |
 | silence or want of an echo is about to end it | 15, 10 and 5 s before                 | when it would be lost  |
 | what it says to all is far below its own word | at once; not within 10 s of the last  | never                  |
 
@@ -26,6 +27,7 @@ STILL_BOUND: Final = RefWant(())  # under the pairwise key, it asks: am I bound 
 BOUND: Final = Refs(())  # yes
 DOUBT_S: Final = 1.0  # for an answer to one small question, over a queue of half a second both ways
 SURE_FOR_S: Final = 10.0  # after that answer
+SURE_FOR_MAX_S: Final = 80.0  # where doubts go on, somebody else speaks in its name
 
 Say = Callable[[Neighbour, str, Frame, bytes], None]  # to a neighbour on a link, under a key of the queue
 
@@ -42,6 +44,8 @@ class Doubts:
         """A beacon in its name did not name us. The question leaves before our next beacon can bind us there anew."""
         now, presence = self._ctx.now, neighbour.presences[link]
         if presence.doubt_until == FOREVER and now >= presence.sure_until:
+            if now >= presence.sure_until + SURE_FOR_MAX_S:
+                presence.sure_for_s = 0.0
             presence.doubt_until, presence.echoed_in_doubt = now + DOUBT_S, False
             self._ctx.sooner(presence.doubt_until)
             self._say(neighbour, link, STILL_BOUND, b"doubt")
@@ -59,7 +63,10 @@ class Doubts:
             self._say(neighbour, link, BOUND, b"bound")
         elif frame == BOUND:
             presence, now = neighbour.presences[link], self._ctx.now
-            presence.doubt_until, presence.sure_until = FOREVER, now + SURE_FOR_S
+            if presence.doubt_until < FOREVER:
+                presence.sure_for_s = min(SURE_FOR_MAX_S, max(SURE_FOR_S, 2 * presence.sure_for_s))
+                presence.sure_until = now + presence.sure_for_s
+            presence.doubt_until = FOREVER
             presence.bound_until = now + BOUND_FOR_S  # it hears us: it answered
 
     def tick(self) -> None:

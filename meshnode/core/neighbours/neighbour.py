@@ -29,6 +29,7 @@ class Presence:
     echoes_heard: dict[bytes, Instant] = field(default_factory=dict)  # 2 B of the ids it hears, and when it said so
     doubt_until: Instant = FOREVER  # a beacon in its name did not name us: lost then, unless it says otherwise itself
     sure_until: Instant = NEVER  # it said otherwise: not asked again before
+    sure_for_s: float = 0.0  # how long that held when it said so last
     echoed_in_doubt: bool = False
     asked_at: Instant = NEVER  # before it is given up, it is asked whether we are bound there
 

@@ -284,7 +284,7 @@ def test_words_in_a_neighbours_name_cost_little() -> None:
         liar.say([Beacon(1, 1, 0, index.to_bytes(8, "big"), bytes(4), liar.echoes("a", "b"))], "a", "b")
         world.run(2)
     for name in "ab":
-        assert (world.air_bytes[name] - before[name]) / 20 < 1150
+        assert (world.air_bytes[name] - before[name]) / 20 < 1100
 
 
 def test_forged_echoes_bind_nobody() -> None:

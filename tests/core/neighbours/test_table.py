@@ -261,6 +261,24 @@ def test_a_lie_drops_nothing_that_waits_and_costs_one_question_in_ten_seconds() 
     assert b.presences[LINK].address == "b", "nor does the liar become its address"
 
 
+def test_who_lies_on_causes_ever_fewer_questions_and_peace_forgets_it() -> None:
+    world = pair()
+    b = far(world, "a", "b")
+    answered = node_of(world, "b").heard
+
+    def questions(seconds: int, first: int) -> int:
+        before = [frame for heard in answered for frame in heard.frames].count(RefWant(()))
+        for counter in range(first, first + seconds):
+            world.feed("a", FrameReceived(LINK, "evil", True, silence_in_the_name_of("b", counter)))
+            world.run(1)
+        return [frame for heard in answered for frame in heard.frames].count(RefWant(())) - before
+
+    assert questions(600, 5000) == 10, "after 10, 20, 40 and 80 s, and each 80 s from then on"
+    world.run(170)
+    assert questions(25, 6000) == 2, "after 10 s again"
+    assert node_of(world, "a").neighbours.bound() == [b]
+
+
 def test_who_does_not_answer_a_doubt_is_lost() -> None:
     world = pair()
     node = node_of(world, "a")
