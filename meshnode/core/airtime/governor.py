@@ -101,10 +101,7 @@ class Governor:
         if not self.law.limited or over <= 0:
             return now
         # Of two sums that have to fall by `over` together, one has to fall by half of it.
-        half = (over + 1) // 2
-        return min(
-            (at for ledger in (self._own, self._others) if (at := ledger.freed_at(half)) is not None), default=None
-        )
+        return self._one_freed_at((over + 1) // 2)
 
     def ease(self, now: Instant) -> float:
         """How freely airtime may go to what can wait: 1 until half of the hour is used, then less, at least a tenth."""
@@ -115,13 +112,31 @@ class Governor:
         return min(1.0, max(LEAST_EASE, 2 * left))
 
     def others_over(self, percent: int, now: Instant) -> bool:
-        """True if what others sent takes that much of the part that is kept for them, or more."""
-        return self._others.total(now) >= self._others_part(percent)
+        """True if what others sent takes that much of the part that is kept for them, or leaves no more of the hour.
+
+        The second is so after a restart only: what they sent before it counts as ours.
+        """
+        theirs, all_ = self._others_beyond(percent, now)
+        return theirs >= 0 or all_ >= 0
 
     def others_below_at(self, percent: int, now: Instant) -> Instant:
-        """When `others_over` ends if they send nothing more."""
-        over = self._others.total(now) - self._others_part(percent) + 1
-        return self._others.freed_at(over) or now
+        """When `others_over` can end at the earliest if they send nothing more."""
+        theirs, all_ = self._others_beyond(percent, now)
+        waits = [self._others.freed_at(theirs + 1)] if theirs >= 0 else []
+        if all_ >= 0:
+            waits.append(self._one_freed_at(all_ // 2 + 1))
+        return max((at for at in waits if at is not None), default=now)
+
+    def _others_beyond(self, percent: int, now: Instant) -> tuple[int, int]:
+        """By how much others are beyond that much of their part, and all together beyond what leaves the rest of it."""
+        own, others = self.used_ns(now)
+        part = self._others_part(percent)
+        return others - part, own + others - (self.allowed_ns - self._others_part(100) + part)
+
+    def _one_freed_at(self, need: int) -> Instant | None:
+        """When one of the two sums has fallen by this much."""
+        falls = (ledger.freed_at(need) for ledger in (self._own, self._others))
+        return min((at for at in falls if at is not None), default=None)
 
     def _others_part(self, percent: int) -> int:
         return self._share(self.law.window_s, self.law.reserve_ppm) * percent // 100

@@ -51,7 +51,7 @@ class Laws:
             kept = self._kept.pop(link, b"")
             self._governors[link] = Governor(settings, self._ctx.now, kept)
             if kept and _binds_others(settings.law):  # perhaps the node before this one stopped them
-                self._ctx.notify(OthersStopped(link, stopped=False))
+                self._tell_others(link, stopped=self._governors[link].others_over(STOP_OTHERS, self._ctx.now))
 
     def allowed(self, link: str, wanted: Collection[int]) -> frozenset[int]:
         """The classes that may leave on a link now; when some of those wanted may not, a person is told once."""
@@ -124,11 +124,13 @@ class Laws:
     def _watch_others(self, link: str, governor: Governor) -> None:
         stopped, now = link in self._stopped, self._ctx.now
         if not stopped and _binds_others(governor.law) and governor.others_over(STOP_OTHERS, now):
-            self._stopped.add(link)
-            self._ctx.notify(OthersStopped(link, stopped=True))
+            self._tell_others(link, stopped=True)
         elif stopped and not (_binds_others(governor.law) and governor.others_over(FREE_OTHERS, now)):
-            self._stopped.remove(link)
-            self._ctx.notify(OthersStopped(link, stopped=False))
+            self._tell_others(link, stopped=False)
+
+    def _tell_others(self, link: str, *, stopped: bool) -> None:
+        (self._stopped.add if stopped else self._stopped.discard)(link)
+        self._ctx.notify(OthersStopped(link, stopped=stopped))
 
     def _keep(self, link: str, governor: Governor, *, due: bool) -> None:
         if due:

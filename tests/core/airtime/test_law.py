@@ -315,7 +315,7 @@ class Overlay:
         """Five seconds of it, then the reading; what it is told it does five seconds later."""
         sends = self.sending
         self.station.run(now)
-        self._listen()
+        self.listen()
         if sends:
             many = round(READ_S * SECOND / packet_ns(1_286, S1gRate(1, 10)))
             self.packets, self.octets = self.packets + many, self.octets + 1_300 * many
@@ -324,7 +324,8 @@ class Overlay:
         self.station.outbox.laws.used(LinkUsed(LINK, packets, octets, 0, 0, 0, 0))
         self.station.turn(now)
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Do as one is told."""
         for notice in self.station.stopped:
             self.sending = not notice.stopped
             self.told.append((self.station.ctx.now, notice.stopped))
@@ -369,6 +370,29 @@ def test_a_node_that_begins_again_lets_others_go_on_that_were_stopped() -> None:
     again.turn(25.0)
     assert [notice.stopped for notice in again.stopped] == [False]
     assert Station(PART).ctx.out == [], "who begins at all has nothing to take back"
+
+
+def test_who_begins_again_and_again_does_not_give_others_their_part_anew() -> None:
+    """What both used before counts as the node's own; others stop before all of it together is more than the hour."""
+    station, used, now = Station(PART), 0, 0.0
+    while station.outbox.laws.status()[f"used_s_{LINK}"] < 75:
+        station.outbox.laws.sent(LINK, 384, unicast=True)
+    sending = []
+    for _ in range(6):
+        overlay = Overlay(station)
+        overlay.listen()
+        sending.append(overlay.sending)
+        for _ in range(6):
+            now += READ_S
+            overlay.turn(now)
+        used += sum(ns for _, ns in overlay.air)
+        station = Station(PART, station.kept, now)
+        station.turn(now)
+    assert 75 * SECOND + used <= 100.8 * SECOND
+    assert sending == [True, *[False] * 5], "they stay stopped from the first moment"
+    soonest = station.outbox.laws.others_at()
+    assert soonest is not None
+    assert 3600 <= soonest <= 3700, "what was used before the first end has to leave the hour"
 
 
 def test_what_can_wait_gets_less_when_more_than_half_of_the_hour_is_used() -> None:
