@@ -124,7 +124,7 @@ async def test_the_journal_is_written_when_it_is_asked_for(tmp_path: Path, monke
         async with living(home, monkeypatch) as host:
             asked = Compose("soup is ready", channel=SQUARE)
             await host.submit(asked)
-        assert asked in [given for _, given in read_journal(home.path)]
+        assert asked in [given for _, given in read_journal(home.path, home.store_key())]
 
 
 async def test_without_being_asked_there_is_no_journal(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from meshnode.core.forwarding.receipts import MAX_LOOSE
 from meshnode.core.ids import NodeKey, Receipt, hashed
-from meshnode.core.neighbours.neighbour import Heard
+from meshnode.core.neighbours.neighbour import Heard, Neighbour
 from meshnode.core.records import EnvelopeRecord, HandoverRecord, SeenRecord, TombstoneRecord
 from meshnode.core.sealing.envelope import receipt_tag
 from meshnode.core.wire.frames import EnvelopeFrame, Handover, Offer, Receipts
-from support.valley import Box, Valley
+from support.valley import LINK, Box, Valley
 
 DAY_S = 86400.0
 
@@ -239,3 +239,18 @@ def test_in_a_crowd_what_came_a_moment_ago_is_offered_to_nobody_yet(names: str, 
     carried.has.clear()
     b.step(lambda: b.forwarding.digest_heard(far, bytes(4)))
     assert said() >= 1
+
+
+@pytest.mark.parametrize("in_reach", [True, False])
+def test_who_has_nothing_to_offer_says_what_it_holds_to_who_is_on_a_link(in_reach: bool) -> None:
+    valley, (_, b, c) = crowd("abc")
+    told: list[Neighbour] = []
+    b.forwarding.say_digest = lambda neighbour, link: told.append(neighbour)
+    far = b.neighbours.of(c)
+    b.step(lambda: b.forwarding.digest_heard(far, b"else"))
+    valley.run(13.0)
+    if not in_reach:
+        far.presences.clear()
+    b.step(lambda: b.forwarding.digest_heard(far, b"else"))
+    b.forwarding.say_digest(far, LINK)
+    assert told == [far] * (1 + in_reach)
