@@ -82,6 +82,7 @@ class ControlServer:
                 self._slots.acquire_on_behalf_of_nowait(stream)
             except trio.WouldBlock:
                 _log.warning("too many clients", limit=CLIENTS)
+                await self._turn_away(stream)
                 return
             try:
                 await _Connection(stream, handlers, streams).serve()
@@ -92,11 +93,17 @@ class ControlServer:
             finally:
                 self._slots.release_on_behalf_of(stream)
 
+    async def _turn_away(self, stream: trio.SocketStream) -> None:
+        """Its question is read first: a socket closed with something unread takes the answer with it."""
+        with suppress(WireError, trio.BrokenResourceError), trio.move_on_after(WRITE_TIMEOUT_S):
+            await LineReader(stream).next_untrusted()
+        await _say(stream, f"The node is answering {CLIENTS} others; ask again in a moment.")
+
     async def _say_fault(self, stream: trio.SocketStream, what: str) -> None:
         _log.error("answer failed", reason=what, **_credentials(stream.socket))
-        text = f"The node failed at this ({what}) and goes on; its log has the same line, please report it."
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError), trio.move_on_after(WRITE_TIMEOUT_S):
-            await stream.send_all(msgspec.json.encode(Failure(MeshnodeError.__name__, text)) + b"\n")
+        await _say(
+            stream, f"The node failed at this ({what}) and goes on; its log has the same line, please report it."
+        )
 
 
 class _Connection:
@@ -159,6 +166,11 @@ class _Connection:
             await self._stream.send_all(msgspec.json.encode(line) + b"\n")
 
 
+async def _say(stream: trio.SocketStream, sentence: str) -> None:
+    with suppress(trio.BrokenResourceError, trio.ClosedResourceError), trio.move_on_after(WRITE_TIMEOUT_S):
+        await stream.send_all(msgspec.json.encode(Failure(MeshnodeError.__name__, sentence)) + b"\n")
+
+
 def decode_request_untrusted(line: bytes) -> Request:
     """The request on a line; WireError for anything else."""
     try:
@@ -177,7 +189,7 @@ def _listen(path: Path, group: str) -> trio.socket.SocketType:
         os.chmod(path, 0o660 if group else 0o600)
         if group:
             _give_to(path, group)
-        listener.listen(16)
+        listener.listen(CLIENTS)
     except (OSError, HomeError) as error:
         listener.close()
         if isinstance(error, OSError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
+
+import trio
 
 from meshnode.control.client import connect
 from meshnode.control.replies import MemberReply, Reply
@@ -18,6 +20,8 @@ from meshnode.web.secure import Secure
 from meshnode.web.spool import Spool
 
 R = TypeVar("R", bound=Reply)
+
+AT_ONCE: Final = 16  # questions to one node: of a household's phones some wait, and the command line is not shut out
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Box:
     past: Past
     clock: Callable[[], float]
     secure: Secure
+    turns: dict[Path, trio.CapacityLimiter] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """What the page serves now."""
@@ -39,12 +44,14 @@ class Box:
 
     async def ask(self, request: Request, reply: type[R]) -> R:
         """A question to the box."""
-        async with connect(self.socket) as client:
-            return await client.ask(request, reply)
+        return await self._ask(self.socket, request, reply)
 
     async def ask_mine(self, asked: Asked, request: Request, reply: type[R]) -> R:
         """A question to the node of who asks."""
-        async with connect(asked.who.socket) as client:
+        return await self._ask(asked.who.socket, request, reply)
+
+    async def _ask(self, socket: Path, request: Request, reply: type[R]) -> R:
+        async with self.turns.setdefault(socket, trio.CapacityLimiter(AT_ONCE)), connect(socket) as client:
             return await client.ask(request, reply)
 
 

@@ -61,6 +61,21 @@ async def test_questions_are_answered_in_order(tmp_path):
             assert reply.witnesses == ["square", text]
 
 
+async def test_one_too_many_is_told_so_and_may_ask_later(tmp_path, monkeypatch):
+    monkeypatch.setattr("meshnode.control.server.CLIENTS", 2)
+    path, said = tmp_path / "control.sock", requests.PostRequest(channel="square", text="one")
+    async with serving(path):
+        async with client.connect(path) as first, client.connect(path) as second:
+            for link in (first, second):
+                await link.ask(said, replies.StateReply)
+            async with client.connect(path) as third:
+                with pytest.raises(MeshnodeError, match="answering 2 others; ask again"):
+                    await third.ask(said, replies.StateReply)
+        await trio.testing.wait_all_tasks_blocked()
+        async with client.connect(path) as again:
+            assert (await again.ask(said, replies.StateReply)).state == "kept"
+
+
 async def test_the_socket_belongs_to_its_owner_alone_and_goes_with_the_server(tmp_path):
     path = tmp_path / "control.sock"
     async with serving(path):

@@ -35,10 +35,13 @@ WEB = WebSection(enabled=True, port=0, addresses=("127.0.0.1",))
 
 
 class Phone:
-    """A browser without a screen: cookies, and the headers a browser sends of itself."""
+    """A browser without a screen: cookies, and the headers a browser sends of itself. `address` is the phone's own."""
 
-    def __init__(self, base: str) -> None:
-        self.http = httpx.AsyncClient(base_url=base, timeout=60.0, headers={"Sec-Fetch-Site": "same-origin"})
+    def __init__(self, base: str, address: str = "127.0.0.1") -> None:
+        self.address = address
+        ours = httpx.AsyncHTTPTransport(local_address=address)
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        self.http = httpx.AsyncClient(base_url=base, timeout=60.0, headers=headers, transport=ours)
 
     async def __aenter__(self) -> Phone:
         return self
@@ -113,8 +116,8 @@ class Boxes:
         async with client.connect(self.homes[box] / "control.sock") as connection:
             return await connection.ask(SetUpCodeRequest(), CodeReply)
 
-    async def phone(self, box: int = 0) -> Phone:
-        return Phone((await self.code(box)).addresses[0])
+    async def phone(self, box: int = 0, address: str = "127.0.0.1") -> Phone:
+        return Phone((await self.code(box)).addresses[0], address)
 
     async def keeper(self, box: int = 0) -> Phone:
         code = await self.code(box)
