@@ -46,6 +46,7 @@ class WebPage:
         unix_now: Callable[[], float],
     ) -> None:
         check_addresses(config.addresses)
+        check_names(config.names)
         Foreign(config.origins)
         subject = Subject(name, config.names, config.addresses)
         self._secure = Secure(authority, subject, config.secure_port, unix_now)
@@ -102,6 +103,13 @@ def check_addresses(addresses: tuple[str, ...]) -> None:
             raise ConfigError(f"web.addresses: {text} is not the address of one interface; name that of the hotspot")
         if address.version == OVERLAY.version and address in OVERLAY:
             raise ConfigError(f"web.addresses: {text} is on the overlay, where the page is never served")
+
+
+def check_names(names: tuple[str, ...]) -> None:
+    """ConfigError for what no certificate can say; other letters have a form that begins with xn--."""
+    for name in names:
+        if not name.isascii():
+            raise ConfigError(f"web.names: {name} has letters beyond a to z; write its form that begins with xn--")
 
 
 def _home(address: str, port: int) -> str:

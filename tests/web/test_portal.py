@@ -9,7 +9,7 @@ import pytest
 from meshnode.config import WebSection
 from meshnode.errors import ConfigError
 from meshnode.web.portal import HOPED_FOR, REMEMBERED, Portal
-from meshnode.web.service import check_addresses
+from meshnode.web.service import check_addresses, check_names
 from support.boxes import WEB, boxes
 
 PROBES = [
@@ -60,3 +60,9 @@ def test_the_page_is_for_this_machine_and_the_hotspot() -> None:
         check_addresses(())
     assert not WebSection().enabled
     assert WEB.enabled
+
+
+def test_a_name_of_the_page_is_one_that_a_certificate_can_say() -> None:
+    check_names(("mesh.home.arpa", "xn--brcke-lva.example"))
+    with pytest.raises(ConfigError, match=r"web\.names: brücke\.example has letters"):
+        check_names(("mesh.home.arpa", "brücke.example"))
