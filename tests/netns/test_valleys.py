@@ -87,6 +87,19 @@ async def until(node: Node, true: Callable[[BridgeInfo], bool]) -> None:
     raise AssertionError(f"{node.name} does not get there: {await bridge_of(node)}")
 
 
+async def chosen(*wires: Wire) -> None:
+    """Of two ways one goes first, and its bridges and those of the other have heard so: until then both carry."""
+    with trio.fail_after(PATIENCE_S):
+        while True:
+            if sorted([await states_of(one) for one in wires]) == [["open", "open"], ["standby", "standby"]]:
+                return
+            await trio.sleep(0.2)
+
+
+async def states_of(wire: Wire) -> list[str]:
+    return [(await bridge_of(end)).state for end in (wire.near, wire.far)]
+
+
 def is_bridge(node: Node, *rules: str) -> None:
     """From its next start on, with these rules."""
     config = node.home / "config.toml"
@@ -156,6 +169,7 @@ async def test_two_valleys_are_one_mesh_through_everything_that_happens_to_their
         await restart(lab["V"])
         await until(lab["V"], lambda bridge: bridge.uplinks == 1)
         wires = first, second
+        await chosen(*wires)
         before = [wire.carried() for wire in wires]
         twice = texts("by two ways", 20)
         await send_all(lab["C"], "X", twice)
