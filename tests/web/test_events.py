@@ -91,9 +91,11 @@ async def test_what_happens_is_told_and_what_was_missed_too(tmp_path: Path) -> N
         await guest.post("/session/guest", name="Maya")
         async with events(guest) as stream:
             assert (await stream.next())["name"] == "ready"
-            assert (await stream.next())["text"] == "post 1"
-            await say(guest, 3)
-            while (told := await stream.next("message"))["text"] != "Maya: post 3":
+            await say(phone, 3)
+            while (told := await stream.next()).get("text") != "post 3":
+                assert told["name"] in ("message", "state")  # of what else the box knows a guest hears nothing
+            await say(guest, 4)
+            while (told := await stream.next("message"))["text"] != "Maya: post 4":
                 pass
             assert told["outgoing"] is True
 

@@ -15,7 +15,8 @@ import msgspec
 import pytest
 import trio
 
-from meshnode.web import answering, authority, server
+from meshnode.web import answering, authority, server, service
+from meshnode.web.logins import Patience
 from support.boxes import API, WEB, Boxes, Phone, boxes, until
 
 HEAD = b"GET /api/v1 HTTP/1.1\r\nHost: localhost\r\n"
@@ -115,7 +116,7 @@ async def test_pages_of_others_can_make_a_browser_change_nothing(phone: Phone) -
         ({"Origin": base, "Sec-Fetch-Site": "same-origin"}, 200),
         ({}, 200),
     ):
-        async with httpx.AsyncClient(base_url=base) as browser:
+        async with httpx.AsyncClient(base_url=base, timeout=60.0) as browser:
             answer = await browser.post(API + "/session/guest", json=body, headers=headers)
         assert answer.status_code == status, headers
         assert "access-control-allow-origin" not in answer.headers
@@ -170,18 +171,25 @@ async def test_a_token_set_by_somebody_else_is_worth_nothing(phone: Phone) -> No
         assert word.lower() in cookie.lower()
     name = cookie.partition("=")[0]
     planted = {name: "fixed-by-the-attacker"}
-    async with httpx.AsyncClient(base_url=phone.http.base_url, cookies=planted) as victim:
+    async with httpx.AsyncClient(base_url=phone.http.base_url, cookies=planted, timeout=60.0) as victim:
         assert (await victim.get(API + "/me")).status_code == 401
         fresh = await victim.post(API + "/session/guest", json={"name": "Noa"})
         assert "fixed-by-the-attacker" not in fresh.headers["set-cookie"]
-    async with httpx.AsyncClient(base_url=phone.http.base_url, cookies=planted) as attacker:
+    async with httpx.AsyncClient(base_url=phone.http.base_url, cookies=planted, timeout=60.0) as attacker:
         assert (await attacker.get(API + "/me")).status_code == 401
     before = dict(phone.http.cookies)
     await phone.send("DELETE", "/session")
-    async with httpx.AsyncClient(base_url=phone.http.base_url, cookies=before) as thief:
+    async with httpx.AsyncClient(base_url=phone.http.base_url, cookies=before, timeout=60.0) as thief:
         assert (await thief.get(API + "/me")).status_code == 401
 
 
+@pytest.fixture
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For who tries too often, so that a slow machine does not earn it more tries."""
+    monkeypatch.setattr(service, "Patience", lambda clock: Patience(lambda: 0.0))
+
+
+@pytest.mark.usefixtures("no_time_passes")
 async def test_passphrases_and_codes_are_not_guessed_at_leisure(valley: Boxes, phone: Phone) -> None:
     answers = [await phone.http.post(API + "/session", json={"name": "ada", "passphrase": str(n)}) for n in range(7)]
     assert [answer.status_code for answer in answers] == [403] * 7
@@ -193,11 +201,12 @@ async def test_passphrases_and_codes_are_not_guessed_at_leisure(valley: Boxes, p
     await phone.post("/set-up", 403, code=code, passphrase="12345678")
 
 
+@pytest.mark.usefixtures("no_time_passes")
 async def test_many_places_guess_no_faster_than_one(phone: Phone) -> None:
     said = []
     for number in range(2, 9):
         way = httpx.AsyncHTTPTransport(local_address=f"127.0.0.{number}")
-        async with httpx.AsyncClient(base_url=phone.http.base_url, transport=way) as one:
+        async with httpx.AsyncClient(base_url=phone.http.base_url, transport=way, timeout=60.0) as one:
             answer = await one.post(API + "/session", json={"name": "Ada", "passphrase": str(number)})
             said.append(answer.json()["text"])
     assert "Too many" not in said[0]
@@ -261,6 +270,7 @@ async def test_who_dawdles_is_let_go(phone: Phone, monkeypatch: pytest.MonkeyPat
 
 async def test_connections_and_streams_are_counted(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "CONNECTIONS_EACH", 40)
+    monkeypatch.setattr(server, "HEAD_S", 600.0)  # nobody is let go for dawdling: they are counted
     await phone.post("/session/guest", name="Maya")
     cookie = "; ".join(f"{name}={value}" for name, value in phone.http.cookies.items())
     ask = f"GET {API}/events HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n".encode()

@@ -306,9 +306,13 @@ async def test_an_emergency_is_held_to_send_and_taken_back_for_all(tmp_path: Pat
                 join(page, "square")
             mia.get_by_label("Message", exact=True).fill("the mill is on fire")
             hold = mia.get_by_role("button", name="Emergency: hold to send")
+            mia.clock.install()
+            mia.clock.pause_at(mia.evaluate("Date.now() + 1000"))  # however long this machine takes to let go
             hold.dispatch_event("pointerdown")
             expect(mia.get_by_text("Let go to cancel")).to_be_visible()
             hold.dispatch_event("pointerup")
+            expect(mia.get_by_text("Let go to cancel")).to_have_count(0)
+            mia.clock.resume()
             expect(mia.get_by_label("Message", exact=True)).to_have_value("the mill is on fire")
             hold.dispatch_event("pointerdown")
             expect(mia.locator(".mine .alarm")).to_have_text("Emergency")

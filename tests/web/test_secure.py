@@ -21,7 +21,7 @@ from playwright.sync_api import expect
 from meshnode.web import authority
 from meshnode.web.authority import Subject
 from support.boxes import API, PASSPHRASE, WEB, boxes
-from support.phones import Phones, barriers, tell
+from support.phones import PATIENCE_MS, Phones, barriers, tell
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -216,7 +216,7 @@ async def test_a_phone_that_trusts_the_box_keeps_its_page_until_it_is_turned_off
             desk.get_by_role("button", name="Turn the secure page off").click()
             expect(desk.get_by_role("button", name="Turn the secure page on")).to_be_visible()
             page.evaluate("setTimeout(() => location.reload())")  # from what the phone keeps, which then goes
-            page.wait_for_url(plain.rstrip("/") + "/**", timeout=60_000)
+            page.wait_for_url(plain.rstrip("/") + "/**", timeout=PATIENCE_MS)
 
         await tell(story, key=public_mark(valley.homes[0] / "authority"))
 
