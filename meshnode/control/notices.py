@@ -55,6 +55,7 @@ class MessageNotice(_Notice, frozen=True, tag="message"):
     urgent: bool = False
     device: str = ""
     cancels: str = ""
+    request: str = ""
 
 
 class StateNotice(_Notice, frozen=True, tag="state"):

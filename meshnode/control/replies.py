@@ -310,6 +310,7 @@ class MessageInfo(Reply, frozen=True):
     `about`: the dates are not sure to five minutes; say "about".
     `persona` is the other one of a direct message, the writer of a post; `outgoing`: written here.
     `device` wrote it. `cancels`: the id of an earlier message that this one takes back, if one device wrote both.
+    `request`: the id an own message was sent under, if it was given one.
     """
 
     id: str
@@ -330,6 +331,7 @@ class MessageInfo(Reply, frozen=True):
     urgent: bool = False
     device: str = ""
     cancels: str = ""
+    request: str = ""
 
 
 class ConversationInfo(Reply, frozen=True):

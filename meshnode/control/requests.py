@@ -144,11 +144,11 @@ class WhyRequest(_Request, frozen=True, tag="why"):
 class CancelRequest(_Request, frozen=True, tag="cancel"):
     """Take an own emergency back: a second message says so to all who got it. Asked again, it is the same one.
 
-    `begins`: how the message has to begin, where several people write under one persona.
+    `under`: how the request id has to begin that it was sent under, where several people write under one persona.
     """
 
     id: str
-    begins: str = ""
+    under: str = ""  # hex
 
 
 class NeighboursRequest(_Request, frozen=True, tag="neighbours"):

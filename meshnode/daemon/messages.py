@@ -146,8 +146,8 @@ class Messages:
     async def _cancel(self, request: requests.CancelRequest) -> replies.StateReply:
         """As urgent as what it takes back: it then goes as far, and within the same limits."""
         message = (await self._named(request.id)).message
-        is_cancel = take_cancelled(message.text)[0]
-        if not message.outgoing or not message.text.startswith(request.begins):
+        is_cancel, under = take_cancelled(message.text)[0], _request_id(request.under)
+        if not message.outgoing or not message.request.hex().startswith(request.under):
             raise RefusedError("Only who wrote a message can take it back.")
         if message.cls != wording.EMERGENCY or is_cancel:
             raise UsageError("only an emergency can be taken back")
@@ -156,7 +156,7 @@ class Messages:
             to=None if message.channel else message.peer,
             channel=ChannelId(message.channel) if message.channel else None,
             cls=wording.EMERGENCY,
-            request=cancel_request(message.id),
+            request=under + cancel_request(message.id)[len(under) :],
         )
         return await self._reach(await self._compose(compose, None), "kept", 0.0)
 

@@ -87,6 +87,7 @@ def message(filed: Filed, book: Book, me: str) -> replies.MessageInfo:
         urgent=record.cls == EMERGENCY,
         device=record.device.hex(),
         cancels=cancels,
+        request=record.request.hex(),
     )
 
 
@@ -243,4 +244,5 @@ def message_notice(info: replies.MessageInfo, at: str, cursor: str) -> told.Mess
         urgent=info.urgent,
         device=info.device,
         cancels=info.cancels,
+        request=info.request,
     )

@@ -23,11 +23,12 @@ from meshnode.errors import (
 from meshnode.web.flowing import Flowing
 from meshnode.web.foreign import FOREIGN, GLASS_HEADER, LOOK, TOKEN_HEADER
 from meshnode.web.logins import IDLE_S, LOOKING, Login, Logins, looking_glass
-from meshnode.web.routes import Asked, Query, Route, Signed
+from meshnode.web.routes import AS, Asked, Query, Route, Signed
 from meshnode.web.shapes import Problem
 
 SECURE: Final = "-secure"  # a sign-in on the secure page is never said on the plain one, nor overwritten by it
 HOST: Final = "__Host-"  # a name that browsers take from a secure page alone (RFC 6265bis): no plain page plants one
+AS_HEADER: Final = "meshnode-as"
 BODY_MOST: Final = 256 * 1024
 BODY_WITHIN_S: Final = 20.0
 STATUS: Final = (
@@ -49,7 +50,7 @@ def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], A
         try:
             own = f"{HOST}{cookie}{SECURE}" if request.url.scheme == "https" else cookie
             token = _shown(request, own)
-            login = _admitted(route, logins.find(token, looking=route.looked_at))
+            login = _admitted(route, _expected(request, logins.find(token, looking=route.looked_at)))
             body = decoder.decode(await _body_untrusted(request)) if decoder else None
             asked = Asked(
                 login=login,
@@ -84,6 +85,14 @@ def _shown(request: Request, cookie: str) -> str:
     ) is not None:  # its answer may stand in pages of others: no cookie counts
         return glass if glass.startswith(LOOKING) else ""
     return "" if request.scope.get(FOREIGN) else request.cookies.get(cookie, "")
+
+
+def _expected(request: Request, login: Login | None) -> Login | None:
+    """Who is signed in, if that is who the page takes it for: in another of its tabs somebody else may have come in."""
+    taken_for = request.headers.get(AS_HEADER) or request.query_params.get(AS)
+    if login and taken_for and taken_for != login.id:
+        raise NotSignedInError("Somebody else signed in with this browser.")
+    return login
 
 
 def problem(error: MeshnodeError) -> Response:

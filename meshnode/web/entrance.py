@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import meshnode
 from meshnode.control import replies, requests
@@ -10,7 +11,7 @@ from meshnode.control.replies import utc_text
 from meshnode.errors import RefusedError
 from meshnode.web.box import Box, login_of
 from meshnode.web.hub import STREAMS_EACH
-from meshnode.web.logins import Login
+from meshnode.web.logins import Login, guest_mark
 from meshnode.web.routes import Asked, Route, Signed
 from meshnode.web.shapes import GuestName, Limits, Me, NewWords, SetUp, SignIn, SignUp, Welcome
 from meshnode.web.spool import FILE_MOST
@@ -80,13 +81,13 @@ class Entrance:
 
     async def guest(self, asked: Asked) -> Signed:
         """A guest, who reads and writes in public channels."""
-        name = " ".join(asked.sent(GuestName).name.split())
+        sent = asked.sent(GuestName)
+        name = " ".join(sent.name.split())
         if not name or not name.isprintable():
             raise RefusedError("Say in one line what you want to be called.")
         self._box.patience.take(f"guest {asked.source}")
         member = await self._box.ask(requests.GuestOpenRequest(), replies.MemberReply)
-        login = login_of(member)
-        return self._begun(asked, Login(name, login.role, login.persona, login.socket))
+        return self._begun(asked, replace(login_of(member), name=name, mark=guest_mark(name, sent.key)))
 
     async def sign_out(self, asked: Asked) -> Signed:
         """This browser; the profile stays open on the box and goes on taking mail."""

@@ -13,7 +13,7 @@ from meshnode.web.box import Box
 from meshnode.web.flowing import Flowing
 from meshnode.web.hub import STREAMS_EACH, Event, Hub
 from meshnode.web.logins import GUESTS, Login
-from meshnode.web.routes import Asked, Query, Route
+from meshnode.web.routes import AS, Asked, Query, Route
 
 BEAT_S = 20.0  # a comment so often: phones and routers drop a line that is still for longer
 GUESTS_HEAR = ("ready", "gap", "message", "state", "stopped")
@@ -29,9 +29,10 @@ class Live:
     def routes(self) -> Iterator[Route]:
         """Its row."""
         since = Query("since", str, "The id of the last event that was seen; the header Last-Event-ID does the same.")
+        taken_for = Query(AS, str, "The `id` of who it is for; the header Meshnode-As does the same.")
         yield Route(
             "GET", "/events", "guest", "Events as they happen: the notices of `meshnode watch`, and `ready` first.",
-            self.events, None, query=(since,), media="text/event-stream", looked_at=True,
+            self.events, None, query=(since, taken_for), media="text/event-stream", looked_at=True,
         )  # fmt: skip
 
     async def events(self, asked: Asked) -> Flowing:

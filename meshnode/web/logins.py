@@ -17,17 +17,19 @@ IDLE_S: Final = 30 * 86_400.0
 PER_MEMBER: Final = 16  # phones and tabs; the one used longest ago is signed out
 GUESTS: Final = 200
 LOOKING: Final = "look-"
+MARK_SIZE: Final = 8
 ROLES: Final[tuple[Role, ...]] = ("anyone", "guest", "member", "keeper")
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """One signed-in browser. `socket`: the control socket of the node it writes from."""
+    """One signed-in browser. `socket`: the control socket of the node it writes from; `mark`: of a guest."""
 
     name: str
     role: Role
     persona: str
     socket: Path
+    mark: str = ""
     used_at: float = 0.0
 
     def may(self, role: Role) -> bool:
@@ -35,9 +37,14 @@ class Login:
         return ROLES.index(self.role) >= ROLES.index(role)
 
     @property
+    def id(self) -> str:
+        """Tells one person from all others: all guests share a persona."""
+        return self.mark or self.persona
+
+    @property
     def me(self) -> Me:
         """As the page sees it."""
-        return Me(name=self.name, role=self.role, persona=self.persona)
+        return Me(name=self.name, role=self.role, persona=self.persona, id=self.id)
 
 
 class Logins:
@@ -89,6 +96,16 @@ class Logins:
             raise RefusedError("There are too many guests on this box now; make a profile instead.")
         if login.role != "guest" and len(same) >= PER_MEMBER:
             del self._held[min(same, key=lambda key: self._held[key].used_at)]
+
+
+def guest_mark(name: str, key: str) -> str:
+    """What a guest is told by, 16 hex digits: nobody has it without the key, which the guest's browser keeps.
+
+    Another name is another guest. Who gives no key is somebody new each time.
+    """
+    if not key:
+        return secrets.token_hex(MARK_SIZE)
+    return blake2b(f"{key}{name.casefold()}".encode(), digest_size=MARK_SIZE, person=b"web guest").hexdigest()
 
 
 def looking_glass(token: str) -> str:

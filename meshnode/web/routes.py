@@ -15,6 +15,7 @@ from meshnode.web.shapes import Role
 S = TypeVar("S", bound=msgspec.Struct)
 
 BASE = "/api/v1"
+AS = "as"  # whom a page takes itself to be signed in as
 
 
 @dataclass(frozen=True, slots=True)

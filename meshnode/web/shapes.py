@@ -54,9 +54,10 @@ class NewWords(Sent, frozen=True):
 
 
 class GuestName(Sent, frozen=True):
-    """What a guest wants to be called."""
+    """What a guest wants to be called. With the same `key`, which nobody else knows, it is the same guest again."""
 
     name: Annotated[str, Meta(min_length=1, max_length=32)]
+    key: Annotated[str, Meta(pattern="^([0-9a-f]{32})?$")] = ""
 
 
 class Attached(Sent, frozen=True):
@@ -136,11 +137,16 @@ class UploadState(Reply, frozen=True):
 
 
 class Me(Reply, frozen=True):
-    """Who is signed in. `persona` is the key messages are written under; guests share that of the box's guests."""
+    """Who is signed in. `persona` is the key messages are written under; guests share that of the box's guests.
+
+    `id` tells who it is from everybody else here: the persona, or a guest's mark, with which the `request` of the own
+    messages begins.
+    """
 
     name: str
     role: Role
     persona: str
+    id: str
 
 
 class Limits(Reply, frozen=True):

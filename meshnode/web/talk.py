@@ -73,7 +73,7 @@ class Talk:
         return await self._box.ask_mine(asked, request, replies.HistoryReply)
 
     async def write(self, asked: Asked) -> replies.StateReply:
-        """A message; a guest's begins with the name."""
+        """A message; a guest's begins with the name, and its request id with the mark."""
         sent, kind = asked.sent(NewMessage), self._id(asked)[0]
         text = sent.text if asked.who.may("member") else _signed(asked.who.name, sent.text)
         if not (sent.text or sent.file):
@@ -99,11 +99,12 @@ class Talk:
         self, asked: Asked, kind: str, text: str, file: requests.FileGiven | None
     ) -> requests.SendRequest | requests.PostRequest:
         sent, cls = asked.sent(NewMessage), URGENT if asked.sent(NewMessage).urgent else ORDINARY
-        id = self._id(asked)[2:]
+        id, mark = self._id(asked)[2:], asked.who.mark
+        request_id = mark + sent.client_id[len(mark) :]
         if kind == "d":
-            return requests.SendRequest(contact=id, text=text, cls=cls, request_id=sent.client_id, file=file)
+            return requests.SendRequest(contact=id, text=text, cls=cls, request_id=request_id, file=file)
         channel = await self._channel(asked, id)
-        return requests.PostRequest(channel=channel, text=text, cls=cls, request_id=sent.client_id, file=file)
+        return requests.PostRequest(channel=channel, text=text, cls=cls, request_id=request_id, file=file)
 
     async def _channel(self, asked: Asked, id: str) -> str:
         """Its name."""
@@ -123,9 +124,8 @@ class Talk:
         return await self._box.ask_mine(asked, requests.WhyRequest(id=asked.place["id"]), replies.StateReply)
 
     async def cancel(self, asked: Asked) -> replies.StateReply:
-        """By a second message; a guest's own messages are told by the name before them."""
-        begins = "" if asked.who.may("member") else _signed(asked.who.name, "")
-        request = requests.CancelRequest(id=asked.place["id"], begins=begins)
+        """By a second message; a guest's own messages are told by the guest's mark."""
+        request = requests.CancelRequest(id=asked.place["id"], under=asked.who.mark)
         return await self._box.ask_mine(asked, request, replies.StateReply)
 
     async def search(self, asked: Asked) -> replies.HistoryReply:

@@ -24,7 +24,16 @@ def test_a_request_comes_back(contact, text, cls):
     assert decode_request_untrusted(msgspec.json.encode(request)) == request
 
 
-NEWER = {"about", "persona", "conversation", "outgoing", "urgent", "device", "cancels"}  # what the page goes by
+NEWER = {
+    "about",
+    "persona",
+    "conversation",
+    "outgoing",
+    "urgent",
+    "device",
+    "cancels",
+    "request",
+}  # what the page needs
 
 
 def test_a_message_has_the_field_names_of_the_inbox():

@@ -11,6 +11,7 @@ from meshnode.control.replies import UriReply
 from meshnode.control.requests import MeshRenewRequest
 from support.boxes import PASSPHRASE, Phone, boxes, stands, unread, until
 
+KEY = "0a" * 16  # of a guest
 CLOSED = WebSection(enabled=True, port=0, addresses=("127.0.0.1",), sign_up=False, guests=False, profiles=1)
 
 
@@ -106,7 +107,7 @@ async def test_the_keeper_takes_another_passphrase(tmp_path: Path) -> None:
 
 async def test_a_guest_writes_in_public_channels_and_nowhere_else(tmp_path: Path) -> None:
     async with boxes(tmp_path) as valley, await valley.phone() as guest, await valley.keeper() as keeper:
-        me = await guest.post("/session/guest", name="  Maya   Lee ")
+        me = await guest.post("/session/guest", name="  Maya   Lee ", key=KEY)
         assert (me["name"], me["role"]) == ("Maya Lee", "guest")
         (square,) = (await guest.get("/conversations"))["conversations"]
         await guest.post(f"/conversations/{square['id']}/messages", text="hello", client_id="00" * 16)
@@ -116,10 +117,14 @@ async def test_a_guest_writes_in_public_channels_and_nowhere_else(tmp_path: Path
             f"/conversations/{square['id']}/messages", text="fire", client_id="02" * 16, urgent=True
         )
         async with await valley.phone() as other:
-            await other.post("/session/guest", name="Lou")
-            await other.post(f"/messages/{alarm['id']}/cancel", 403)
+            for key in ("", "07" * 16):
+                await other.post("/session/guest", name="Maya Lee", key=key)
+                await other.post(f"/messages/{alarm['id']}/cancel", 403)
+        await guest.post("/session/guest", name="maya lee", key=KEY)  # the same one, in a new session
         await guest.post(f"/messages/{alarm['id']}/cancel")
         talk = f"/conversations/{square['id']}/messages"
+        own = (await guest.get(talk))["messages"]
+        assert [one["request"][:16] for one in own] == [me["id"]] * 3
         told = await until(lambda: so_many(keeper, talk, 3))  # guests write from a node of their own
         assert [(one["text"], one["urgent"], one["cancels"]) for one in told[1:]] == [
             ("Maya Lee: fire", True, ""),

@@ -327,20 +327,45 @@ async def test_an_emergency_is_held_to_send_and_taken_back_for_all(tmp_path: Pat
         await tell(story)
 
 
-async def test_who_is_signed_out_by_the_box_signs_in_again_and_has_the_draft(tmp_path: Path) -> None:
+async def test_what_was_written_and_not_sent_is_the_writers_alone(tmp_path: Path) -> None:
+    """The box signs Mia out while her words wait; others use the same browser before her, and another tab after."""
     async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
+        await keeper.post("/box/members", name="Ivo", passphrase=PASSPHRASE)
 
         def story(phones: Phones) -> None:
             page = phones.open(str(keeper.http.base_url), device=DESK)
+            field, mine = page.get_by_label("Message", exact=True), page.locator(".mine p")
             make_profile(page, "Mia")
             join(page, "square")
-            page.get_by_label("Message", exact=True).fill("half a thought")
+            page.context.set_offline(True)
+            write(page, "words of Mia")
+            last_state(page, "unsent")
+            field.fill("half a thought")
             trio.from_thread.run(keeper.post, "/box/members/Mia/lock")
+            page.context.set_offline(False)
             expect(page.get_by_text("Please sign in again.")).to_be_visible()
-            sign_in(page, "Mia")
-            expect(page.get_by_label("Message", exact=True)).to_have_value("half a thought")
+            sign_in(page, "Ivo")
+            join(page, "square")
+            expect(field).to_have_value("")
+            write(page, "a word of Ivo")
+            expect(mine).to_have_text(["a word of Ivo"])
+            other = page.context.new_page()
+            other.goto(page.url)
+            other.get_by_role("link", name="Me", exact=True).click()
+            other.get_by_role("button", name="Sign out here").click()
+            sign_in(other, "Mia")
+            other.locator(".list a", has_text="square").click()
+            expect(other.locator(".mine p")).to_have_text(["words of Mia"])
+            expect(other.get_by_label("Message", exact=True)).to_have_value("half a thought")
+            write(page, "more of Ivo")
+            expect(page.get_by_text("Mia is signed in with this browser now.")).to_be_visible()
+            page.locator(".list a", has_text="square").click()
+            expect(mine).to_have_text(["words of Mia"])
+            expect(field).to_have_value("half a thought")
 
         await tell(story)
+        said = (await keeper.get("/search", q="of"))["messages"]
+        assert [one["text"] for one in said] == ["words of Mia", "a word of Ivo"]
 
 
 async def test_keys_alone_reach_everything(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 // Questions to the box. Every answer is JSON; what went wrong comes as a Problem with a sentence for a person.
 
-import { address, looking, noticed, shown } from "./place.js";
+import { owner } from "./owner.js";
+import { address, looking, noticed, shown, taken } from "./place.js";
 
 const BASE = "/api/v1";
 const PATIENCE_MS = 30_000;
@@ -14,10 +15,16 @@ export class Problem extends Error {
   }
 }
 
+let lapsed = () => {};
+
+// What is to be done when nobody is signed in any more, or somebody else, in another tab of this browser.
+export const whenLapsed = (doing) => (lapsed = doing);
+
 export const get = (path, query = {}) => ask("GET", path + queryOf(query));
 export const post = (path, body) => ask("POST", path, body);
 export const patch = (path, body) => ask("PATCH", path, body);
 export const remove = (path) => ask("DELETE", path);
+export const eventsUrl = (since) => urlOf("/events" + queryOf({ since, as: taken ? "" : owner.value }));
 export const urlOf = (path) => looking(address.value + BASE + path);
 
 // 32 hex digits of a message: the same id sent twice is the same message.
@@ -32,12 +39,15 @@ export const patchBytes = async (path, piece) => (await answered("PATCH", path, 
 // An answer that is a file: its octets.
 export const fetchFile = async (path, body) => (await answered("POST", path, body, FILE_PATIENCE_MS)).blob();
 
+// Who this page is for: all tabs of a browser show one cookie. A page that was taken along has a token for its tab alone.
+const meant = () => (owner.value && !taken ? { "Meshnode-As": owner.value } : {});
+
 async function ask(method, path, body) {
   return (await answered(method, path, body, PATIENCE_MS)).json();
 }
 
 async function answered(method, path, body, patience) {
-  const options = { method, headers: shown(), signal: AbortSignal.timeout?.(patience) };
+  const options = { method, headers: { ...shown(), ...meant() }, signal: AbortSignal.timeout?.(patience) };
   const isBytes = body instanceof Blob;
   if (method !== "GET") options.headers["Content-Type"] = isBytes ? "application/octet-stream" : "application/json";
   if (body !== undefined) options.body = isBytes ? body : JSON.stringify(body);
@@ -49,6 +59,7 @@ async function answered(method, path, body, patience) {
   }
   noticed(answer.headers);
   if (answer.ok) return answer;
+  if (answer.status === 401) lapsed();
   const told = await answer.json().catch(() => ({}));
   throw new Problem(told.kind ?? "MeshnodeError", told.text ?? answer.statusText, answer.status);
 }

@@ -1,19 +1,14 @@
 // What is being written, by conversation: it survives a reload, a dead battery and a box that is off.
 
-import { signal } from "./vendor/signals.js";
-import { keep, recall } from "./kept.js";
+import { keepOwned, owned } from "./owner.js";
 
-const drafts = signal(recall("drafts", {}));
+const drafts = owned("drafts", {});
 
 export const draftOf = (id) => drafts.value[id] ?? "";
 
 export function setDraft(id, text) {
   const { [id]: _, ...others } = drafts.value;
-  drafts.value = text ? { ...others, [id]: text } : others;
-  keep("drafts", drafts.value);
+  keepOwned("drafts", drafts, text ? { ...others, [id]: text } : others);
 }
 
-export function forgetDrafts() {
-  drafts.value = {};
-  keep("drafts", null);
-}
+export const forgetDrafts = () => keepOwned("drafts", drafts, {});

@@ -8,6 +8,15 @@ export function recall(name, otherwise) {
   }
 }
 
+// By what the box knows a guest again who comes back with this browser.
+export function guestKey(make) {
+  const key = recall("guest-key", "") || make();
+  keep("guest-key", key);
+  return key;
+}
+
+export const forgetGuest = () => keep("guest-key", null);
+
 export function keep(name, value) {
   try {
     if (value === null || value === "") localStorage.removeItem("meshnode." + name);

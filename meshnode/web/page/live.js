@@ -1,7 +1,7 @@
 // Events of the box as they happen. The browser connects again by itself and says which event it saw last; a browser that
 // gave up is started anew. A box that forgot where we were says `gap`.
 
-import { urlOf } from "./api.js";
+import { eventsUrl } from "./api.js";
 
 const NAMES = ["message", "state", "file", "contact", "neighbour", "warning", "interface", "peer", "fork", "gap", "stopped"];
 const AGAIN_MS = 3000;
@@ -12,7 +12,7 @@ let last = "";
 
 export function follow(heard) {
   unfollow();
-  source = new EventSource(urlOf("/events" + (last ? `?since=${encodeURIComponent(last)}` : "")));
+  source = new EventSource(eventsUrl(last));
   source.addEventListener("ready", (event) => {
     last ||= event.lastEventId;
     heard("line", { lost: false });

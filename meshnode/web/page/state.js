@@ -2,11 +2,13 @@
 // thread.js change them.
 
 import { computed, signal } from "./vendor/signals.js";
-import { Problem, get, post, remove } from "./api.js";
+import { Problem, get, post, remove, whenLapsed } from "./api.js";
 import { forgetDrafts } from "./drafts.js";
 import { fileMoved, forgetFiles, refreshFiles } from "./files.js";
+import { forgetGuest } from "./kept.js";
 import { follow, forgetPlace, unfollow } from "./live.js";
 import { tellOf } from "./installed.js";
+import { owner } from "./owner.js";
 import { flushUnsent, forgetUnsent, isSending } from "./unsent.js";
 import { forgetThreads, openThreads, threadOf } from "./thread.js";
 import { address, taken, turnTo } from "./place.js";
@@ -26,6 +28,7 @@ export const isGuest = computed(() => me.value?.role === "guest");
 const AGAIN_MS = 3000;
 
 let beginning = 0;
+let lately = ""; // who was signed in last: somebody else does not begin where they were
 
 export async function begin() {
   clearTimeout(beginning);
@@ -45,6 +48,8 @@ export async function enter(who) {
   forgetThreads();
   forgetFiles();
   forgetPlace();
+  if (lately && lately !== who.id) replace("inbox");
+  owner.value = lately = who.id;
   me.value = who;
   await refresh();
   filesToo();
@@ -58,9 +63,11 @@ export async function enter(who) {
 
 export async function leave() {
   unfollow();
-  await remove("/session").catch(() => {});
   forgetDrafts();
   forgetUnsent();
+  forgetGuest();
+  await remove("/session").catch(() => {});
+  owner.value = "";
   me.value = conversations.value = null;
   replace("inbox");
   await begin();
@@ -84,7 +91,7 @@ export async function attempt(doing) {
 
 export function complain(problem) {
   if (!(problem instanceof Problem)) throw problem;
-  if (problem.status === 401) expired();
+  if (problem.status === 401) return;
   say(problem.kind === "offline" ? t("problem.offline") : problem.message);
 }
 
@@ -93,11 +100,9 @@ export function say(text) {
 }
 
 export async function refresh() {
-  try {
-    conversations.value = (await get("/conversations")).conversations;
-  } catch (problem) {
-    if (problem.status === 401) expired();
-  }
+  const whose = owner.value;
+  const found = await get("/conversations").catch(() => null);
+  if (found && owner.value === whose) conversations.value = found.conversations;
 }
 
 const filesToo = () => !isGuest.value && refreshFiles().catch(() => {});
@@ -108,14 +113,17 @@ export async function readUntil(conversation, cursor) {
   await post(`/conversations/${conversation}/read`, { cursor }).catch(() => {});
 }
 
-// The session ended on the box: what was being written stays in this browser.
-function expired() {
+// The session ended on the box: what was being written stays in this browser, for the next time the same one comes.
+async function expired() {
   if (!me.value) return;
   unfollow();
+  owner.value = "";
   me.value = conversations.value = null;
-  say(t("problem.expired"));
-  begin();
+  await begin();
+  say(me.value ? t("problem.other", { name: me.value.name }) : t("problem.expired"));
 }
+
+whenLapsed(expired);
 
 function heard(name, told) {
   if (name === "line") {

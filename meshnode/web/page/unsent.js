@@ -1,14 +1,13 @@
 // Messages that were written here and have not reached the box: kept in this browser until the box has them on its disk.
 // Each has an id of its own, so that sending it twice, after a reload or a lost answer, is sending it once.
 
-import { signal } from "./vendor/signals.js";
 import { newId, post } from "./api.js";
-import { keep, recall } from "./kept.js";
+import { keepOwned, owned } from "./owner.js";
 import { threadOf } from "./thread.js";
 
 const AGAIN_MS = 5000;
 
-export const unsent = signal(recall("unsent", []));
+export const unsent = owned("unsent", []);
 
 let flushing = false;
 let sending = null;
@@ -74,7 +73,4 @@ async function sendOne(one) {
 
 const waiting = () => unsent.value.find((one) => !one.problem);
 
-function set(list) {
-  unsent.value = list;
-  keep("unsent", list.length ? list : null);
-}
+const set = (list) => keepOwned("unsent", unsent, list);

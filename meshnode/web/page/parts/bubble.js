@@ -18,16 +18,17 @@ export function Bubble({ message, channel, clock, over }) {
   const [why, setWhy] = useState(null);
   const { id, outgoing, state, text, files } = message;
   const ask = async () => setWhy(why ? null : await attempt(() => get(`/messages/${message.id}/why`)));
-  return html`<li class=${outgoing ? "mine" : "theirs"}>
+  const own = isOwn(message);
+  return html`<li class=${own ? "mine" : "theirs"}>
     ${alarm(message) && html`<${Alarm} message=${message} over=${over} />`}
     ${channel && !outgoing && html`<b class="writer">${nameOf(message.from)}</b>`}
     ${files.map((file) => html`<${Attachment} key=${file.id} file=${file} />`)}
     ${text && html`<p dir="auto">${over ? html`<s>${text}</s>` : text}</p>`}
-    ${message.urgent && !message.cancels && !over && isOwn(message) && html`<${Cancel} id=${id} />`}
+    ${message.urgent && !message.cancels && !over && own && html`<${Cancel} id=${id} />`}
     <small>
       ${!outgoing && message.hops > 1 && html`<span>${t("chat.hops", { n: message.hops })}</span>`}
       <time>${hour(outgoing ? message.sent_at : message.received_at, clock)}</time>
-      ${outgoing && html`<button class="plain" aria-expanded=${!!why} onClick=${ask}><${Ticks} state=${state} /></button>`}
+      ${own && html`<button class="plain" aria-expanded=${!!why} onClick=${ask}><${Ticks} state=${state} /></button>`}
     </small>
     ${why && html`<${Why} why=${why} />`}
   </li>`;
@@ -35,8 +36,8 @@ export function Bubble({ message, channel, clock, over }) {
 
 const alarm = (message) => message.urgent || message.cancels;
 
-// All guests of a box write under one persona: a guest's own words begin with the name.
-const isOwn = ({ outgoing, text }) => outgoing && (!isGuest.value || text.startsWith(me.value.name + ": "));
+// All guests of a box write under one persona: what a guest sends carries the guest's mark.
+const isOwn = ({ outgoing, request }) => outgoing && (!isGuest.value || request.startsWith(me.value.id));
 
 function Alarm({ message, over }) {
   const { cancels } = message;

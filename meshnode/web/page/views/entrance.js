@@ -4,10 +4,10 @@ import { useState } from "../vendor/hooks.js";
 import { html } from "../parts/html.js";
 import { Field } from "../parts/field.js";
 import { LanguageChoice } from "../parts/language.js";
-import { post } from "../api.js";
+import { newId, post } from "../api.js";
 import { attempt, box, elsewhere, enter } from "../state.js";
 import { address, taken } from "../place.js";
-import { keep, recall } from "../kept.js";
+import { guestKey, keep, recall } from "../kept.js";
 import { t } from "../words.js";
 
 export function Entrance() {
@@ -27,7 +27,7 @@ export function Entrance() {
 
 function Guest() {
   const [name, setName] = useState(recall("guest", ""));
-  const submit = come("/session/guest", () => ({ name }), () => keep("guest", name));
+  const submit = come("/session/guest", () => ({ name, key: guestKey(newId) }), () => keep("guest", name));
   return html`<form onSubmit=${submit}>
     <${Field} label=${t("entrance.name")} value=${name} onText=${setName} autocomplete="nickname" maxlength="32" required />
     <button class="main">${t("entrance.write")}</button>
