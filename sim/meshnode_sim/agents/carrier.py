@@ -7,7 +7,8 @@ reference.py, where each is a few lines. Nothing is sealed or signed: forwarding
 A checksum stands in for the seal: what was damaged on its way is as good as lost.
 
 Where the host tells of encounters (PeerSeen: contact traces) no beacon is needed; on a link with group frames a hello
-every HELLO_S says who is there, and who was not heard for three of them has gone.
+every HELLO_S says who is there, and who was not heard for three of them has gone. Sessions, and so bridges over the
+overlay, are the core's alone.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class Carrier:
                 self._drop(self.carried[key])
         if isinstance(given, FrameReceived):
             self._frame(given, now)
-        elif isinstance(given, PeerSeen):
+        elif isinstance(given, PeerSeen) and not given.uplink:
             self._met(given, now)
         elif isinstance(given, Compose):
             self._write(given, now)
