@@ -50,11 +50,13 @@ def draw_map(axes: Any, outcome: Outcome) -> None:
     for (src, dst), carried in octets.items():
         (x, y), (to_x, to_y) = places[src], places[dst]
         axes.plot([x, to_x], [y, to_y], color="#d97706", linewidth=0.4 + 3 * carried / most, alpha=0.6, zorder=1)
+    for wall in outcome.world.scenario.walls:
+        axes.plot(*zip(wall.from_m, wall.to_m, strict=True), color="#78716c", linewidth=3, alpha=0.7, zorder=0)
     lies = outcome.world.liars
     colours = ["#b91c1c" if node in lies else "#0369a1" for node in range(len(names))]
     axes.scatter(*zip(*places, strict=True), s=26, color=colours, zorder=2)
     for name, (x, y) in zip(names, places, strict=True):
-        if len(names) <= 20:
+        if len(names) <= 24:
             axes.annotate(name, (x, y), xytext=(3, 4), textcoords="offset points", fontsize=7)
     finish(axes, metres=bool(film.places))
 

@@ -90,6 +90,7 @@ def _data(outcome: Outcome, film: Film) -> dict[str, Any]:
         "nodes": [row["name"] for row in found["per_node"]],
         "metres": bool(film.places),
         "places": _places(film, len(world.hosts)),
+        "walls": [[list(wall.from_m), list(wall.to_m), wall.loss_db] for wall in world.scenario.walls],
         "off": [list(nodes) for nodes in film.off],
         "links": _links(film),
         "messages": _messages(outcome),

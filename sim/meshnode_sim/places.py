@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from meshnode_sim.propagation import Levels, Metres, PathLoss, Shadowing
+from meshnode_sim.terrain import Terrain
 
+FLAT: Final = Terrain((), {})
 SHADOW_REACH: Final = 3  # deviations of shadowing by which somebody may be nearer than it seems
 
 
@@ -33,17 +35,20 @@ class Budget:
     floor_mdbm: int  # below this a signal neither informs nor disturbs
 
 
-def rows(places: Metres, loss: PathLoss, budget: Budget, shadowing: Shadowing | None) -> list[Row]:
+def rows(
+    places: Metres, loss: PathLoss, budget: Budget, shadowing: Shadowing | None, terrain: Terrain = FLAT
+) -> list[Row]:
     """For places (n rows of x, y in metres) the row of each node."""
     power = round((budget.eirp_dbm + budget.antenna_dbi) * 1000)
     spare = round(SHADOW_REACH * 1000 * shadowing.deviation_db) if shadowing is not None else 0
-    pairs = _near(places, loss.reach_m(power - budget.floor_mdbm + spare))
+    pairs = terrain.with_measured(_near(places, loss.reach_m(power - budget.floor_mdbm + spare)))
     one, other = pairs[:, 0], pairs[:, 1]
     apart = places[one] - places[other]
     metres = np.sqrt(apart[:, 0] * apart[:, 0] + apart[:, 1] * apart[:, 1])
-    levels = power - loss.mdb(metres)
+    lost = loss.mdb(metres) + terrain.mdb(places[one], places[other])
     if shadowing is not None and len(pairs):
-        levels = levels - shadowing.mdb(places, one, other)
+        lost = lost + shadowing.mdb(places, one, other)
+    levels = power - terrain.put_measured(lost, one, other)
     kept = levels >= budget.floor_mdbm
     return _rows(len(places), one[kept], other[kept], levels[kept])
 

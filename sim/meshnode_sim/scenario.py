@@ -25,6 +25,7 @@ from meshnode_sim.tables import (
     EnergyTable,
     ExpectTable,
     FaultTable,
+    LossTable,
     OverlayTable,
     PeeringTable,
     PlaceTable,
@@ -36,6 +37,7 @@ from meshnode_sim.tables import (
     Share,
     TrafficTable,
     WalkTable,
+    WallTable,
 )
 
 SECOND_NS = 1_000_000_000
@@ -155,6 +157,8 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     propagation: PropagationTable = PropagationTable()
     routes: tuple[RouteTable, ...] = ()
     walks: tuple[WalkTable, ...] = ()
+    walls: tuple[WallTable, ...] = ()
+    losses: tuple[LossTable, ...] = ()
     processor: ProcessorTable = ProcessorTable()
     energy: EnergyTable | None = None
     expect: ExpectTable = ExpectTable()
@@ -163,6 +167,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         _check_radio(self.radio)
         _check_level(self)
+        _check_terrain(self)
         if bool(self.topology.trace) != (self.topology.shape == "trace"):
             raise UsageError(
                 'a topology of shape "trace" needs `trace`, a file of contacts, and no other shape has one'
@@ -323,6 +328,22 @@ def _check_level(scenario: Scenario) -> None:
         raise UsageError("`basic_width_mhz` is wider than `width_mhz`")
 
 
+def _check_terrain(scenario: Scenario) -> None:
+    """Walls stand on the map of a radio; a loss is measured once for a pair, and of nodes that stay where they are."""
+    if (scenario.walls or scenario.losses) and scenario.radio.level not in PLACED:
+        raise UsageError('[[walls]] and [[losses]] need `level = "radio"` under [radio]')
+    walkers = {name for walk in scenario.walks for name in walk.nodes or scenario.names}
+    moving = walkers | {route.node for route in scenario.routes}
+    seen: set[frozenset[str]] = set()
+    for row in scenario.losses:
+        pair = frozenset((row.a, row.b))
+        if len(pair) == 1 or pair in seen:
+            raise UsageError(f"[[losses]] has {row.a} and {row.b} twice, or a node with itself: one row for each pair")
+        if pair & moving:
+            raise UsageError(f"[[losses]] names {min(pair & moving)}, which moves: a measured loss is that of a place")
+        seen.add(pair)
+
+
 def _check_overlay(scenario: Scenario) -> None:
     """Peerings join two known nodes or relays, once; sessions are those of nodes of the mesh, along peerings."""
     table, names = scenario.overlay, scenario.names
@@ -354,6 +375,7 @@ def _mentions(scenario: Scenario) -> list[tuple[str, str]]:
             found.append(("an action", action.to))
     found += [("a fault", name) for fault in scenario.faults for name in fault.nodes]
     found += [("a route", route.node) for route in scenario.routes]
+    found += [("a table [[losses]]", name) for row in scenario.losses for name in (row.a, row.b)]
     found += [("a table [[walks]]", name) for walk in scenario.walks for name in walk.nodes]
     found += [("a table [[traffic]]", name) for one in scenario.traffic for name in (*one.writers, *one.to)]
     found += [("a session of [overlay]", name) for pair in scenario.overlay.sessions for name in pair]

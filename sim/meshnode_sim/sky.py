@@ -24,6 +24,7 @@ from meshnode_sim.propagation import Metres, PathLoss, Shadowing
 from meshnode_sim.radio import RadioMedium, RadioSettings, best_mcs
 from meshnode_sim.scenario import Scenario
 from meshnode_sim.slots import SlotMedium
+from meshnode_sim.terrain import terrain
 from meshnode_sim.world import World
 
 MOVE_S: Final = 5.0  # how often places are reckoned anew: at 20 m/s a hundred metres
@@ -63,6 +64,8 @@ class Sky:
         draws = Draws(scenario.seed)
         shadowed = table.shadowing_db > 0
         self._shadowing = Shadowing(table.shadowing_db, table.correlation_m, draws) if shadowed else None
+        numbers = {name: index for index, name in enumerate(scenario.names)}
+        self._terrain = terrain(scenario.walls, scenario.losses, numbers)
         self._places = self._mobility.places(0.0)
         self._rows = self._reckon(self._places)
         medium = SlotMedium if radio.level == "slots" else RadioMedium
@@ -114,10 +117,11 @@ class Sky:
 
     def jammed(self, x_m: float, y_m: float, eirp_dbm: float) -> list[tuple[int, int]]:
         """Whom a transmitter drowns at present: pairs of who sends and who receives."""
-        apart = self._places - np.array([x_m, y_m])
+        there = np.broadcast_to(np.array([x_m, y_m]), self._places.shape)
+        apart = self._places - there
         metres = np.sqrt(apart[:, 0] * apart[:, 0] + apart[:, 1] * apart[:, 1])
         power = round((eirp_dbm + self._budget.antenna_dbi) * 1000)
-        heard = (power - self._loss.mdb(metres)).tolist()
+        heard = (power - self._loss.mdb(metres) - self._terrain.mdb(there, self._places)).tolist()
         return [
             (src, dst)
             for src, row in enumerate(self._rows)
@@ -136,5 +140,5 @@ class Sky:
         return link_settings_for(rate.bps, basic.bps, multicast=radio.multicast, country=radio.country)
 
     def _reckon(self, places: Metres) -> list[Row]:
-        found = rows(places, self._loss, self._budget, self._shadowing)
+        found = rows(places, self._loss, self._budget, self._shadowing, self._terrain)
         return found if len(set(self._channels)) < 2 else apart_by_channel(found, self._channels)

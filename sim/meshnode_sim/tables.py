@@ -91,6 +91,22 @@ class PropagationTable(Struct, frozen=True, forbid_unknown_fields=True):
     profile: Literal["standard", "chip"] = "chip"
 
 
+class WallTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A straight line on the map, x and y in metres, that takes so much from what crosses it; terrain.py plays it."""
+
+    from_m: tuple[float, float]
+    to_m: tuple[float, float]
+    loss_db: Annotated[float, Meta(ge=0, le=200)]
+
+
+class LossTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is lost from antenna to antenna between two nodes that stay where they are, as somebody measured it."""
+
+    a: str
+    b: str
+    loss_db: Annotated[float, Meta(ge=0, le=300)]
+
+
 class StopTable(Struct, frozen=True, forbid_unknown_fields=True):
     """A moment and a place of a timetable."""
 

@@ -28,7 +28,7 @@ const placesAt = (moment) => data.places[Math.min(moment, data.places.length - 1
 // ---- the map: one view for the whole run, so that nodes move and not the map
 
 const map = byId("map");
-const all = data.places.flat();
+const all = [...data.places.flat(), ...data.walls.flatMap(([from, to]) => [from, to])];
 const low = [0, 1].map((axis) => Math.min(...all.map((place) => place[axis])));
 const high = [0, 1].map((axis) => Math.max(...all.map((place) => place[axis])));
 const size = Math.max(high[0] - low[0], high[1] - low[1], 1e-6);
@@ -38,6 +38,10 @@ const onMap = ([x, y]) => [(x - low[0]) / size * 1000, (high[1] - y) / size * 10
 const busiest = Math.max(1, ...data.links.map((link) => Math.max(...Object.values(link[2]))));
 const dot = Math.max(3, Math.min(12, 160 / Math.sqrt(data.nodes.length)));
 
+for (const [from, to, loss] of data.walls) {
+  const wall = map.appendChild(place(svg("line", { class: "wall", "stroke-width": dot / 2 }), onMap(from), onMap(to)));
+  wall.appendChild(svg("title", {}, `takes ${loss} dB from what crosses it`));
+}
 const links = data.links.map(() => map.appendChild(svg("line", { "stroke-width": dot / 6 })));
 const way = map.appendChild(svg("g"));
 const dots = data.nodes.map((name) => {
