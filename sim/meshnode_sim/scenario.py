@@ -20,7 +20,7 @@ from meshnode.air.draws import chance
 from meshnode.air.topology import Link, Schedule, Topology
 from meshnode.core.settings import BridgeRules, Settings
 from meshnode.errors import ConfigError, UsageError
-from meshnode_sim.lawful import check_width
+from meshnode_sim.lawful import check_width, eirp_dbm
 from meshnode_sim.tables import (
     EnergyTable,
     ExpectTable,
@@ -165,7 +165,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     overlay: OverlayTable = OverlayTable()
 
     def __post_init__(self) -> None:
-        _check_radio(self.radio)
+        _check_radio(self.radio, self.propagation)
         _check_level(self)
         _check_terrain(self)
         if bool(self.topology.trace) != (self.topology.shape == "trace"):
@@ -200,6 +200,11 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
         if self.mesh.contacts == "all":
             return [(a, b) for a in self.names for b in self.names if a != b]
         return [] if self.mesh.contacts == "none" else list(self.mesh.contacts)
+
+    @property
+    def eirp_dbm(self) -> float:
+        """What every radio radiates, at the levels that have places. UsageError for more than the country allows."""
+        return eirp_dbm(self.radio.country, self.radio.width_mhz or 1, self.propagation.eirp_dbm)
 
     def run_of(self, name: str) -> NodeTable:
         """How one node is run: its own words before those for all."""
@@ -298,10 +303,11 @@ def _change(tree: dict[str, Any], change: str) -> None:
 # -------------------------------------------------------------------- checks
 
 
-def _check_radio(radio: RadioTable) -> None:
+def _check_radio(radio: RadioTable, propagation: PropagationTable) -> None:
     if radio.width_mhz is not None and (radio.rate_bps or radio.basic_bps):
         raise UsageError("the radio has both a rate in bit/s and a mode of 802.11ah (`width_mhz`): give one of them")
     check_width(radio.country, radio.width_mhz)
+    eirp_dbm(radio.country, radio.width_mhz or 1, propagation.eirp_dbm)
     rates(radio)
 
 

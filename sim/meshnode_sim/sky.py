@@ -60,7 +60,7 @@ class Sky:
             aggregate=radio.aggregate,
         )
         self._loss = PathLoss(table.model, table.mhz, table.exponent, table.reference_db)
-        self._budget = Budget(table.eirp_dbm, table.antenna_dbi, noise(1, 0, table.profile) - BELOW_NOISE)
+        self._budget = Budget(scenario.eirp_dbm, table.antenna_dbi, noise(1, 0, table.profile) - BELOW_NOISE)
         draws = Draws(scenario.seed)
         shadowed = table.shadowing_db > 0
         self._shadowing = Shadowing(table.shadowing_db, table.correlation_m, draws) if shadowed else None

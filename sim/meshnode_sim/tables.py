@@ -78,11 +78,14 @@ class PlaceTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PropagationTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """How signals travel, and how strong they are; propagation.py has the models."""
+    """How signals travel, and how strong they are; propagation.py has the models.
+
+    `eirp_dbm`: 20 when left out, or what the country allows if that is less (lawful.py).
+    """
 
     model: Literal["macro", "pico", "free_space", "log_distance"] = "pico"
     mhz: Annotated[float, Meta(ge=700, le=1000)] = 915.0
-    eirp_dbm: Annotated[float, Meta(ge=-30, le=40)] = 20.0
+    eirp_dbm: Annotated[float, Meta(ge=-30, le=40)] | None = None
     antenna_dbi: Annotated[float, Meta(ge=-20, le=20)] = 2.0
     exponent: Annotated[float, Meta(ge=1, le=8)] = 3.5  # log_distance
     reference_db: Annotated[float, Meta(ge=0, le=100)] = 31.5  # log_distance: the loss at one metre

@@ -11,6 +11,7 @@ from meshnode_sim.energy import energy
 from meshnode_sim.lawful import law_in
 from meshnode_sim.scenario import parse
 from meshnode_sim.simulate import simulate
+from meshnode_sim.sky import Sky
 from meshnode_sim.tables import EnergyTable
 
 PAIR = """
@@ -44,12 +45,35 @@ def test_a_country_brings_its_law() -> None:
     [
         (["radio.country=EU", "radio.width_mhz=4"], "EU has no channel of 4 MHz for HaLow: `width_mhz` may be 1"),
         (["radio.country=XX"], "XX"),
+        (["radio.country=EU", "propagation.eirp_dbm=17"], r"EU allows 16.13 dBm .* may not be 17"),
+        (["radio.country=KR", "radio.width_mhz=4", "propagation.eirp_dbm=9"], r"KR allows 4.77 dBm .* of 4 MHz"),
         (["node.A.channel=0"], "at node"),
     ],
 )
 def test_what_a_country_does_not_have_is_refused(changes: list[str], why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         parse(PAIR, changes=changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "dbm"),
+    [
+        ([], 20),
+        (["radio.country=US"], 20),
+        (["radio.country=US", "propagation.eirp_dbm=30"], 30),
+        (["radio.country=EU"], 16.13),
+        (["radio.country=EU", "propagation.eirp_dbm=10"], 10),
+        (["radio.country=KR", "radio.width_mhz=2"], 10),
+    ],
+)
+def test_radios_are_as_strong_as_the_country_allows(changes: list[str], dbm: float) -> None:
+    assert parse(PAIR, changes=changes).eirp_dbm == dbm
+
+
+def test_a_weaker_radio_reaches_less_far() -> None:
+    apart = "topology.spacing_m=550"
+    found = [Sky(parse(PAIR, changes=[apart, f"radio.country={code}"])).neighbours() for code in ("US", "EU")]
+    assert found == [[(0, 1)], []]
 
 
 def test_who_is_on_another_channel_hears_nothing() -> None:
