@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,10 @@ class Child:
     status: int | None = None
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Sends a signal, if the program still runs."""
+        """Sends a signal, if the program still runs; that it ended a moment ago may not be known here yet."""
         if not self.ended.is_set():
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def wait(self) -> int:
         """The exit status, when it has ended (negative: the signal that ended it)."""

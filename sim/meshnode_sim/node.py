@@ -17,8 +17,8 @@ from meshnode.errors import MeshnodeError
 from meshnode_sim.namespace import Child, Namespace
 from meshnode_sim.scenario import NodeTable
 
-READY_S = 60.0  # a daemon with an overlay, on a busy machine
-COMMAND_S = 120.0
+READY_S = 180.0  # a daemon with an overlay, on a busy machine
+COMMAND_S = 330.0  # one that waits for a receipt may do so for five minutes
 RADIO_STATE = "MESHNODE_RADIO_STATE"
 
 
