@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -9,7 +10,7 @@ import pytest
 import trio
 
 from meshnode_sim.lab import Lab
-from support.valley_lab import PATIENCE_S, arrived, story, valley
+from support.valley_lab import arrived, once, story, valley
 
 pytestmark = [pytest.mark.netns, pytest.mark.soak]
 
@@ -39,10 +40,8 @@ async def test_a_file_comes_whole_whoever_dies_on_the_way(tmp_path: Path) -> Non
         assert (row["file"]["state"], row["file"]["size"], row["from"]) == ("offered", SIZE, "A")
         await lab["D"].cli("files", "get", row["file"]["id"], "--timeout", "0", may_fail=True)
         nursery.start_soon(trouble, lab)
-        with trio.fail_after(PATIENCE_S):
-            while not (tmp_path / "got.jpg").exists():
-                words = ("files", "get", row["file"]["id"], str(tmp_path / "got.jpg"), "--timeout", "60")
-                await lab["D"].cli(*words, may_fail=True)
-                await trio.sleep(0.5)
-        assert (tmp_path / "got.jpg").read_bytes() == content
+        got = tmp_path / "got.jpg"
+        words = ("files", "get", row["file"]["id"], str(got), "--timeout", "60")
+        await once(lambda _: got.exists(), partial(lab["D"].cli, *words, may_fail=True), "the file does not come")
+        assert got.read_bytes() == content
         nursery.cancel_scope.cancel()

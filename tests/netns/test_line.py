@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pytest
 
-from support.valley_lab import arrived, deliver, inbox, received, story, valley
+from support.valley_lab import arrived, deliver, inbox, once, received, status, story, valley
 
 pytestmark = [pytest.mark.netns, pytest.mark.ygg]
 
@@ -23,8 +26,12 @@ async def test_messages_cross_the_line_both_ways_and_a_post_reaches_all() -> Non
         assert await received(lab["C"]) == {"market at nine": 1}
         states = {m["text"]: m["state"] for m in await inbox(lab["A"])}
         assert states["soup is ready — “now”, naïve ☃"] in ("delivered", "read")
-        status = (await lab["C"].cli("status", "--json")).json
-        assert status["overlay"]["backend"] == "child"
-        assert status["overlay"]["address"].startswith("2")
-        assert {peer["up"] for peer in status["overlay"]["peers"]} == {True}
-        assert len(status["neighbours"]) == 2
+        middle = await once(has_two_on_each, partial(status, lab["C"]), "C does not see both sides")
+        assert middle["overlay"]["backend"] == "child"
+        assert middle["overlay"]["address"].startswith("2")
+
+
+def has_two_on_each(said: dict[str, Any]) -> bool:
+    """True once the overlay has found its neighbours on the link, too: messages do not wait for that."""
+    up = [peer["up"] for peer in said["overlay"]["peers"]]
+    return len(up) >= 2 and all(up) and len(said["neighbours"]) == 2

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from typing import Any
 
 import pytest
 import trio
 
 from meshnode_sim.lab import Lab
 from meshnode_sim.node import Node
-from support.valley_lab import PATIENCE_S, all_delivered, arrived, deliver, received, send_all, story, valley
+from support.valley_lab import all_delivered, arrived, deliver, once, received, send_all, status, story, valley
 
 pytestmark = [pytest.mark.netns, pytest.mark.soak]
 
@@ -26,15 +28,14 @@ def tell(lab: Lab, state: dict[str, int]) -> None:
         node.radio_state.write_text(json.dumps({**state, "family": "modelled", "role": "mesh"}))
 
 
-async def settled(node: Node, bps: int) -> dict[str, object]:
+async def settled(node: Node, bps: int) -> dict[str, Any]:
     """The interface as `status` shows it, once it shows this rate."""
-    with trio.fail_after(PATIENCE_S):
-        while True:
-            interface = (await node.cli("status", "--json")).json["interface"]
-            if interface["state"] == "up" and interface["unicast_bps"] == bps:
-                assert isinstance(interface, dict)
-                return interface
-            await trio.sleep(0.2)
+
+    def true(said: dict[str, Any]) -> bool:
+        return said["interface"]["state"] == "up" and said["interface"]["unicast_bps"] == bps
+
+    said = await once(true, partial(status, node), f"{node.name} does not come to {bps} bit/s")
+    return dict(said["interface"])
 
 
 async def check(node: Node, name: str) -> dict[str, str]:
@@ -45,13 +46,10 @@ async def check(node: Node, name: str) -> dict[str, str]:
 
 async def airtime_of(node: Node) -> dict[str, float]:
     """What `status` says of the hour, once the link is there: a node is ready before its carriers are."""
-    with trio.fail_after(PATIENCE_S):
-        while True:
-            airtime = (await node.cli("status", "--json")).json["airtime"]
-            if "used_s_halow0" in airtime:
-                assert isinstance(airtime, dict)
-                return airtime
-            await trio.sleep(0.2)
+    said = await once(
+        lambda said: "used_s_halow0" in said["airtime"], partial(status, node), f"{node.name} has no carrier"
+    )
+    return dict(said["airtime"])
 
 
 async def another_region(node: Node) -> None:
@@ -94,8 +92,11 @@ async def test_nothing_is_lost_and_everybody_says_what_happened() -> None:
         await another_region(lab["C"])
         assert (await airtime_of(lab["C"]))["allowed_s_halow0"] == pytest.approx(100.8, abs=5)
         assert (await check(middle, "interface"))["state"] == "fail"
-        codes = [one["code"] for one in (await middle.cli("status", "--json")).json["warnings"]]
-        assert "link_missing" in codes
+        await once(
+            lambda said: "link_missing" in [one["code"] for one in said["warnings"]],
+            partial(status, middle),
+            "B does not say that its radio is gone",
+        )
         await trio.sleep_until(gone_at + AWAY_S)
         await middle.namespace.replace_tap()
         await settled(middle, 650_000)

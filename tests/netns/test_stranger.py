@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import trio
 
 from meshnode.peering.places import OVERLAY_PORT
 from meshnode_sim.lab import Lab, open_lab
-from meshnode_sim.node import Node, Running
+from meshnode_sim.node import Running
 from meshnode_sim.scenario import parse
-from support.valley_lab import PATIENCE_S, deliver, received, story, valley
+from support.valley_lab import PATIENCE_S, deliver, once, received, status, story, valley
 
 pytestmark = pytest.mark.netns
 
@@ -44,8 +45,7 @@ async def test_on_the_radio_a_stranger_learns_neither_words_nor_names_nor_member
         await deliver(lab["A"], "B", SECRETS[0])
         await lab["A"].cli("post", "square", SECRETS[1])
         await deliver(lab["B"], "A", "understood")
-        stranger = (await lab["X"].cli("status", "--json")).json
-        member = (await lab["A"].cli("status", "--json")).json
+        stranger, member = await status(lab["X"]), await status(lab["A"])
         assert stranger["neighbours"] == []
         assert stranger["counts"]["logs"] <= 2  # its own
         assert await received(lab["X"]) == {}
@@ -67,6 +67,7 @@ async def test_a_found_parcel_says_nothing_and_a_strangers_parcel_changes_nothin
         await lab["X"].stop()
         await estrange(lab, "X")
         await lab["X"].start()
+        lab.cut("A")  # what comes of the parcel is all that may change A now
         parcel, foreign = tmp_path / "found.parcel", tmp_path / "foreign.parcel"
         await lab["A"].cli("export", str(parcel))
         found = parcel.read_bytes()
@@ -76,15 +77,15 @@ async def test_a_found_parcel_says_nothing_and_a_strangers_parcel_changes_nothin
         assert refused.stderr.count("\n") == 1
         await lab["X"].cli("post", "square", "let me in")
         await lab["X"].cli("export", str(foreign))
-        before = (await lab["A"].cli("status", "--json")).json["counts"]
+        before = (await status(lab["A"]))["counts"]
         assert (await lab["A"].cli("import", str(foreign), may_fail=True)).status == 1
-        assert (await lab["A"].cli("status", "--json")).json["counts"] == before
+        assert (await status(lab["A"]))["counts"] == before
         assert "let me in" not in await received(lab["A"])
 
 
 DIAL = """
 import socket, sys
-s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60)
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=120)
 s.settimeout(20)
 got, sent = b"", 0
 try:
@@ -108,17 +109,14 @@ async def test_on_the_overlay_a_stranger_gets_a_nonce_and_no_answer() -> None:
         yggdrasil = await x.open(["yggdrasil", "-useconffile", str(x.folder / "yggdrasil.json")])
         await said(yggdrasil, "Interface MTU")
         await a.cli("peer", "add", f"tls://[{x.link_local}%25halow0]:9001")
-        status = await peered(a)
-        before = status["counts"]
+        peered = await once(has_overlay_peer, partial(status, a), "A does not peer")
         for words in ("", "00" * 16, "ff" * 700):
-            dialler = await x.open(
-                [sys.executable, "-c", DIAL, str(status["overlay"]["address"]), str(OVERLAY_PORT), words]
-            )
+            dialler = await x.open([sys.executable, "-c", DIAL, peered["overlay"]["address"], str(OVERLAY_PORT), words])
             heard = [bytes.fromhex(line) async for line in dialler]
-            assert len(heard) == 1
+            assert len(heard) == 1, "it got no connection"
             assert len(heard[0]) <= 256
-        after = (await a.cli("status", "--json")).json
-        assert after["counts"] == before
+        after = await status(a)
+        assert after["counts"] == peered["counts"]
         assert after["neighbours"] == []
 
 
@@ -128,13 +126,8 @@ async def said(program: Running, words: str) -> None:
         async for line in program:
             if words in line:
                 return
+    raise AssertionError(f"it ended without a word of {words!r}")
 
 
-async def peered(node: Node) -> dict[str, Any]:
-    """The status once the node has an overlay peer; the command itself is the pace."""
-    with trio.fail_after(PATIENCE_S):
-        while True:
-            status = (await node.cli("status", "--json")).json
-            assert isinstance(status, dict)
-            if any(peer["up"] for peer in status["overlay"]["peers"]):
-                return status
+def has_overlay_peer(said: dict[str, Any]) -> bool:
+    return any(peer["up"] for peer in said["overlay"]["peers"])

@@ -47,7 +47,7 @@ class Bridge:
         log = self.path / "log"
         with open(log, "wb") as out:
             self.process = netns.start(self.namespace, command, stdout=out, stderr=out)
-        until(lambda: READY in log.read_text(), "it does not get ready")
+        until(lambda: READY in log.read_text(), log.read_text)
 
     def kill(self) -> None:
         """End it without a word, whatever it does."""
@@ -83,7 +83,7 @@ def uplink(folder: Path, left: Sequence[str] = (), right: Sequence[str] = ()) ->
         for bridge in (ada, bo):
             bridge.start()
             stack.callback(bridge.kill)
-        said = bo.cli("peer", "add", f"tcp://192.0.2.1:{PORT}")
-        assert "is up, and kept" in said, said
-        until(lambda: ada.status()["bridge"]["uplinks"] == 1, "the bridges have no session", within_s=120)
+        there = f"tcp://192.0.2.1:{PORT}"
+        until(lambda: "is up, and kept" in bo.cli("peer", "add", there), "the peering does not come up")
+        until(lambda: ada.status()["bridge"]["uplinks"] == 1, "the bridges have no session")
         yield ada, bo

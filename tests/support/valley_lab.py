@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import trio
 
 from meshnode_sim.lab import Lab, open_lab
 from meshnode_sim.node import Node
 from meshnode_sim.scenario import parse
+
+T = TypeVar("T")
 
 PATIENCE_S = 300.0  # a ferry's story alone is seven crossings of fifteen seconds; what needs all of it has failed
 
@@ -75,6 +78,25 @@ async def arrived(node: Node, wanted: set[str]) -> None:
     raise AssertionError(f"{len(missing)} of {len(wanted)} did not arrive at {node.name}: {missing[:5]}")
 
 
+async def status(node: Node) -> dict[str, Any]:
+    """What `meshnode status` says."""
+    answer = (await node.cli("status", "--json")).json
+    assert isinstance(answer, dict)
+    return answer
+
+
+async def once(true: Callable[[T], object], ask: Callable[[], Awaitable[T]], otherwise: str) -> T:
+    """Ask again until the answer is as it should be, and return it; fail with the last one when patience ends."""
+    answer: T | None = None
+    with trio.move_on_after(PATIENCE_S):
+        while True:
+            answer = await ask()
+            if true(answer):
+                return answer
+            await trio.sleep(0.2)
+    raise AssertionError(f"{otherwise}: {answer}")
+
+
 async def inbox(node: Node) -> list[dict[str, object]]:
     """Everything the node filed, oldest first."""
     messages = (await node.cli("inbox", "--limit", "0", "--json")).json["messages"]
@@ -89,11 +111,9 @@ async def received(node: Node) -> Counter[str]:
 
 async def all_delivered(node: Node) -> None:
     """Return once every message of the node has its receipt."""
-    with trio.move_on_after(PATIENCE_S):
-        async with node.talk("watch", "--since", "0", "--json") as running:
-            async for _ in running:
-                mine = [m for m in await inbox(node) if m["from"] == node.name and m.get("to")]
-                if all(m["state"] in ("delivered", "read") for m in mine):
-                    return
-    late = [m["state"] for m in await inbox(node) if m["from"] == node.name]
-    raise AssertionError(f"{node.name} still waits for receipts: {Counter(late)}")
+
+    async def late() -> Counter[str]:
+        mine = [m for m in await inbox(node) if m["from"] == node.name and m.get("to")]
+        return Counter(str(m["state"]) for m in mine if m["state"] not in ("delivered", "read"))
+
+    await once(lambda states: not states, late, f"{node.name} still waits for receipts")

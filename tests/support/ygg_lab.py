@@ -1,10 +1,11 @@
 """Yggdrasil nodes as programs, Go's and ours, each in a namespace on one switch."""
 
 import json
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,16 +116,16 @@ class LabNode:
         return subprocess.run(words, capture_output=True, text=True, timeout=300, **more)
 
 
-def until(true, otherwise: str, within_s: float = 45.0) -> None:
-    """Look again until it is true."""
+def until(true: Callable[[], object], otherwise: str | Callable[[], str], within_s: float = 150.0) -> None:
+    """Look again until it is true; `otherwise` says what is wrong when it does not come to that."""
     ends = time.monotonic() + within_s
     while not true():
         if time.monotonic() > ends:
-            raise AssertionError(otherwise)
+            raise AssertionError(otherwise() if callable(otherwise) else otherwise)
         time.sleep(0.1)
 
 
-def all_ping(nodes: Sequence[LabNode], within_s: int = 45) -> None:
+def all_ping(nodes: Sequence[LabNode], within_s: int = 150) -> None:
     """Every pair, both ways; each may take a while until paths are found.
 
     Two of Go's whose first answer was lost, in a tree still growing, find each other again only after 61 s.
@@ -134,6 +135,14 @@ def all_ping(nodes: Sequence[LabNode], within_s: int = 45) -> None:
             if one is not two:
                 reached = one.ping(two.address, within_s)
                 assert reached, f"{one.kind} {one.number} does not reach {two.kind} {two.number}"
+
+
+def lost(said: str, count: int) -> set[int]:
+    """Which of its first echoes never came back to a `ping -c COUNT -w LONG`, which waits also for those that are late.
+
+    What ping says of loss counts as lost what is late at the end.
+    """
+    return set(range(1, count + 1)) - {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl=", said)}
 
 
 @contextmanager
