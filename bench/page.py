@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests python bench/page.py --trial chat      10,000 messages: first paint, pages back, in Chromium
     PYTHONPATH=tests python bench/page.py --trial upload    20 MB at 1 Mbit/s, the line dark for 10 s in the middle
-    PYTHONPATH=tests python bench/page.py --trial streams   1,000 guests' event streams beside a member who writes
+    PYTHONPATH=tests python bench/page.py --trial streams   1,000 event streams of 200 guests beside a keeper who writes
     PYTHONPATH=tests python bench/page.py --trial start     a daemon with the page: seconds until ready, idle memory
 
 Boxes run in the process of the bench, but for `start`. The browser's own throttle makes the slow line.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -35,6 +36,7 @@ Results = dict[str, Any]
 
 SHOWN = "() => document.querySelectorAll('.messages .theirs').length >= 50"
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+FOLLOWING = re.compile(r'what="streams"} ([0-9.]+)')
 PATIENCE_S = 3600.0
 
 
@@ -126,19 +128,23 @@ def _throttle(line: Any, rate: int, *, dark: bool = False) -> None:
 
 
 async def streams(options: argparse.Namespace, folder: Path) -> Results:
-    """Followers from addresses of their own, 32 each; a member's posts are timed without them and beside them."""
-    async with boxes(folder) as valley, await valley.keeper() as keeper, await valley.phone() as guest:
-        await guest.post("/session/guest", name="Ida")
+    """Each guest from an address of its own; the keeper's posts are timed without them and beside them."""
+    async with boxes(folder) as valley, await valley.keeper() as keeper, AsyncExitStack() as phones:
         alone = [await _said(keeper, number) for number in range(20)]
-        async with AsyncExitStack() as phones:
-            accepted = 0
-            for number in range(options.clients):
-                accepted += await phones.enter_async_context(_Follower(guest, f"127.0.1.{1 + number // 32}"))
-            progress(f"{accepted} of {options.clients} follow")
-            beside = [await _said(keeper, 20 + number) for number in range(20)]
+        guests = [await phones.enter_async_context(await valley.phone(0, f"127.0.1.{at}")) for at in range(1, 201)]
+        for at, guest in enumerate(guests):
+            await guest.post("/session/guest", name=f"guest {at}")
+        accepted = 0
+        for number in range(options.clients):
+            guest = guests[number % len(guests)]
+            accepted += await phones.enter_async_context(_Follower(guest, guest.address))
+        progress(f"{accepted} of {options.clients} were let in")
+        following = FOLLOWING.search((await keeper.http.get("/metrics")).text)
+        beside = [await _said(keeper, 20 + number) for number in range(20)]
     return {
-        "followers_accepted": accepted,
+        "let_in": accepted,
         "refused": options.clients - accepted,
+        "following": float(following[1]) if following else 0.0,
         "post_ms_alone": spread(alone),
         "post_ms_beside": spread(beside),
     }

@@ -15,6 +15,7 @@ from meshnode.control.requests import Request
 from meshnode.web.hub import Hubs
 from meshnode.web.logins import Login, Logins, Patience
 from meshnode.web.past import Past
+from meshnode.web.places import Places
 from meshnode.web.routes import Asked
 from meshnode.web.secure import Secure
 from meshnode.web.spool import Spool
@@ -36,11 +37,12 @@ class Box:
     past: Past
     clock: Callable[[], float]
     secure: Secure
+    places: Places = field(default_factory=Places)
     turns: dict[Path, trio.CapacityLimiter] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """What the page serves now."""
-        return {"signed_in": len(self.logins), "streams": self.hubs.followers}
+        return {"signed_in": len(self.logins), "streams": len(self.places)}
 
     async def ask(self, request: Request, reply: type[R]) -> R:
         """A question to the box."""

@@ -10,8 +10,8 @@ from meshnode.control import replies, requests
 from meshnode.control.replies import utc_text
 from meshnode.errors import RefusedError
 from meshnode.web.box import Box, login_of
-from meshnode.web.hub import STREAMS_EACH
 from meshnode.web.logins import Login, guest_mark
+from meshnode.web.places import EACH
 from meshnode.web.routes import Asked, Route, Signed
 from meshnode.web.shapes import GuestName, Limits, Me, NewWords, SetUp, SignIn, SignUp, Welcome
 from meshnode.web.spool import FILE_MOST
@@ -53,7 +53,12 @@ class Entrance:
             sign_up=household.sign_up,
             now=utc_text(self._box.clock()) if known else None,
             clock=household.clock,
-            limits=Limits(text=TEXT_MOST, page=PAGE_MOST, streams=STREAMS_EACH, file=FILE_MOST),
+            limits=Limits(
+                text=TEXT_MOST,
+                page=PAGE_MOST,
+                streams=EACH[asked.login.role if asked.login else "guest"],
+                file=FILE_MOST,
+            ),
             me=asked.login.me if asked.login else None,
         )
 

@@ -25,8 +25,6 @@ from meshnode.errors import MeshnodeError, RefusedError
 
 KEPT: Final = 500  # events of a node that a returning browser may still be told
 BUFFER: Final = 64  # events a slow browser may lie behind
-STREAMS_EACH: Final = 24
-STREAMS: Final = 256
 
 _log = structlog.get_logger("web")
 
@@ -142,22 +140,14 @@ class Hubs:
             self._nursery = None
             nursery.cancel_scope.cancel()
 
-    @property
-    def followers(self) -> int:
-        """How many browsers follow, in all."""
-        return sum(one.followers for one in self._hubs.values())
-
-    def of(self, socket: Path, most: int = STREAMS_EACH) -> Hub:
-        """The hub of a node; RefusedError when `most` browsers follow it already, or too many all of them."""
+    def of(self, socket: Path) -> Hub:
+        """The hub of a node."""
         if self._nursery is None:
             raise RefusedError("The page is stopping; try again in a moment.")
         if socket not in self._hubs:
             self._hubs[socket] = Hub(socket)
             self._nursery.start_soon(self._run, socket)
-        hub = self._hubs[socket]
-        if hub.followers >= most or self.followers >= STREAMS:
-            raise RefusedError("Too many pages are open on this box; close one.")
-        return hub
+        return self._hubs[socket]
 
     async def _run(self, socket: Path) -> None:
         try:

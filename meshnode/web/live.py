@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
 
 import trio
 
 from meshnode.errors import RefusedError
 from meshnode.web.box import Box
 from meshnode.web.flowing import Flowing
-from meshnode.web.hub import STREAMS_EACH, Event, Hub
-from meshnode.web.logins import GUESTS, Login
+from meshnode.web.hub import Event, Hub
+from meshnode.web.logins import Login
 from meshnode.web.routes import AS, Asked, Query, Route
 
 BEAT_S = 20.0  # a comment so often: phones and routers drop a line that is still for longer
+REPLACED = b"event: replaced\ndata: {}\n\n"  # by another of the same person: not to be asked for again at once
 GUESTS_HEAR = ("ready", "gap", "message", "state", "stopped")
 
 
@@ -24,7 +23,6 @@ class Live:
 
     def __init__(self, box: Box) -> None:
         self._box = box
-        self._open: Counter[str] = Counter()  # streams, by token: one guest shall not take those of all
 
     def routes(self) -> Iterator[Route]:
         """Its row."""
@@ -38,28 +36,25 @@ class Live:
     async def events(self, asked: Asked) -> Flowing:
         """The stream."""
         last_id = asked.query["since"] or asked.headers.get("last-event-id", "")
-        if self._open[asked.token] >= STREAMS_EACH:
-            raise RefusedError("Too many pages are open in this browser; close one.")
-        hub = self._box.hubs.of(asked.who.socket, STREAMS_EACH if asked.who.may("member") else GUESTS)
+        if not self._box.places.is_room(asked.who):
+            raise RefusedError("Too many pages are open on this box; close one.")
+        hub = self._box.hubs.of(asked.who.socket)
         frames = self._frames(hub, last_id, asked.who, asked.token)
         return Flowing(frames, {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"})
 
     async def _frames(self, hub: Hub, last_id: str, login: Login, token: str) -> AsyncGenerator[bytes, None]:
-        async with hub.following(last_id) as (missed, follow):
-            with self._counted(token):
+        with self._box.places.taken(login) as place:
+            async with hub.following(last_id) as (missed, follow):
+                place.leave = follow.close
                 for event in missed:
                     yield event.frame
-                while (frame := await self._next(follow, login)) and self._box.logins.find(token, looking=True):
+                while not place.lost and (frame := await self._next(follow, login)) and self._is_in(token):
                     yield frame
+            if place.lost:
+                yield REPLACED
 
-    @contextmanager
-    def _counted(self, token: str) -> Iterator[None]:
-        self._open[token] += 1
-        try:
-            yield
-        finally:
-            self._open[token] -= 1
-            self._open += Counter()  # drops who has none any more
+    def _is_in(self, token: str) -> bool:
+        return self._box.logins.find(token, looking=True) is not None
 
     async def _next(self, follow: trio.MemoryReceiveChannel[Event], login: Login) -> bytes:
         """The next frame for this one, a beat when nothing happens for long, nothing at the end."""
@@ -69,6 +64,6 @@ class Live:
                     event = await follow.receive()
                     if login.may("member") or event.name in GUESTS_HEAR:
                         return event.frame
-            except trio.EndOfChannel:
+            except (trio.EndOfChannel, trio.ClosedResourceError):
                 return b""
         return b": still here\n\n"

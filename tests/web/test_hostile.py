@@ -17,6 +17,7 @@ import trio
 
 from meshnode.web import answering, authority, server, service
 from meshnode.web.logins import Patience
+from meshnode.web.places import EACH
 from support.boxes import API, WEB, Boxes, Phone, boxes, until
 
 HEAD = b"GET /api/v1 HTTP/1.1\r\nHost: localhost\r\n"
@@ -268,6 +269,15 @@ async def test_who_dawdles_is_let_go(phone: Phone, monkeypatch: pytest.MonkeyPat
         await stream.aclose()
 
 
+async def until_said(stream: trio.SocketStream, words: bytes) -> None:
+    said = b""
+    with trio.fail_after(60):
+        while words not in said:
+            data = await stream.receive_some(65_536)
+            assert data, said
+            said += data
+
+
 async def test_connections_and_streams_are_counted(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "CONNECTIONS_EACH", 40)
     monkeypatch.setattr(server, "HEAD_S", 600.0)  # nobody is let go for dawdling: they are counted
@@ -275,12 +285,13 @@ async def test_connections_and_streams_are_counted(phone: Phone, monkeypatch: py
     cookie = "; ".join(f"{name}={value}" for name, value in phone.http.cookies.items())
     ask = f"GET {API}/events HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n".encode()
     streams = [await dialled(phone) for _ in range(36)]
-    begun = []
     for stream in streams:
         await stream.send_all(ask)
-        begun.append((await stream.receive_some(65_536)).partition(b"\r\n")[0])
-    assert begun.count(b"HTTP/1.1 200 ") == 24
-    assert begun.count(b"HTTP/1.1 403 ") == 12
+        await until_said(stream, b"event: ready")
+    for stream in streams[: -EACH["guest"]]:  # each gave its place to a newer one
+        await until_said(stream, b"event: replaced")
+    metrics = (await phone.http.get("/metrics")).text
+    assert f'meshnode_page{{what="streams"}} {EACH["guest"]:.1f}' in metrics
     more = [await dialled(phone) for _ in range(10)]
     with trio.fail_after(60):
         assert await until_closed(more[-1]) == b""

@@ -12,7 +12,7 @@ import trio
 from playwright.sync_api import Page, expect
 
 from meshnode.web.files import PAGE
-from support.boxes import PASSPHRASE, Boxes, boxes, fill
+from support.boxes import PASSPHRASE, Boxes, Phone, boxes, fill
 from support.phones import DESK, Phones, barriers, tell
 
 pytestmark = pytest.mark.browser
@@ -29,6 +29,7 @@ READ_CODES = """async () => {
         return decode(context.getImageData(0, 0, 520, 520));
     });
 }"""
+MORE_STREAMS = "globalThis.streams = [1, 2, 3, 4].map(() => new EventSource('/api/v1/events'))"
 SIGN_IN, NEW_PROFILE = "Sign in", "New profile"
 
 
@@ -68,6 +69,11 @@ def join(page: Page, channel: str) -> None:
 def write(page: Page, text: str) -> None:
     page.get_by_label("Message", exact=True).fill(text)
     page.get_by_role("button", name="Send", exact=True).click()
+
+
+async def post_to_square(phone: Phone, text: str) -> None:
+    (square,) = [one["id"] for one in (await phone.get("/conversations"))["conversations"] if one["name"] == "square"]
+    await phone.post(f"/conversations/{square}/messages", text=text, client_id="0b" * 16)
 
 
 def last_state(page: Page, state: str) -> None:
@@ -185,6 +191,11 @@ async def test_a_guest_writes_the_first_message_with_few_taps(tmp_path: Path) ->
             page.get_by_role("button", name="Send", exact=True).tap()  # the fourth tap
             expect(page.locator(".mine p")).to_have_text("Ida: is the ferry late?")
             assert not barriers(page)
+            page.evaluate(MORE_STREAMS)  # as four other tabs would: this one gives its place up
+            expect(page.get_by_text("nothing new shows until you come back")).to_be_visible()
+            page.evaluate("streams.forEach((one) => one.close()), dispatchEvent(new Event('focus'))")
+            trio.from_thread.run(post_to_square, keeper, "it comes at nine")
+            expect(page.get_by_text("it comes at nine")).to_be_visible()
 
         await tell(story)
 

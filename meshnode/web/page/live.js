@@ -9,6 +9,7 @@ const AGAIN_MS = 3000;
 let source = null;
 let again = 0;
 let last = "";
+let still = null; // what to go on with, where another page of ours took our place
 
 export function follow(heard) {
   unfollow();
@@ -16,6 +17,11 @@ export function follow(heard) {
   source.addEventListener("ready", (event) => {
     last ||= event.lastEventId;
     heard("line", { lost: false });
+  });
+  source.addEventListener("replaced", () => {
+    unfollow();
+    still = heard;
+    heard("replaced");
   });
   for (const name of NAMES) {
     source.addEventListener(name, (event) => {
@@ -33,8 +39,16 @@ export function follow(heard) {
 export function unfollow() {
   clearTimeout(again);
   source?.close();
-  source = null;
+  source = still = null;
 }
+
+// Its reader comes back to a page that stood still.
+function resume() {
+  if (still && document.visibilityState === "visible") follow(still);
+}
+
+addEventListener("focus", resume);
+document.addEventListener("visibilitychange", resume);
 
 // Whoever comes next has events of their own.
 export const forgetPlace = () => (last = "");

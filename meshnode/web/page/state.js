@@ -143,6 +143,8 @@ function heard(name, told) {
   } else if (name === "gap") {
     openThreads().forEach((thread) => thread.catchUp());
     refresh();
+  } else if (name === "replaced") {
+    if (document.visibilityState === "visible") say(t("problem.replaced"));
   } else if (name === "stopped") {
     lost.value = true;
   }
