@@ -120,10 +120,10 @@ def same_site(headers: dict[str, str], host: str, scheme: str) -> bool:
     return origin is None or origin.casefold() in ours
 
 
-async def refuse(send: Send, status: int, kind: str, text: str) -> None:
-    """A problem as JSON."""
+async def refuse(send: Send, status: int, kind: str, text: str, more: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """A problem as JSON; `more`: headers."""
     body = msgspec.json.encode(Problem(kind=kind, text=text))
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -152,7 +152,8 @@ class _Farewell:
         if scope["type"] != "http":
             return
         if scope["path"].startswith(BASE):
-            await refuse(send, 503, "NotRunningError", f"The secure page was turned off; open {self._home} instead.")
+            text, place = f"The secure page was turned off; open {self._home} instead.", self._home.encode("latin-1")
+            await refuse(send, 410, "MissingError", text, [(b"location", place)])
             return
         farewell = Response(FAREWELL, media_type="text/javascript", headers={"Cache-Control": "no-store"})
         await (farewell if scope["path"] == WORKER else RedirectResponse(self._home, 302))(scope, receive, send)

@@ -16,7 +16,7 @@ import pytest
 import trio
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from meshnode.web import authority
 from meshnode.web.authority import Subject
@@ -161,6 +161,8 @@ async def test_the_keeper_turns_it_on_and_off_and_the_plain_page_stays(tmp_path:
             went = await safe.get("/")
             assert went.headers["location"].rstrip("/") == str(keeper.http.base_url).rstrip("/")
             assert "unregister" in (await safe.get("/worker.js")).text
+            told = await safe.get(API + "/me")
+            assert (told.status_code, told.headers["location"]) == (410, went.headers["location"])
         again = await keeper.post("/box/secure")
         assert again["fingerprint"] not in ("", on["fingerprint"])
         await valley.stop(0)
@@ -193,10 +195,7 @@ async def test_a_phone_that_trusts_the_box_keeps_its_page_until_it_is_turned_off
 
         def story(phones: Phones) -> None:
             desk = phones.open(plain)
-            desk.get_by_role("button", name="Sign in").first.click()
-            desk.get_by_label("Your name").fill("Ada")
-            desk.get_by_label("Passphrase").fill(PASSPHRASE)
-            desk.locator("form button").click()
+            sign_in(desk)
             desk.get_by_role("link", name="Me", exact=True).click()
             desk.get_by_role("link", name="Make this phone secure").click()
             expect(desk.get_by_text(state["fingerprint"])).to_be_visible()
@@ -210,15 +209,30 @@ async def test_a_phone_that_trusts_the_box_keeps_its_page_until_it_is_turned_off
             page.get_by_role("link", name="Me", exact=True).click()
             page.get_by_role("button", name="Keep the page on this phone").click()
             expect(page.get_by_role("button", name="Keep it no longer")).to_be_visible()
-            desk.on("dialog", lambda dialog: dialog.accept())
-            desk.get_by_role("link", name="Back").click()
-            desk.get_by_role("link", name="Box", exact=True).click()
-            desk.get_by_role("button", name="Turn the secure page off").click()
-            expect(desk.get_by_role("button", name="Turn the secure page on")).to_be_visible()
+            safe = phones.open(address, also=plain)
+            sign_in(safe)
+            safe.on("dialog", lambda dialog: dialog.accept())
+            safe.get_by_role("link", name="Box", exact=True).click()
+            safe.get_by_role("button", name="Turn the secure page off").click()  # under the keeper's own feet
+            expect(safe.get_by_text("From now on the page is here:")).to_be_visible()
+            safe.get_by_role("link", name=plain.rstrip("/")).click()
+            expect(safe.get_by_role("button", name="Start writing")).to_be_visible()
+            sign_in(safe)
+            safe.get_by_role("link", name="Box", exact=True).click()
+            expect(safe.get_by_role("button", name="Turn the secure page on")).to_be_visible()
             page.evaluate("setTimeout(() => location.reload())")  # from what the phone keeps, which then goes
             page.wait_for_url(plain.rstrip("/") + "/**", timeout=PATIENCE_MS)
 
         await tell(story, key=public_mark(valley.homes[0] / "authority"))
+
+
+def sign_in(page: Page) -> None:
+    """As the keeper."""
+    page.get_by_role("button", name="Sign in").first.click()
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("Passphrase").fill(PASSPHRASE)
+    page.locator("form button").click()
+    expect(page.get_by_role("navigation")).to_be_visible()
 
 
 def public_mark(file: Path) -> str:

@@ -1,7 +1,7 @@
 // Questions to the box. Every answer is JSON; what went wrong comes as a Problem with a sentence for a person.
 
 import { owner } from "./owner.js";
-import { address, looking, noticed, shown, taken } from "./place.js";
+import { address, looking, moved, noticed, shown, taken } from "./place.js";
 
 const BASE = "/api/v1";
 const PATIENCE_MS = 30_000;
@@ -60,6 +60,7 @@ async function answered(method, path, body, patience) {
   noticed(answer.headers);
   if (answer.ok) return answer;
   if (answer.status === 401) lapsed();
+  if (answer.status === 410) moved.value = answer.headers.get("location");
   const told = await answer.json().catch(() => ({}));
   throw new Problem(told.kind ?? "MeshnodeError", told.text ?? answer.statusText, answer.status);
 }

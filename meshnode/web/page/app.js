@@ -4,7 +4,7 @@ import { useEffect, useRef } from "./vendor/hooks.js";
 import { html } from "./parts/html.js";
 import { icon } from "./parts/icons.js";
 import { box, isGuest, isKeeper, lost, me, toast, unread } from "./state.js";
-import { address, taken } from "./place.js";
+import { address, moved, taken } from "./place.js";
 import { pathOf, route } from "./route.js";
 import { t } from "./words.js";
 import { Entrance } from "./views/entrance.js";
@@ -29,6 +29,7 @@ const VIEWS = {
 
 export function App() {
   const tidings = html`<${Tidings} />`;
+  if (moved.value) return html`<main id="main"><${Moved} /></main>`;
   if (!box.value && taken && (lost.value || !address.value)) return html`<main id="main"><${Place} lost=${lost.value} /></main>${tidings}`;
   if (!box.value) return html`<${Waiting} />${tidings}`;
   if (!me.value) return html`<main id="main"><${Entrance} /></main>${tidings}`;
@@ -53,6 +54,14 @@ function Navigation() {
       </a>`;
     })}
   </nav>`;
+}
+
+// The secure page was turned off under its reader.
+function Moved() {
+  return html`<div class="text">
+    <p role="status">${t("secure.moved")}</p>
+    <p><a class="button main" href=${moved.value}>${moved.value}</a></p>
+  </div>`;
 }
 
 function Waiting() {

@@ -13,6 +13,9 @@ let session = taken ? JSON.parse(sessionStorage.getItem(SESSION) ?? "{}") : {};
 // This tab's own box first: another tab may have turned to one that must not hear of this token.
 export const address = signal(taken ? session.address || recall("address", "") : "");
 
+// Where the page went: the secure page of this box was turned off.
+export const moved = signal("");
+
 // Another box, or none; false for what is no address.
 export function turnTo(text) {
   try {

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "../vendor/hooks.js";
 import { html } from "./html.js";
 import { get, post, remove } from "../api.js";
-import { attempt } from "../state.js";
+import { attempt, begin, complain } from "../state.js";
 import { t } from "../words.js";
 
 export function Securing() {
@@ -14,7 +14,12 @@ export function Securing() {
   if (state.state !== "on") {
     return html`<p>${t("secure.keeper")}</p><p><button onClick=${() => ask(() => post("/box/secure", {}))}>${t("secure.on")}</button></p>`;
   }
-  const stop = () => confirm(t("secure.sure")) && ask(() => remove("/box/secure"));
+  async function stop() {
+    if (!confirm(t("secure.sure"))) return;
+    if (location.protocol === "http:") return ask(() => remove("/box/secure"));
+    await remove("/box/secure").catch((problem) => problem.status && complain(problem)); // its answer may go down with the page
+    await begin();
+  }
   return html`<p>${t("secure.is", { port: String(state.port) })}</p>
     ${!state.fits && html`<p role="alert">${t("secure.unfit")}</p>`}
     <p class="words" translate="no">${state.fingerprint}</p>
