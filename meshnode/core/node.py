@@ -75,6 +75,7 @@ from meshnode.core.wire.frames import Beacon, BlockFrame, EnvelopeFrame, Session
 from meshnode.errors import UsageError
 
 RENEW_FACT = "renew_identity"  # set when a second copy of this home was met: the host starts a new incarnation
+Part = Neighbours | Gossip | Forwarding | Files | Chat
 _ROUNDS = 8  # a timer that is due again at once is a fault; the rest waits for the next tick
 
 
@@ -105,6 +106,8 @@ class Node:
         self._renewing = False
         self._wire()
         self._restore(snapshot)
+        self._soon: Instant | None = None  # when gossip or the files are due
+        self._parts_due()
         self._begun = self.ctx.out  # what restoring wants done goes out with the first step
 
     @property
@@ -190,7 +193,7 @@ class Node:
 
     def next_wakeup(self) -> Instant | None:
         """When something is due; None: nothing before the next input."""
-        first = earliest(self.gossip.wakeup(), self.files.wakeup(), self.outbox.wakeup())
+        first = earliest(self._soon, self.outbox.wakeup())
         if first is not None and first < self.ctx.due_at:
             return first
         rest = earliest(self.neighbours.wakeup(), self.forwarding.wakeup(), self.chat.wakeup())
@@ -222,7 +225,7 @@ class Node:
         self.neighbours.on_bound.append(self.files.neighbour_came)
         self.neighbours.on_lost.append(self.files.neighbour_lost)
         self.chat.file_whole = self.files.whole
-        self._parts = (self.neighbours, self.gossip, self.forwarding, self.files, self.chat)
+        self._parts: tuple[Part, ...] = (self.neighbours, self.gossip, self.forwarding, self.files, self.chat)
 
     def _restore(self, snapshot: Snapshot) -> None:
         self.outbox.laws.restore(snapshot)
@@ -377,12 +380,19 @@ class Node:
 
     def _tick(self) -> None:
         for _ in range(_ROUNDS):
-            asked = self._parts if self.ctx.due_at <= self.ctx.now else (self.gossip, self.files)
-            due = [part for part in asked if (at := part.wakeup()) is not None and at <= self.ctx.now]
-            if not due:
+            if not (due := self._parts_due()):
                 return
             for part in due:
                 part.tick()
+        self._parts_due()
+
+    def _parts_due(self) -> list[Part]:
+        """The parts that are due now. What gossip and files say is kept: nothing moves them until the next input."""
+        now = self.ctx.now
+        soon: tuple[Part, ...] = (self.gossip, self.files)
+        times = {part: part.wakeup() for part in (self._parts if self.ctx.due_at <= now else soon)}
+        self._soon = earliest(*(times[part] for part in soon))
+        return [part for part, at in times.items() if at is not None and at <= now]
 
 
 def _bridge_status(known: Known, now: Instant) -> dict[str, object]:
