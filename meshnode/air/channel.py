@@ -103,11 +103,14 @@ class Channel:
         self._draws = Draws(seed)
         self._radios = [_Radio() for _ in range(topology.nodes)]
         self._claims: dict[int, _Claim] = {}  # of those, while no link and no power changes
+        # Talkers, who hears them and receivers, of all who talk or want to. None: links or power may have changed.
+        self._taken: tuple[int, int, int] | None = None
         self._originals = {(link.src, link.dst): link for link in topology.links}
         self._links: list[dict[int, Link]] = [{} for _ in range(topology.nodes)]
         self._disturbed: dict[tuple[int, int], int] = {}
         self._steady = [0] * topology.nodes  # who hears a node at any time, as bits
         self._changing: list[list[Link]] = [[] for _ in range(topology.nodes)]  # links with opening hours
+        self._restless: set[int] = set()  # nodes that have such links
         for link in topology.links:
             self._links[link.src][link.dst] = link
             self._sort_link(link.src, link.dst)
@@ -133,13 +136,17 @@ class Channel:
         if dst is None and len(pieces) > 1:
             radio.counters.too_long += 1
             return True
+        newly = not radio.queue and not radio.talking
         if not radio.queue:
             radio.waiting_since = now_ns
-            if not radio.talking:
-                insort(self._wanting, (now_ns, node))
         radio.serial += 1
         radio.queue.append(_Queued(frame, dst, pieces, radio.serial, kind))
-        self._start(now_ns)
+        if newly:
+            insort(self._wanting, (now_ns, node))
+        if self._taken is None or (newly and self._wanting[-1][1] != node):
+            self._start(now_ns)
+        elif newly:
+            self._join(node, self._taken, now_ns)
         return True
 
     def next_event_ns(self) -> int | None:
@@ -183,6 +190,7 @@ class Channel:
         radio.on = on
         self._on = self._on | 1 << node if on else self._on & ~(1 << node)
         self._claims.clear()
+        self._taken = None
         if not on:
             radio.counters.dropped += len(radio.queue)
             radio.queue.clear()
@@ -192,24 +200,25 @@ class Channel:
 
     def _start(self, now_ns: int) -> None:
         """Lets everybody talk who may, the longest waiting first: who waits longer is in the way as if it talked."""
-        if not self._wanting:
-            return
         talkers = hearing = receivers = 0
         for claim in self._active.values():
             talkers, hearing, receivers = talkers | claim.talker, hearing | claim.hearing, receivers | claim.receivers
         free: list[tuple[int, _Claim]] = []
         for _, node in self._wanting:
             claim = self._claims.get(node) or self._claim(node, now_ns)
-            disturbed = (
-                claim.talker & hearing
-                or talkers & claim.hearing
-                or claim.receivers & (hearing | talkers)
-                or receivers & (claim.hearing | claim.talker)
-            )
-            if not disturbed:
+            if not _in_the_way(claim, talkers, hearing, receivers):
                 free.append((node, claim))
             talkers, hearing, receivers = talkers | claim.talker, hearing | claim.hearing, receivers | claim.receivers
+        self._taken = None if self._restless else (talkers, hearing, receivers)
         for node, claim in free:
+            self._talk(node, claim, now_ns)
+
+    def _join(self, node: int, taken: tuple[int, int, int], now_ns: int) -> None:
+        """One more wants to talk, after all others: for them it changes nothing."""
+        claim = self._claims.get(node) or self._claim(node, now_ns)
+        talkers, hearing, receivers = taken
+        self._taken = talkers | claim.talker, hearing | claim.hearing, receivers | claim.receivers
+        if not _in_the_way(claim, *taken):
             self._talk(node, claim, now_ns)
 
     def _claim(self, node: int, now_ns: int) -> _Claim:
@@ -324,6 +333,7 @@ class Channel:
     def _sort_link(self, src: int, dst: int) -> None:
         """Puts one link, as it is now, where `_hearing` looks for it."""
         self._claims.clear()
+        self._taken = None
         link = self._links[src].get(dst)
         self._changing[src] = [other for other in self._changing[src] if other.dst != dst]
         self._steady[src] &= ~(1 << dst)
@@ -331,12 +341,23 @@ class Channel:
             self._steady[src] |= 1 << dst
         elif link is not None:
             self._changing[src].append(link)
+        (self._restless.add if self._changing[src] else self._restless.discard)(src)
 
     def _original(self, src: int, dst: int) -> Link:
         link = self._originals.get((src, dst))
         if link is not None:
             return link
         raise UsageError(f"the topology has no link from node {src} to node {dst}")
+
+
+def _in_the_way(claim: _Claim, talkers: int, hearing: int, receivers: int) -> bool:
+    """Whether those before it disturb it, or it them."""
+    return bool(
+        claim.talker & hearing
+        or talkers & claim.hearing
+        or claim.receivers & (hearing | talkers)
+        or receivers & (claim.hearing | claim.talker)
+    )
 
 
 def _nodes(bits: int) -> list[int]:

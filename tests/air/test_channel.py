@@ -325,3 +325,23 @@ def test_airtime_is_what_the_channel_was_taken_for_and_part_of_it_radiated() -> 
     tally = channel.counters(0).unicast
     assert tally.airtime_ns == unicast_ns(100, RATE)
     assert tally.radiated_ns == unicast_ns(100, RATE) - ACCESS_NS
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.integers(0, 9)), max_size=40), st.integers(0, 3))
+def test_who_joins_is_looked_at_alone_and_nothing_else_comes_of_it(
+    offers: list[tuple[int, bool, int]], off_after: int
+) -> None:
+    def played(*, afresh: bool) -> list[Delivery]:
+        channel, arrived, now = world(7, line(7), 0.2), list[Delivery](), 0
+        for number, (node, group, gap) in enumerate(offers):
+            now += 200_000 * gap
+            arrived += channel.advance(now)
+            if afresh:
+                channel._taken = None
+            channel.offer(node, FRAME, None if group else (node or 2) - 1, now)
+            if number == 10 * off_after:
+                channel.set_power(3, on=False)
+        return arrived + run(channel)
+
+    assert played(afresh=False) == played(afresh=True)
