@@ -56,7 +56,8 @@ class Logbook:
 
     def candidates(self, handle: bytes) -> list[Log]:
         """The logs a handle may mean, nearest ring first, at most 4."""
-        return sorted(self._by_handle.get(handle, ()), key=lambda log: log.ring)[:MAX_CANDIDATES]
+        found = self._by_handle.get(handle, [])
+        return sorted(found, key=lambda log: log.ring)[:MAX_CANDIDATES] if len(found) > 1 else found[:]
 
     def offer(self, block: Block) -> Verdict:
         """Take one verified block; its log is opened if it was not."""

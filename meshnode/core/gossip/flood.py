@@ -66,6 +66,7 @@ class Put:
     """How a block of ours waits for the air of one link."""
 
     frame: BlockFrame
+    size: int  # of the frame, encoded, in bytes
     cls: int
     ring: int
     previous: bytes
@@ -152,7 +153,8 @@ class Flood:
             return
         copies.covering.clear()  # it was not heard by all who were told
         self._doubts.pop((block.id, link), None)
-        put = Put(self._frame(block), cls, ring, asker.node, self._ctx.now, ())
+        frame = self._frame(block)
+        put = Put(frame, len(encode_frame(frame)), cls, ring, asker.node, self._ctx.now, ())
         self._put(block, link, copies, put, self._lacking(block, link, asker))
 
     def _lacking(self, block: Block, link: str, asker: Neighbour) -> list[Neighbour]:
@@ -182,7 +184,7 @@ class Flood:
             self._met_since(copies, link)
             left = self._left(doubt.block, copies, link, doubt.skip)
             if left:
-                at = self._ctx.now + self._delay(doubt.block, copies, link, left, len(encode_frame(doubt.put.frame)))
+                at = self._ctx.now + self._delay(doubt.block, copies, link, left, doubt.put.size)
                 self._put(doubt.block, link, copies, replace(doubt.put, at=at), left)
 
     def _spread(self, block: Block, heard: Heard | None, ring: int) -> bool:
@@ -194,7 +196,7 @@ class Flood:
             copies = self._copies_of(block, link)
             left = self._left(block, copies, link, skip, EMERGENCY_COVERED_BY if cls == EMERGENCY else COVERED_BY)
             at = self._ctx.now + (self._delay(block, copies, link, left, size) if heard else 0.0)
-            put = Put(frame, cls, ring, source, at, ())
+            put = Put(frame, size, cls, ring, source, at, ())
             if left and cls != EMERGENCY and self._in_doubt(left, copies, link):
                 self._doubt(block, link, put, skip)
             elif left:
@@ -214,7 +216,7 @@ class Flood:
         if len(left) == 1 and not self._answers(left[0], put):
             self._ctx.count("block_left_to_repair")
             return
-        self._note_item(block, link, put.frame)
+        self._note_item(block, link, put)
         copies.put = replace(put, targets=tuple(n.node for n in left))
         if len(left) > 1:
             copies.said_until = max(put.at, self._ctx.now + self._outbox.backlog_s(link)) + SAID_S
@@ -236,7 +238,7 @@ class Flood:
         """It was heard not too many bytes ago: to one that has left each goes eight times, and holds the rest up."""
         heard_at = self._neighbours.heard_at(neighbour)
         before, spent = self._unanswered.pop(neighbour.node, (heard_at, 0))
-        spent = (spent if before == heard_at else 0) + len(encode_frame(put.frame))
+        spent = (spent if before == heard_at else 0) + put.size
         self._unanswered[neighbour.node] = (heard_at, spent)
         while len(self._unanswered) > REMEMBERED:
             del self._unanswered[next(iter(self._unanswered))]
@@ -285,10 +287,9 @@ class Flood:
     def _ripe_s(self, link: str) -> float:
         return RIPE_S * (1 + self._neighbours.company(link) // MAX_ECHOES)
 
-    def _note_item(self, block: Block, link: str, frame: BlockFrame) -> None:
-        encoded = encode_frame(frame)
-        if len(encoded) + SEAL_OVERHEAD > self._ctx.links[link].multicast_payload:
-            self._items[item_id(encoded)] = block
+    def _note_item(self, block: Block, link: str, put: Put) -> None:
+        if put.size + SEAL_OVERHEAD > self._ctx.links[link].multicast_payload:
+            self._items[item_id(encode_frame(put.frame))] = block
             while len(self._items) > REMEMBERED:
                 del self._items[next(iter(self._items))]
 

@@ -399,21 +399,22 @@ class Repair:
                 wishes += [(log.id, wish) for wish in self._wish_for(log, change)]
             if not held:
                 self._wish_unknown(change, wishes, handles)
+        if not wishes:
+            return [], handles
         now = self._ctx.now
         asked = {log for other in self.peers.values() for log, (until, _) in other.wants.items() if until > now}
         return [(log, wish) for log, wish in wishes if log not in asked], handles
 
     def _wish_for(self, log: Log, change: Change) -> list[Wish]:
-        if self._logs.admission.refuses(log.id):
+        stretches = log.gaps(change.head)
+        if change.forked and not log.forked:
+            stretches.append((change.head + 1, 1))  # answered by the proof
+        if log.below is not None:
+            stretches.append(log.below)
+        if not stretches or self._logs.admission.refuses(log.id):
             return []
         twins = len(self._logs.book.candidates(change.handle)) > 1
-        ref = log.id if twins else log.handle
-        found = [Wish(ref, first, count) for first, count in log.gaps(change.head)]
-        if change.forked and not log.forked:
-            found.append(Wish(ref, change.head + 1, 1))  # answered by the proof
-        if log.below is not None:
-            found.append(Wish(ref, *log.below))
-        return found
+        return [Wish(log.id if twins else log.handle, first, count) for first, count in stretches]
 
     def _wish_unknown(self, change: Change, wishes: list[tuple[LogId, Wish]], handles: list[bytes]) -> None:
         log, now = self._refs.get(change.handle), self._ctx.now

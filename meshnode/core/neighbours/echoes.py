@@ -120,6 +120,6 @@ def seal_echoes(beacon: Beacon, said_in: bytes, neighbours: Iterable[Neighbour],
             heard.remove(neighbour)
             if neighbour.seals_echoes or neighbour.newest >= SEALED_SINCE:
                 nonce = neighbour.presences[link].last_beacon_nonce
-                echo = replace(echo, nonce=sealed_echo(neighbour.key, nonce, said_in))
+                echo = Echo(echo.neighbour, sealed_echo(neighbour.key, nonce, said_in))
         echoes.append(echo)
     return replace(beacon, echoes=tuple(echoes))

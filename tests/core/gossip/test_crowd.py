@@ -236,6 +236,8 @@ def test_what_the_flood_remembers_is_bounded() -> None:
     node.ctx.now, node.ctx.out = world.now, []
     for number in range(REMEMBERED + 2):
         block = node_of(world, "a").write(f"{number} {LONG}")
-        flood._note_item(block, LINK, BlockFrame(log_handle(block.log), compact_of(block, elide=False)))
-        flood._doubt(block, LINK, Put(flood._frame(block), 3, 3, b"", world.now, ()), set())
+        frame = flood._frame(block)
+        put = Put(frame, len(encode_frame(frame)), 3, 3, b"", world.now, ())
+        flood._note_item(block, LINK, put)
+        flood._doubt(block, LINK, put, set())
     assert len(flood._items) == len(flood._doubts) == REMEMBERED

@@ -50,7 +50,8 @@ def test_a_flood_that_nobody_wired_takes_nobody_to_have_anything() -> None:
 def test_of_those_who_left_the_ones_told_longest_ago_are_told_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flood_module, "REMEMBERED", 2)
     _, node = near("abcd")
-    flood, large = node.gossip.flood, Put(node.gossip.flood._frame(node.write("x" * 3000)), 3, 3, b"", 0.0, ())
+    flood = node.gossip.flood
+    large = Put(flood._frame(node.write("x" * 3000)), 3000, 3, 3, b"", 0.0, ())
     first, second, third = node.neighbours.bound(LINK)
     while flood._answers(first, large):
         pass
