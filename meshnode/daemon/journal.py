@@ -1,7 +1,8 @@
 """A record of everything the node was told, to replay a fault. It holds people's words and keys that are used up: off
 until asked for, 0600, and sealed under the key of the store, so that it opens with the home alone.
 
-Two files, the older one dropped when the newer one is half the limit. A file begins with a mark, then one record after
+Two files of half the limit each, the older one dropped when the newer one is full; what is longer than that ends the
+journal, for what comes after it could not be played. A file begins with a mark, then one record after
 the other: length 4 | sealed msgpack of [powered-on seconds, name of what it is, its fields]. What stands in it beside
 inputs is told in recording.py.
 """
@@ -22,7 +23,8 @@ from meshnode.core.inputs import Input
 from meshnode.core.sealing.atrest import StoreKey
 from meshnode.errors import StoreError
 
-MARK = b"meshnode journal 2\n"
+KIND = b"meshnode journal "
+MARK = KIND + b"2\n"
 NEWER, OLDER = "journal", "journal.old"
 
 _SEALED_AS = b"journal"  # what a record is bound to: no column of the store opens as one
@@ -66,8 +68,9 @@ class Journal:
 
     def write(self, entry: Entry, now: float) -> None:
         """Note one input, or what belongs to it; a disk that is full costs the journal, not the node."""
-        record = self._key.seal(msgspec.msgpack.encode((now, type(entry).__name__, entry)), _SEALED_AS)
-        self._try(lambda: self._append(len(record).to_bytes(4, "big") + record))
+        if not self._ended:
+            sealed = self._key.seal(msgspec.msgpack.encode((now, type(entry).__name__, entry)), _SEALED_AS)
+            self._try(lambda: self._append(len(sealed).to_bytes(4, "big") + sealed))
 
     def flush(self) -> None:
         """Hand what was noted to the system, so that it outlives the process."""
@@ -85,13 +88,20 @@ class Journal:
         try:
             work()
         except OSError as error:
-            self._ended = True
-            _log.warning("journal ended", reason=error.strerror)
+            self._end(error.strerror or "")
+
+    def _end(self, reason: str) -> None:
+        self._ended = True
+        _log.warning("journal ended", reason=reason)
 
     def _append(self, record: bytes) -> None:
-        self._file.write(record)
-        if self._file.tell() > self._half:
+        size = len(record)
+        if len(MARK) + size > self._half:
+            self._end(f"one record takes {size / 1e6:.1f} MB, more than half of journal.limit_mb")
+            return
+        if self._file.tell() + size > self._half:
             self._turn_over()
+        self._file.write(record)
 
     def _turn_over(self) -> None:
         self._file.close()
@@ -119,6 +129,20 @@ def _tidied(path: Path) -> None:
         os.truncate(path, whole)
     else:
         path.unlink()  # of a meshnode that wrote another kind
+
+
+def drop_unsealed(home: Path) -> None:
+    """Remove what an older meshnode wrote, whose journals were not sealed; nothing can read them any more."""
+    for name in (OLDER, NEWER):
+        path = home / name
+        if path.is_file() and _is_of_old(path):
+            path.unlink()
+
+
+def _is_of_old(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(len(MARK))
+    return head.startswith(KIND) and head != MARK
 
 
 def _whole(file: BinaryIO) -> int:

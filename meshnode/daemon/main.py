@@ -35,6 +35,7 @@ from meshnode.daemon.health import Health
 from meshnode.daemon.home import Home
 from meshnode.daemon.host import Host
 from meshnode.daemon.household import Household
+from meshnode.daemon.journal import drop_unsealed
 from meshnode.daemon.logs import set_up
 from meshnode.daemon.loop import Loop, NodeLike
 from meshnode.daemon.membership import Membership
@@ -177,7 +178,7 @@ class _Daemon:
         self._control = ControlServer(home.control_socket, home.control_group, describe)
         self._disk = Disk(store)
         self._systemd = systemd
-        self._recording = Recording(home) if home.config.journal.keep else None
+        self._recording = _recording(home)
         receiver = _receiver(home.config.clock)
         self._gps = Gps(receiver, clock.now) if receiver else None
         self._wall = WallTime(clock.now, receiver=self._gps.clock if self._gps else None)
@@ -314,6 +315,14 @@ async def _stop_on_signal(stop: trio.Event, *, task_status: Started) -> None:
         task_status.started()
         async for _ in signals:
             stop.set()
+
+
+def _recording(home: Home) -> Recording | None:
+    """What writes the journal, if one is asked for."""
+    if home.config.journal.keep:
+        return Recording(home)
+    drop_unsealed(home.path)
+    return None
 
 
 def _receiver(asked: ClockSection) -> Receiver | None:

@@ -43,7 +43,7 @@ from meshnode.core.inputs import (
 from meshnode.core.sealing.atrest import StoreKey
 from meshnode.core.sealing.seeded import SeededEntropy, SeededSealer
 from meshnode.core.settings import LinkSettings
-from meshnode.daemon.journal import MARK, Begun, Came, Entry, Journal, read_journal
+from meshnode.daemon.journal import MARK, Begun, Came, Entry, Journal, drop_unsealed, read_journal
 from meshnode.errors import SignatureError, StoreError
 from support.store_fakes import block, envelope
 
@@ -98,10 +98,21 @@ def test_it_is_bounded_and_loses_the_oldest(tmp_path: Path) -> None:
     for number in range(1000):
         journal.write(FrameReceived("halow0", "fe80::1", True, bytes(100)), float(number))
     journal.close()
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 10_400
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 10_000
     times = [now for now, _ in read_journal(tmp_path, KEY)]
     assert times == [float(number) for number in range(1000 - len(times), 1000)]
     assert len(times) > 20
+
+
+def test_what_is_longer_than_a_file_may_be_ends_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 10_000, KEY)
+    journal.write(Begun(1, b"w" * 8, bytes(4_000)), 1.0)
+    journal.write(Tick(), 2.0)
+    journal.write(Begun(2, b"w" * 8, bytes(5_000)), 3.0)
+    journal.write(Tick(), 4.0)  # of a life whose beginning is not there
+    journal.close()
+    assert [now for now, _ in read_journal(tmp_path, KEY)] == [1.0, 2.0]
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 10_000
 
 
 def test_it_goes_on_after_a_restart(tmp_path: Path) -> None:
@@ -169,6 +180,14 @@ def test_it_opens_with_the_key_of_its_home_alone(tmp_path: Path) -> None:
 
 def test_one_of_another_kind_makes_room(tmp_path: Path) -> None:
     """What an older meshnode wrote cannot be read, and nothing could be that was written behind it."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    journal = Journal(kept, 10**6, KEY)
+    journal.write(Tick(), 1.0)
+    journal.close()
+    (kept / "journal.old").write_bytes(b"meshnode journal 1\nwords of people")
+    drop_unsealed(kept)
+    assert [path.name for path in kept.iterdir()] == ["journal"], "where none is written any more, either"
     for name in ("journal", "journal.old"):
         (tmp_path / name).write_bytes(b"meshnode journal 1\n....")
     journal = Journal(tmp_path, 10**6, KEY)
