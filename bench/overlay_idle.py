@@ -2,7 +2,8 @@
 
 Needs root (namespaces) and yggdrasil. Every shape is a row of nodes peered over plain TCP, `g` Go's and `o` ours, all
 watched over the same time; the wire is captured, and each byte goes to the kind of frame it belongs to, to TCP's own
-segments, or to what the kernel says beside it (neighbour discovery).
+segments, to address resolution, which packets bring about, or to what the kernel says of itself (it solicits routers).
+The last is left out of `bytes`: it depends on when the interface came up and on nothing else.
 
     python bench/overlay_idle.py                           # gg, oo and go, after 90 s of rest, for 500 s: two refreshes
     python bench/overlay_idle.py --shapes oo --seconds 250
@@ -36,7 +37,8 @@ REST_S = 90.0  # the sessions of the first echo are over
 ALL_PROTOCOLS = 0x0003
 SO_RCVBUFFORCE = 33  # Python has no name for it
 BUFFER = 16 * 1024 * 1024
-IPV4, IPV6, TCP = 0x0800, 0x86DD, 6
+IPV4, ARP, TCP = 0x0800, 0x0806, 6
+OF_THE_KERNEL = "of the kernel"
 
 
 class Stream:
@@ -92,7 +94,7 @@ class Wire:
         if kind == IPV4 and packet[23] == TCP:
             self._tcp(packet, 14 + 4 * (packet[14] & 15), 14 + int.from_bytes(packet[16:18], "big"))
         else:
-            self._add("beside TCP", len(packet))
+            self._add("address resolution" if kind == ARP else OF_THE_KERNEL, len(packet))
 
     def _tcp(self, packet: bytes, at: int, end: int) -> None:
         stream = self._streams.setdefault(packet[26:34] + packet[at : at + 4], Stream())
@@ -137,7 +139,7 @@ def entry(
     """What was said since `before`."""
     sizes, counts = wire.bytes - before[0], wire.count - before[1]
     return {
-        "bytes": sizes.total(),
+        "bytes": sizes.total() - sizes[OF_THE_KERNEL],
         "kinds": {kind: [counts[kind], size] for kind, size in sizes.most_common()},
         "cpu_percent": [round(100 * (cpu_s(n) - then) / seconds, 3) for n, then in zip(nodes, before[2], strict=True)],
     }

@@ -13,6 +13,8 @@ from meshnode.overlay.embedded.host import connection, engine, listeners, stream
 from meshnode.overlay.embedded.host.engine import Engine, EngineSettings
 from meshnode.overlay.embedded.host.pipe import Pipe
 from meshnode.overlay.embedded.node import NodeSettings
+from meshnode.overlay.embedded.routing import refresh
+from meshnode.overlay.embedded.routing.places import FORGOTTEN_AFTER_S
 from meshnode.overlay.embedded.wire import packets
 from meshnode.overlay.embedded.wire.framing import LARGEST_FRAME, Frames, frame
 from meshnode.overlay.embedded.wire.meta import HEAD, encode_meta, meta_size_untrusted
@@ -143,12 +145,13 @@ async def test_a_name_that_cannot_be_one_is_no_answer_and_not_the_end_of_the_nod
         await streams.dial(streams.target_of(parse_peer_uri("tcp://a..b:1")), None)
 
 
-def test_an_idle_link_that_died_is_noticed_by_the_kernel():
+def test_the_kernel_tries_a_link_only_where_no_refresh_did():
     options = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
     with socket.socket() as link:
         streams.tune(link)
         after, every, times = (link.getsockopt(socket.IPPROTO_TCP, option) for option in options)
-    assert after + every * times <= 180
+    assert after > refresh.LATEST_S  # a refresh tries it sooner, and for less
+    assert after + every * times <= FORGOTTEN_AFTER_S
 
 
 # -------------------------------------------------------------------- peers that mean no good

@@ -108,10 +108,13 @@ def test_the_timers_of_a_link():
     assert timers.next == 19.1
 
 
-def test_a_signature_is_answered_at_once():
+def test_a_sign_of_life_can_go_at_once():
     timers = Liveness()
+    timers.hurry(14.0)
+    assert timers.next == NEVER  # nothing is owed
     timers.received(14.0, packets.BLOOM)
     timers.received(14.5, packets.SIG_RES)
+    timers.hurry(14.5)
     assert timers.next == 14.5
 
 
@@ -119,15 +122,13 @@ def test_a_signature_is_answered_at_once():
     ("renewed", "parent", "due"),
     [
         (1000, None, 1240),  # a root
-        (1000, 1120, 1240),  # in step: halfway behind the parent
-        (1000, 880, 1240),  # the parent is late
-        (1000, 1001, 1121),  # both began together
-        (1000, 990, 1110),
-        (1000, 930, 1250),  # a moment after halfway would be too soon
-        (1000, 1239, 1250),  # never much later than usual
+        (1000, 1240, 1240.25),  # right behind the parent
+        (1000, 999, 1250),  # the parent is late
+        (1000, 1100, 1250),  # the parent has moved: no reason to say anything
+        (1000, 1249.9, 1250),  # never much later than usual
     ],
 )
-def test_a_place_is_announced_halfway_between_two_of_the_parent(renewed, parent, due):
+def test_a_place_is_announced_right_behind_the_parent(renewed, parent, due):
     assert due_at(renewed, parent) == due
 
 

@@ -20,6 +20,7 @@ from meshnode.overlay.embedded.routing.neighbours import Link
 from meshnode.overlay.embedded.wire.framing import KEEPALIVE, Frames
 from meshnode.overlay.embedded.wire.keys import Identity
 from meshnode.overlay.embedded.wire.meta import HEAD, Meta, decode_meta_untrusted, encode_meta, meta_size_untrusted
+from meshnode.overlay.embedded.wire.packets import SIG_RES
 
 GREET_WITHIN_S = 6.0
 WRITE_AT_ONCE = 64 * 1024
@@ -142,6 +143,8 @@ class Connection:
             for content in self._frames.feed_untrusted(data):
                 self._liveness.received(now, content[0])
                 node.router.receive_untrusted(link, content, now)
+                if content[0] == SIG_RES and not node.router.is_child(link.neighbour):
+                    self._liveness.hurry(now)  # a signature was the last word; but a child refreshes behind us
             flush()
             data = await self._pipe.read()
             if not data:

@@ -34,7 +34,7 @@ WEB = ("ws", "wss")
 SCHEMES = ("tcp", "unix", "socks", *OVER_TLS, "ws")
 CONNECT_WITHIN_S = 5.0
 PROXIED_WITHIN_S = 20.0  # a way through Tor is made first
-KEEPALIVE_AFTER_S = 150  # an idle link that died is noticed; where refreshes alternate, they come before it
+KEEPALIVE_AFTER_S = 270  # behind refreshes: for a neighbour that forgets them
 KEEPALIVE_EVERY_S, KEEPALIVE_TIMES = 5, 4
 
 

@@ -1,13 +1,13 @@
 """When a link is dead, and when it has to be told that we are alive.
 
 Nothing is sent while there is nothing to say. Who sends something expects any frame within three seconds; who gets
-something and has no frame to send within a second sends a keepalive. A signature mostly ends what neighbours had to
-say: it is answered at once, in the segment that TCP needs for its acknowledgement anyway.
+something and has no frame to send within a second sends a keepalive. Where nothing more is to be said, it goes at once,
+in the segment that TCP needs for its acknowledgement anyway.
 """
 
 from __future__ import annotations
 
-from meshnode.overlay.embedded.wire.packets import KEEPALIVE, SIG_RES
+from meshnode.overlay.embedded.wire.packets import KEEPALIVE
 
 ANSWER_AFTER_S = 1.0
 DEAD_AFTER_S = 3.0
@@ -36,7 +36,12 @@ class Liveness:
         """A frame of this kind is whole."""
         self.dead_at = NEVER
         if kind > KEEPALIVE:
-            self.answer_at = min(self.answer_at, now if kind == SIG_RES else now + ANSWER_AFTER_S)
+            self.answer_at = min(self.answer_at, now + ANSWER_AFTER_S)
+
+    def hurry(self, now: float) -> None:
+        """The sign of life that is owed, if one is, need not wait for anything."""
+        if self.answer_at != NEVER:
+            self.answer_at = now
 
     @property
     def next(self) -> float:

@@ -14,7 +14,7 @@ from meshnode.core.ports import Entropy
 from meshnode.errors import WireError
 from meshnode.overlay.embedded.routing.blooms import Blooms
 from meshnode.overlay.embedded.routing.greedy import Greedy
-from meshnode.overlay.embedded.routing.neighbours import Link, Neighbours
+from meshnode.overlay.embedded.routing.neighbours import Link, Neighbour, Neighbours
 from meshnode.overlay.embedded.routing.paths import Paths
 from meshnode.overlay.embedded.routing.queue import MOST_WAITING
 from meshnode.overlay.embedded.routing.sequence import Sequence
@@ -153,6 +153,11 @@ class Router:
     def coords(self) -> tuple[int, ...]:
         """Where we are in the tree."""
         return self._greedy.coords()
+
+    def is_child(self, neighbour: Neighbour) -> bool:
+        """True when it hangs below us."""
+        place = self.places.get(neighbour.key)
+        return place is not None and place.parent == self.own and place.key != self.own
 
     # ---- on their way
 
