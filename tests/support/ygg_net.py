@@ -113,6 +113,15 @@ class Net:
                 member.node.maintain(self.now)
             self.pump()
 
+    def hasten(self, quarters: int) -> None:
+        """Time as the engine has it: four ticks a second, of which one maintains."""
+        for quarter in range(1, quarters + 1):
+            self.pump()
+            self.now += 0.25
+            for member in self.members:
+                (member.node.hasten if quarter % 4 else member.node.maintain)(self.now)
+            self.pump()
+
     def settle(self) -> None:
         """Long enough for tree and filters of a small network."""
         self.run(2 * len(self.members) + 5)

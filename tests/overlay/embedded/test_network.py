@@ -130,6 +130,19 @@ def test_the_tree_is_renewed_and_stays():
     assert net.exchange(permutations(net.members, 2)) == []
 
 
+def test_news_of_the_tree_pass_some_hops_in_a_second():
+    net = Net(9)
+    first, *_, last, stranger = net.members
+    for one, two in zip(net.members[:-1], net.members[1:-1], strict=False):
+        net.join(one, two)
+    net.run(25)
+    net.join(last, stranger)
+    net.hasten(14)  # seven hops of a place and of a filter: in rounds of a second they take eight
+    first.send(stranger)
+    net.pump()
+    assert stranger.got == [packet(first.node, stranger.node)]
+
+
 def test_an_idle_network_says_little_and_never_nothing_for_long():
     net = Net(3)
     cables = net.line()

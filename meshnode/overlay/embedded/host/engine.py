@@ -137,7 +137,9 @@ class Engine:
                 self.node.maintain(now)
                 for connection in self.connections:
                     connection.count()
-                self.flush()
+            else:
+                self.node.hasten(now)
+            self.flush()
             count += 1
             await trio.sleep(TICK_S)
 

@@ -13,7 +13,8 @@ from meshnode.overlay.embedded.wire.filters import EMPTY, Filter, holds, mark
 from meshnode.overlay.embedded.wire.keys import lookup_key
 from meshnode.overlay.embedded.wire.packets import Bloom
 
-REPEAT_AFTER = 3600  # rounds of a second
+STALE_FOR_S = 1.0
+REPEAT_AFTER_S = 3600.0
 
 
 class Blooms:
@@ -38,21 +39,21 @@ class Blooms:
         element = lookup_key(key)
         return [one for one in self._neighbours if one.on_tree and one.key != besides and holds(one.received, element)]
 
-    def maintain(self) -> None:
-        """Once a second: tell who is on the tree what has changed."""
+    def maintain(self, now: float) -> None:
+        """In each round: tell who is on the tree what has changed."""
         own = self._places.get(self._own)
         parent = own.parent if own else self._own
         for neighbour in self._neighbours:
             self._place(neighbour, parent)
         on_tree = [one for one in self._neighbours if one.on_tree]
         for neighbour in on_tree:
-            self._tell(neighbour, self._for(neighbour, on_tree))
+            self._tell(neighbour, self._for(neighbour, on_tree), now)
 
     def _place(self, neighbour: Neighbour, parent: bytes) -> None:
         theirs = self._places.get(neighbour.key)
         on_tree = neighbour.key == parent or (theirs is not None and theirs.parent == self._own)
         if neighbour.on_tree and not on_tree:
-            neighbour.sent, neighbour.dirty = EMPTY, False
+            neighbour.sent, neighbour.stale_since = EMPTY, None
             neighbour.put(Bloom(EMPTY))
         neighbour.on_tree = on_tree
 
@@ -63,12 +64,13 @@ class Blooms:
                 bits |= other.received
         return bits
 
-    def _tell(self, neighbour: Neighbour, exact: Filter) -> None:
-        stale = neighbour.sent & ~exact
-        kept = stale and not neighbour.dirty
-        bits = exact | neighbour.sent if kept else exact
-        neighbour.dirty = bool(kept)
-        neighbour.rounds += 1
-        if bits != neighbour.sent or neighbour.rounds >= REPEAT_AFTER:
-            neighbour.sent, neighbour.rounds = bits, 0
+    def _tell(self, neighbour: Neighbour, exact: Filter, now: float) -> None:
+        bits = exact
+        if not neighbour.sent & ~exact:
+            neighbour.stale_since = None
+        elif neighbour.stale_since is None or now < neighbour.stale_since + STALE_FOR_S:
+            neighbour.stale_since = now if neighbour.stale_since is None else neighbour.stale_since
+            bits |= neighbour.sent
+        if bits != neighbour.sent or now >= neighbour.sent_at + REPEAT_AFTER_S:
+            neighbour.sent, neighbour.sent_at = bits, now
             neighbour.put(Bloom(bits))

@@ -65,7 +65,6 @@ class Neighbour:
     __slots__ = (
         "ask_budget",
         "brought",
-        "dirty",
         "key",
         "links",
         "on_tree",
@@ -73,8 +72,9 @@ class Neighbour:
         "received",
         "request",
         "response",
-        "rounds",
         "sent",
+        "sent_at",
+        "stale_since",
         "told",
         "tree_budget",
     )
@@ -90,8 +90,8 @@ class Neighbour:
         self.on_tree = False
         self.received: Filter = EMPTY
         self.sent: Filter = EMPTY
-        self.dirty = False
-        self.rounds = 0
+        self.sent_at = 0.0
+        self.stale_since: float | None = None  # `sent` has bits that nobody below needs any more
         self.tree_budget = Budget(TREE_BURST, TREE_RATE)
         self.ask_budget = Budget(ASK_BURST, ASK_RATE)
 

@@ -17,6 +17,7 @@ from meshnode.overlay.embedded.wire.varint import Path
 KNOWN_FOR_S = 60.0
 SEARCH_FOR_S = 60.0
 ASK_AGAIN_AFTER_S = 1.0
+BROKEN_AGAIN_AFTER_S = 0.25  # a path breaks because the tree moves, and then the first answer may be old already
 MOST_SEARCHES = 1024
 
 
@@ -112,12 +113,12 @@ class Paths:
         return True
 
     def take_broken(self, broken: PathBroken, origin: Path, now: float) -> None:
-        """A packet of ours found no way: look again, at most once a second."""
+        """A packet of ours found no way: look again, a few times a second at most."""
         path = self._known.get(broken.dest)
         if path is None:
             return
         path.broken = True
-        if now - path.asked_at >= ASK_AGAIN_AFTER_S:
+        if now - path.asked_at >= BROKEN_AGAIN_AFTER_S:
             path.asked_at = now
             self._lookup(PathLookup(self._identity.public, broken.dest, origin))
 

@@ -2,7 +2,8 @@
 
 a link       joins and leaves; `receive_untrusted` takes its frames, its `queue` holds what goes out
 above        `send` to a key, `find` a part of a key; what comes is given to `deliver`, who answers to `learned`
-the host     calls `maintain` once a second, and after each call writes what waits in the queues
+the host     calls `maintain` once a second and soon after it was `stirred`, and after each call writes what waits in
+             the queues
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Router:
         self._greedy = Greedy(self.own, self.neighbours, self.places)
         self.paths = Paths(identity, sequence, self._look_up, self.send)
         self._now = 0.0
+        self.stirred = False  # something has changed since the last round
         self.counters: Counter[str] = Counter()
 
     # ---- links
@@ -73,13 +75,17 @@ class Router:
         link = self.neighbours.join(key, priority, now)
         self.tree.link_up(link, now)
         self._blooms.link_up(link)
-        self._greedy.changed()
+        self._changed()
         return link
 
     def leave(self, link: Link) -> None:
         """The link is gone."""
         if not self.neighbours.leave(link):
             self._blooms.link_down(link.neighbour)
+        self._changed()
+
+    def _changed(self) -> None:
+        self.stirred = True
         self._greedy.changed()
 
     def receive_untrusted(self, link: Link, content: bytes, now: float) -> None:
@@ -107,7 +113,7 @@ class Router:
                 self.tree.take_announce_untrusted(link, packet, now)
             case Bloom(bits):
                 link.neighbour.received = bits
-        self._greedy.changed()
+        self._changed()
 
     def _asked(self, link: Link, packet: Packet, now: float) -> None:
         """A packet about paths; too many of them are dropped."""
@@ -122,15 +128,15 @@ class Router:
             case PathBroken():
                 self._route_broken(packet, now)
 
-    # ---- once a second
+    # ---- a round
 
     def maintain(self, now: float) -> None:
         """Timers, parent, announcements, filters."""
-        self._now = now
+        self._now, self.stirred = now, False
         self.paths.expire(now)
         self.tree.maintain(now)
         self._greedy.changed()
-        self._blooms.maintain()
+        self._blooms.maintain(now)
 
     # ---- from above
 

@@ -1,7 +1,7 @@
 """The spanning tree: every node hangs below one neighbour, and the lowest key of the network is the root.
 
 A node asks each neighbour to sign it as its child (sig_req, sig_res), chooses one of those that did, and announces the
-place that both have signed. Once a second it looks whether another parent is better:
+place that both have signed. In each round it looks whether another parent is better:
 
     a lower root                     at once
     the same root at half the cost   at the refresh every 240 s (refresh.py)
@@ -23,7 +23,10 @@ from meshnode.overlay.embedded.wire.packets import Announce, SigReq, SigRes, pla
 
 MOST_BROUGHT = 1024  # places one neighbour may have us keep: a tree that deep does not work anyway
 
+DOUBT_S = 1.0
+
 _NO_COST = float("inf")
+_LONG_AGO = float("-inf")
 
 
 @dataclass(slots=True)
@@ -42,7 +45,7 @@ class Tree:
         self._neighbours = neighbours
         self.places = Places(identity.public)
         self._refresh = False
-        self._doubt, self._alone = False, True  # alone: become the root when no parent is to be had
+        self._doubt_since: float | None = _LONG_AGO  # no parent is to be had
         self.refused = 0  # places a neighbour brought beyond what we keep
 
     # ---- links
@@ -102,11 +105,10 @@ class Tree:
         self.refused += 1
         return False
 
-    # ---- once a second
+    # ---- each round
 
     def maintain(self, now: float) -> None:
         """Forget, choose, announce."""
-        self._alone |= self._doubt
         self._forget(now)
         self.places.changed()
         self._choose(now)
@@ -131,14 +133,14 @@ class Tree:
         own = self.places.get(self._identity.public)
         parent = own.parent if own else self._identity.public
         best = self._best(parent)
-        if not (self._refresh or self._doubt or self._alone or best.parent != parent):
+        if not (self._refresh or self._doubt_since is not None or best.parent != parent):
             return
         if best.root != self._identity.public and self._hang_below(best.parent, now):
             return
-        if self._alone:
+        if self._doubt_since is None:
+            self._doubt_since = now
+        elif now >= self._doubt_since + DOUBT_S:
             self._become_root(now)
-        else:
-            self._doubt = True
 
     def _best(self, parent: bytes) -> _Best:
         """The best parent there is; ourselves where there is none."""
@@ -179,7 +181,7 @@ class Tree:
         """Take a new place of our own, and ask everybody to sign the next one."""
         if not self._take(place, now):
             return False
-        self._refresh = self._doubt = self._alone = False
+        self._refresh, self._doubt_since = False, None
         for neighbour in self._neighbours:
             neighbour.request, neighbour.response = self._request(), None
             for link in neighbour.links:
