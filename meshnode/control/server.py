@@ -180,29 +180,33 @@ def decode_request_untrusted(line: bytes) -> Request:
 
 
 def _listen(path: Path, group: str) -> trio.socket.SocketType:
-    _clear(path)
+    """A socket that is found only once it listens: who looks for it while a node begins waits, and is not sent away."""
+    _check_place(path)
+    unseen = path.with_name(f"{path.name}.new")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with short(path) as name:
+        unseen.unlink(missing_ok=True)
+        with short(unseen) as name:
             listener.bind(name)
         # Nobody can connect before listen(), so the mode is right from the first moment.
-        os.chmod(path, 0o660 if group else 0o600)
+        os.chmod(unseen, 0o660 if group else 0o600)
         if group:
-            _give_to(path, group)
+            _give_to(unseen, group)
         listener.listen(CLIENTS)
+        os.replace(unseen, path)
     except (OSError, HomeError) as error:
         listener.close()
+        with suppress(OSError):
+            unseen.unlink()
         if isinstance(error, OSError):
             raise HomeError(f"The control socket {path} cannot be made ({error.strerror}).") from error
         raise
     return trio.socket.from_stdlib_socket(listener)
 
 
-def _clear(path: Path) -> None:
-    """Remove the socket a killed node left; the home's lock says that none is running."""
-    if path.is_socket():
-        path.unlink()
-    elif path.exists():
+def _check_place(path: Path) -> None:
+    """A socket there was left by a killed node (the home's lock says that none is running) and makes room."""
+    if path.exists() and not path.is_socket():
         raise HomeError(f"{path} is not a socket; move it away, it stands where the control socket belongs.")
 
 

@@ -133,6 +133,22 @@ async def test_a_socket_left_by_a_killed_node_is_replaced_and_a_file_is_not(tmp_
     assert path.read_text() == "mine"
 
 
+async def test_a_socket_is_found_only_once_it_listens(tmp_path, monkeypatch):
+    """Else who comes while a node starts anew is told that none is running."""
+    path, replace, listened = tmp_path / "control.sock", os.replace, []
+
+    def placed(made, place):
+        with socket.socket(socket.AF_UNIX) as link, short(made) as name:
+            link.connect(name)
+        listened.append(not path.exists())
+        replace(made, place)
+
+    monkeypatch.setattr(os, "replace", placed)
+    async with serving(path), client.connect(path):
+        assert listened == [True]
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_a_failure_there_is_raised_here(tmp_path):
     path = tmp_path / "control.sock"
     async with serving(path), client.connect(path) as link:
