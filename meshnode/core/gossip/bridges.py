@@ -1,7 +1,7 @@
 """Bridges: what one tells its mesh and the far end of its uplinks, and which of several goes first.
 
-opened, its state changed, 15 min --> BridgeNews --> the mesh: each node passes it on once
-                                                 \\-> the far end of each uplink, and a farewell when the gate shuts
+opened, its state changed, 15 min, --> BridgeNews --> the mesh: each node passes it on once
+one that should stand by is open                  \\-> the far end of each uplink, and a farewell when the gate shuts
 
 Of the bridges of one mesh that whose uplink has the lowest id goes first: what is new crosses there at once. The others
 stand by: they compare, and take across what turns out to be missing on the far side half a minute later. Both ends of
@@ -169,9 +169,17 @@ class Bridges:
     # telling
 
     def _news_at(self) -> Instant:
-        if (self._gate.state(), self._uplink()) == self._told:
+        if (self._gate.state(), self._uplink()) == self._told and not self._contradicted():
             return self._told_at + BEAT_S
         return max(self._ctx.now, self._told_at + AGAIN_S)
+
+    def _contradicted(self) -> bool:
+        """True if we go first, and another said since we told so that it is open: it began anew and knows of nobody."""
+        ours, told_at = self._uplink(), self._told_at
+        if self._gate.state() != OPEN or ours == _NOWHERE:
+            return False
+        open_since = (one.news for one in self.known() if one.news.state == OPEN and one.heard_at > told_at)
+        return any(ours < rival.uplink for rival in open_since)
 
     def _tell(self) -> None:
         news = self._news()

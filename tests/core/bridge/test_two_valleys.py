@@ -106,6 +106,21 @@ def test_when_the_first_bridge_falls_silent_the_second_takes_everything_across()
     assert world.run(90, until=lambda: z.inbox()[-1] == "still" and z.posts() == ["here"])
 
 
+def test_one_that_begins_anew_hears_soon_that_it_is_to_stand_by() -> None:
+    """What it knew of others is gone, and their news is due every quarter of an hour only."""
+    world = world_with_bridges("e", "d")
+    first, again = sorted((world.boxes[name] for name in "vw"), key=lambda box: bridge(box)["state"])
+    assert [bridge(box)["state"] for box in (first, again)] == ["open", "standby"]
+    again.off()
+    again.boot()
+    world.uplink(again.name, {"v": "e", "w": "d"}[again.name])
+    assert world.run(60, until=lambda: bridge(again)["state"] == "open"), "it knows of nobody"
+    assert world.run(60, until=lambda: bridge(again)["state"] == "standby")
+    answered_at = first.node.gossip.bridges._told_at
+    world.run(600)
+    assert first.node.gossip.bridges._told_at == answered_at, "once is enough"
+
+
 def test_one_far_bridge_for_two_of_ours_gets_everything_once() -> None:
     world = Valleys(5)
     world.valley("ade", d=NO_RULES, e=NO_RULES)
