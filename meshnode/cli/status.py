@@ -91,10 +91,13 @@ def _bridges(status: replies.StatusReply) -> Iterator[tuple[str, str]]:
     """What we are as a bridge, and the others of the mesh; nothing where there are none."""
     if (own := status.bridge) is not None:
         held = f", {own.held_back} held back" if own.held_back else ""
-        yield "bridge", f"{own.state}{_opens(own.opens_in_s)}, {own.uplinks} uplinks{_used(own)}{held}"
+        yield "bridge", f"{own.state}{_opens(own.opens_in_s)}, {say.counted(own.uplinks, 'uplink')}{_used(own)}{held}"
     for other in status.bridges:
         left = f", {say.size(other.sent_left)} left to send" if other.sent_left is not None else ""
-        yield "bridge", f"{other.node}, {other.hops} hops away: {other.state}{_opens(other.opens_in_s)}{left}"
+        yield (
+            "bridge",
+            f"{other.node}, {say.counted(other.hops, 'hop')} away: {other.state}{_opens(other.opens_in_s)}{left}",
+        )
 
 
 def _opens(seconds: float | None) -> str:

@@ -16,5 +16,14 @@ def web(*, common: Common = COMMON) -> None:
     Example: meshnode web
     """
     reply = ask(common, requests.SetUpCodeRequest(), replies.CodeReply)
-    code = f"set-up code  {reply.code}" if reply.code else "set-up code  none: this box has a keeper"
-    say.answer(common, reply, [*(f"page         {address}" for address in reply.addresses), code])
+    say.answer(common, reply, lines(reply))
+
+
+def lines(reply: replies.CodeReply) -> list[str]:
+    """As a person reads it."""
+    pages = [f"page         {address}{_absent(address, reply)}" for address in reply.addresses]
+    return [*pages, f"set-up code  {reply.code or 'none: this box has a keeper'}"]
+
+
+def _absent(address: str, reply: replies.CodeReply) -> str:
+    return "  (not yet: no interface has this address)" if address in reply.absent else ""

@@ -570,7 +570,8 @@ class MemberReply(Reply, frozen=True):
 
 
 class CodeReply(Reply, frozen=True):
-    """`set-up code`; `addresses` are where the page is."""
+    """`set-up code`; `addresses` are where the page is, `absent` those of them that no interface has now."""
 
     code: str
     addresses: list[str] = []
+    absent: list[str] = []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
 from meshnode.daemon.desk import Desk
+from meshnode.daemon.page import is_here
 from meshnode.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ class Members:
         )
 
     async def _code(self, request: requests.SetUpCodeRequest) -> replies.CodeReply:
-        return replies.CodeReply(code=self._household.code, addresses=list(self._desk.pages()))
+        addresses = list(self._desk.pages())
+        absent = [address for address in addresses if not is_here(address)]
+        return replies.CodeReply(code=self._household.code, addresses=addresses, absent=absent)
 
     async def _keeper_set(self, request: requests.KeeperSetRequest) -> replies.MemberReply:
         return await self._household.set_keeper(request.code, request.passphrase)

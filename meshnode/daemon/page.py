@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from meshnode.daemon.home import Home
 from meshnode.errors import ConfigError
@@ -25,3 +27,14 @@ def page_of(home: Home, unix_now: Callable[[], float]) -> WebPage:
     return WebPage(
         home.control_socket, home.path / SPOOL, home.path / AUTHORITY, home.name, mark, home.config.web, unix_now
     )
+
+
+def is_here(page: str) -> bool:
+    """Whether an interface of this machine has the address of a page now; that of a hotspot comes with it."""
+    host = urlsplit(page).hostname or ""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as trial:
+            trial.bind((host, 0))
+    except OSError:
+        return False
+    return True

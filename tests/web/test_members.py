@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from meshnode.config import WebSection
 from meshnode.control import client
@@ -12,6 +13,7 @@ from meshnode.control.requests import MeshRenewRequest
 from support.boxes import PASSPHRASE, Phone, boxes, stands, unread, until
 
 KEY = "0a" * 16  # of a guest
+EARLY = WebSection(enabled=True, port=0, addresses=("127.0.0.1", "192.0.2.1"))  # of a hotspot that is not up yet
 CLOSED = WebSection(enabled=True, port=0, addresses=("127.0.0.1",), sign_up=False, guests=False, profiles=1)
 
 
@@ -23,9 +25,12 @@ async def befriend(one: Phone, two: Phone) -> str:
 
 
 async def test_the_first_visitor_with_the_code_is_the_keeper(tmp_path: Path) -> None:
-    async with boxes(tmp_path) as valley, await valley.phone() as phone:
+    async with boxes(tmp_path, web=EARLY) as valley, await valley.phone() as phone:
         assert (await phone.get(""))["set_up"] is False
-        code = (await valley.code()).code
+        told = await valley.code()
+        assert [urlsplit(one).hostname for one in told.addresses] == list(EARLY.addresses)
+        assert told.absent == told.addresses[1:]
+        code = told.code
         await phone.post("/set-up", 403, code="wrong-code", passphrase=PASSPHRASE)
         me = await phone.post("/set-up", code=code.upper().replace("-", " "), passphrase=PASSPHRASE)
         assert (me["name"], me["role"]) == ("Ada", "keeper")

@@ -20,23 +20,25 @@ from meshnode_sim.studies.jobs import Job
 from meshnode_sim.studies.sweep import seeds_of
 
 USUAL = ("line", "blackout", "ferry")
+SIDE = "A branch, tag or commit; `.` for the code as it stands here; or a folder that `sweep` wrote."
+LEGEND = """mean over the seeds ± half of its 95 % interval; change: second minus first, seed by seed
+* more than chance: the interval of the change leaves out zero"""
 
 
 def compare(
-    first: str,
-    second: str,
+    first: Annotated[str, Parameter(help=SIDE)],
+    second: Annotated[str, Parameter(help="The same, for what it is compared with.")],
     /,
-    *scenarios: str,
+    *scenarios: Annotated[str, Parameter(help="Names or files; line, blackout and ferry when left out.")],
     seeds: Annotated[str, Parameter(help="A..B, each scenario with each of these.")] = "1..5",
     until: Until = None,
     set_: Changes = (),
     workers: Annotated[int | None, Parameter(help="Runs at a time; as many as cores when left out.")] = None,
     json_: Json = False,
 ) -> None:
-    """Run two revisions on equal seeds and say what differs, with 95 % confidence intervals.
+    """Run two versions of the code on equal seeds and say what differs, with 95 % confidence intervals.
 
-    A revision is anything git knows; a full stop is the code as it stands here. Folders that `sweep` wrote are compared
-    as they are. Without scenarios: line, blackout and ferry.
+    Revisions are checked out and run, so this takes a clone. Folders that `sweep` wrote are compared as they are.
 
     Example: meshnode-sim compare main . valley --seeds 1..10
     """
@@ -58,9 +60,9 @@ def compare(
 def _table(found: Sequence[Difference], first: str, second: str) -> str:
     if not found:
         return "no measure differs in any run"
-    lines = [f"{'scenario':16} {'measure':20} {first[:20]:>20} {second[:20]:>20} {'change':>20}"]
+    lines = [f"{'scenario':16} {'measure':20} {first[-20:]:>20} {second[-20:]:>20} {'change':>20}"]
     for one in found:
         mark = "  *" if one.certain else ""
         sides = f"{one.first!s:>20} {one.second!s:>20} {one.change!s:>20}"
         lines.append(f"{one.scenario:16} {one.measure:20} {sides}{mark}")
-    return "\n".join([*lines, "", "* the 95 % interval of the change, seed by seed, leaves out zero"])
+    return "\n".join([*lines, "", LEGEND])
