@@ -52,9 +52,26 @@ def test_the_simulator_s_speed_is_measured_in_both_stretches() -> None:
     assert sum(result["profile"].values()) > 0.9
 
 
+def test_a_trace_is_played_and_counted() -> None:
+    result = bench("contacts.py", "--nodes", "10", "--contacts", "100", "--messages", "5", "--profile")["results"]
+    assert result["delivered"] == "5 of 5"
+    assert result["calls"] > 0 < result["speed"]
+
+
 @pytest.mark.parametrize(
     "name",
-    ["catchup.py", "chat.py", "ferry.py", "idle.py", "ingest.py", "memory.py", "posts.py", "sim.py", "spread.py"],
+    [
+        "catchup.py",
+        "chat.py",
+        "contacts.py",
+        "ferry.py",
+        "idle.py",
+        "ingest.py",
+        "memory.py",
+        "posts.py",
+        "sim.py",
+        "spread.py",
+    ],
 )
 def test_each_bench_explains_itself(name: str) -> None:
     done = subprocess.run([sys.executable, str(BENCH / name), "--help"], capture_output=True, text=True, check=False)
