@@ -1,8 +1,9 @@
 """HTTP on our own sockets: anycorn speaks the protocol, this file holds the bounds.
 
-Each connection is counted, in all and by address; the head of a request must come within seconds; who does not take
-what is sent is let go. anycorn's own listener has no such bounds, so it is given connections one by one. It shields
-what it sends from being cancelled: on the way out all connections are closed under it.
+Each connection is counted, in all and by address; where all are taken, the address with most gives one up. The head of
+a request must come within seconds; who does not take what is sent is let go. anycorn's own listener has no such bounds,
+so it is given connections one by one. It shields what it sends from being cancelled: on the way out all connections are
+closed under it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ _log = structlog.get_logger("web")
 class Connection:
     """One client, as anycorn wants a stream. While no request is being answered, the next one must come in time."""
 
-    def __init__(self, raw: trio.SocketStream, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, raw: trio.SocketStream, address: str, tls: ssl.SSLContext | None = None) -> None:
+        self.address = address
         self.over = trio.Event()  # the client sends nothing more
         self._raw = raw
         self._tls = tls
@@ -55,6 +57,11 @@ class Connection:
         if attribute is SocketAttribute.raw_socket:
             return self._raw.socket
         raise anyio.TypedAttributeLookupError
+
+    @property
+    def busy(self) -> bool:
+        """True while a request is being answered."""
+        return self._answering > 0
 
     async def still(self) -> None:
         """Wait until no request is being answered."""
@@ -133,7 +140,7 @@ class Server:
     def __init__(self, app: App, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
         self._app = app
         self._tls = tls
-        self._open: set[Connection] = set()
+        self._open: dict[Connection, None] = {}  # the oldest first
         self._by_address: Counter[str] = Counter()
 
     async def run(self, listeners: Sequence[trio.SocketListener]) -> None:
@@ -161,25 +168,42 @@ class Server:
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         address = _address(stream)
-        if len(self._open) >= CONNECTIONS or self._by_address[address] >= CONNECTIONS_EACH:
+        if not self._has_room(address):
             stream.socket.close()
             return
         try:
-            connection = Connection(stream, self._tls() if self._tls else None)
+            connection = Connection(stream, address, self._tls() if self._tls else None)
         except Exception as error:  # noqa: BLE001 - no TLS for this one: no certificate, or no descriptor left
             _log.warning("no secure connection", reason=type(error).__name__)
             stream.socket.close()
             return
-        self._open.add(connection)
+        self._open[connection] = None
         self._by_address[address] += 1
         try:
             await self._speak(connection)
         except Exception as error:  # noqa: BLE001 - whatever one connection does wrong, the others go on
             _log.info("connection failed", reason=type(error).__name__)
         finally:
-            connection.close()
-            self._open.discard(connection)
-            self._by_address[address] -= 1
+            self._let_go(connection)
+
+    def _has_room(self, address: str) -> bool:
+        """Whether one more may come from there. Where all is full, who holds most gives one up to who has fewer."""
+        own = self._by_address[address]
+        if own >= CONNECTIONS_EACH:
+            return False
+        if len(self._open) >= CONNECTIONS:
+            greedy, most = self._by_address.most_common(1)[0]
+            if most <= own + 1:
+                return False
+            self._let_go(min((one for one in self._open if one.address == greedy), key=lambda one: one.busy))
+        return True
+
+    def _let_go(self, connection: Connection) -> None:
+        """Once or again."""
+        connection.close()
+        if connection in self._open:
+            del self._open[connection]
+            self._by_address[connection.address] -= 1
             self._by_address += Counter()  # drops addresses that are at zero
 
     async def _speak(self, connection: Connection) -> None:

@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -300,6 +300,19 @@ async def test_connections_and_streams_are_counted(phone: Phone, monkeypatch: py
         await stream.aclose()
     async with Phone(str(phone.http.base_url)) as another:
         assert (await another.get(""))["name"] == "Ada"
+
+
+async def test_who_holds_most_connections_gives_way_when_all_are_taken(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS", 12)
+    monkeypatch.setattr(server, "HEAD_S", 600.0)
+    async with AsyncExitStack() as held:
+        for _ in range(12):
+            await held.enter_async_context(await trio.open_tcp_stream(*place(phone), local_address="127.0.1.1"))
+        for number in range(2, 7):
+            other = await held.enter_async_context(Phone(str(phone.http.base_url), f"127.0.1.{number}"))
+            assert (await other.get(""))["name"] == "Ada"
 
 
 @pytest.fixture
