@@ -3,6 +3,8 @@
 arrivals  what comes of blocks     logs, history, shares, admission  what is held, and what may be
 flood     new blocks, at once      beacon, trickle  what neighbours hear of us, and when
 repair    differences on a link    serve      answers to WANT
+pace      when to look at them     wishes     what we lack
+telling   what we tell             witnesses  who says that it has what
 session   differences by session   dial       whom to call
 bodies    bodies that are missing  forks      logs that split
 bridges   who has an uplink, and which of them goes first
@@ -92,14 +94,14 @@ class Gossip:
             repair=self.repair,
             sessions=self.sessions,
         )
-        self.flood.holds = self.repair.holds
+        self.flood.holds = self.repair.witnesses.holds
         neighbours.on_double = lambda neighbour, link, item: self.flood.begun(item, neighbour, link)
         self.repair.want_session = self._want_session
         self.bridges.on_room = self._room
         self.logs.on_pardoned = self._pardoned
         self.logs.on_wanted = self._wanted
         self.forks.on_proven = self._look_below
-        self.forks.holders = self.repair.holders
+        self.forks.holders = self.repair.witnesses.holders
         self._timed: tuple[Timed, ...] = (
             self.flood,
             self.repair,
@@ -125,7 +127,7 @@ class Gossip:
     ) -> None:
         """What the parts above and beside are told, and asked for."""
         self.arrivals.on_block = on_block
-        self.repair.on_covered = on_covered
+        self.repair.witnesses.on_covered = on_covered
         self.logs.on_own_ahead = on_own_block_ahead
         self.beacons.envelope_digest = self.sessions.envelope_digest = envelope_digest
         self.beacons.carrying = carrying
@@ -260,7 +262,7 @@ class Gossip:
             part.tick()
         for log in [log for log, at in self._witness.items() if at <= self._ctx.now]:
             del self._witness[log]
-            self.repair.ask_witness(log)
+            self.repair.witnesses.ask(log)
 
     # how
 

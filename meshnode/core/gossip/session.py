@@ -312,7 +312,7 @@ class Sessions:
 
     def _heads(self, sync: Sync, frame: Heads) -> None:
         sync.comparing = False
-        self._repair.witnessed(sync.neighbour, frame.heads)
+        self._repair.witnesses.vouched(sync.neighbour, frame.heads)
         for element in frame.heads:
             self._lack(sync, element)
         self._ask(sync)
@@ -324,7 +324,7 @@ class Sessions:
         if peer.agrees(self._digest(sync)):
             sync.differs_at = None
             if frontier == self._digest(sync) and not self._partly(sync):
-                self._repair.covers_all(sync.neighbour)
+                self._repair.witnesses.covers_all(sync.neighbour)
         elif sync.differs_at is None:
             sync.differs_at = self._ctx.now + DIFFER_S
 
@@ -412,7 +412,7 @@ class Sessions:
         peer, ours = self._repair.peer(sync.neighbour), self._digest(sync)
         if sync.heard_done == ours:
             if not self._partly(sync):
-                self._repair.covers_all(sync.neighbour)
+                self._repair.witnesses.covers_all(sync.neighbour)
             peer.settled()
         elif ours == sync.said:
             peer.resolve(sync.heard_done, ours)

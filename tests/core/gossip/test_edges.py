@@ -7,11 +7,11 @@ import pytest
 from meshnode.core.airtime.outbox import Outgoing
 from meshnode.core.effects import Effect, ReadStored, SendRecord
 from meshnode.core.gossip import flood as flood_module
-from meshnode.core.gossip import repair as repair_module
+from meshnode.core.gossip import wishes as wishes_module
 from meshnode.core.gossip.flood import Flood, Put
 from meshnode.core.gossip.logs import change_of
+from meshnode.core.gossip.pace import GATHERING_S
 from meshnode.core.gossip.peer import Peer
-from meshnode.core.gossip.repair import GATHERING_S
 from meshnode.core.gossip.session import DIFFER_S
 from meshnode.core.ids import LogId, NeighbourId, channel_id, log_channel
 from meshnode.core.inputs import EncounterBegan, PeerSeen, RecordReceived, Tick
@@ -68,16 +68,17 @@ def test_of_those_who_left_the_ones_told_longest_ago_are_told_anew(monkeypatch: 
 
 def test_who_never_told_us_anything_is_taken_to_lack_everything() -> None:
     node = GossipNode("a")
-    assert not node.gossip.repair.holds(Neighbour(NeighbourId(b"nobody"), GossipNode("b").node), node.write("words"))
+    nobody = Neighbour(NeighbourId(b"nobody"), GossipNode("b").node)
+    assert not node.gossip.repair.witnesses.holds(nobody, node.write("words"))
 
 
 def test_what_was_asked_for_without_its_full_id_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repair_module, "MAX_REFS", 2)
+    monkeypatch.setattr(wishes_module, "MAX_REFS", 2)
     _, node = near("ab")
     repair, (neighbour,) = node.gossip.repair, node.neighbours.bound(LINK)
     for handle in (b"1st.", b"2nd.", b"3rd."):
         repair._want(neighbour, Peer(), [(LogId(handle), Wish(handle, 1, 1))], [])
-    assert list(repair._by_handle) == [b"2nd.", b"3rd."]
+    assert list(repair.wishes._by_handle) == [b"2nd.", b"3rd."]
 
 
 def test_who_tells_all_a_part_of_what_we_have_too_did_not_tell_the_rest_for_us() -> None:

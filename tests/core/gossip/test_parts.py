@@ -21,6 +21,7 @@ from meshnode.core.gossip import bodies as bodies_module
 from meshnode.core.gossip import peer as peer_module
 from meshnode.core.gossip import repair as repair_module
 from meshnode.core.gossip import serve as serve_module
+from meshnode.core.gossip import wishes as wishes_module
 from meshnode.core.gossip.beacon import ANSWER_BURST, BUSY, LONELY, REFUSING
 from meshnode.core.gossip.flood import block_named, class_of
 from meshnode.core.gossip.forks import Forks
@@ -688,14 +689,14 @@ def test_what_is_not_bound_is_not_believed() -> None:
     repair.delta(heard, Delta(b"x" * 8, ()))
     repair.gap(heard, b"hand", 3)
     repair.refs(heard, Refs((LogId(bytes(52)),)))
-    repair.ask_witness(LogId(bytes(52)))
+    repair.witnesses.ask(LogId(bytes(52)))
     node_of(world, "a").gossip._want(heard, Want((Wish(b"hand", 1, 1),)))
     assert list(repair.peers) == [node_of(world, "b").node]
 
 
 def test_memory_of_peers_and_refs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair_module, "MAX_PEERS", 1)
-    monkeypatch.setattr(repair_module, "MAX_REFS", 1)
+    monkeypatch.setattr(wishes_module, "MAX_REFS", 1)
     world = village(17, "abc")
     world.clique(*"abc")
     world.start()
@@ -705,13 +706,13 @@ def test_memory_of_peers_and_refs_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     logs = [LogId(bytes([index]) * 52) for index in range(2)]
     for log in logs:
         repair.new_items(Heard(NeighbourId(b"nobody"), None, False, LINK, "x", True, ()), log, 1)
-    assert list(repair._flowing) == logs[1:]
-    repair._asked_refs = dict.fromkeys(map(log_handle, logs), 0.0)
+    assert list(repair.wishes._flowing) == logs[1:]
+    repair.wishes._asked_refs = dict.fromkeys(map(log_handle, logs), 0.0)
     hear(world, "a", "b", Refs((*logs, LogId(b"x" * 52))))
-    assert list(repair._refs.values()) == logs[1:], "what was not asked for is not kept, nor more than fits"
+    assert list(repair.wishes._refs.values()) == logs[1:], "what was not asked for is not kept, nor more than fits"
     for log in logs:
         repair.gap(Heard(NeighbourId(b"bbbbbb"), far(world, "a", "b"), True, LINK, "b", True, ()), log, 4)
-    assert list(repair._refs.values()) == logs[1:]
+    assert list(repair.wishes._refs.values()) == logs[1:]
 
 
 def test_an_unknown_handle_leads_to_its_log() -> None:
@@ -753,14 +754,14 @@ def test_a_refused_handle_is_not_asked_for() -> None:
     node.gossip.logs.admission.refuse(block.log)
     peer = node.gossip.repair.peer(far(world, "a", "b"))
     peer.tell(Change(log_handle(block.log), 4))
-    assert node.gossip.repair._wishes(peer) == ([], [])
-    node.gossip.repair._refs[log_handle(block.log)] = block.log
-    assert node.gossip.repair._wishes(peer) == ([], [])
+    assert node.gossip.repair.wishes.of(peer) == ([], [])
+    node.gossip.repair.wishes._refs[log_handle(block.log)] = block.log
+    assert node.gossip.repair.wishes.of(peer) == ([], [])
     held = blocks_of("v", 1)[0]
     node.gossip.logs._offer(held, promise=False)
     node.gossip.logs.admission.refuse(held.log)
     peer.tell(Change(log_handle(held.log), 4))
-    assert node.gossip.repair._wishes(peer) == ([], [])
+    assert node.gossip.repair.wishes.of(peer) == ([], [])
 
 
 def test_unknown_handles_cost_no_look_at_every_refused_log(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -772,10 +773,10 @@ def test_unknown_handles_cost_no_look_at_every_refused_log(monkeypatch: pytest.M
     for number in range(100):
         peer.tell(Change(number.to_bytes(4, "big"), 1))
     hashed = Counter[str]()
-    for module in (repair_module, admission_module):
+    for module in (repair_module, wishes_module, admission_module):
         monkeypatch.setattr(module, "log_handle", lambda log: bytes([hashed.update(["times"]) or 1]) * 4)
-    assert len(node.gossip.repair._wishes(peer)[1]) == 100
-    node.gossip.repair._note_complete(peer)
+    assert len(node.gossip.repair.wishes.of(peer)[1]) == 100
+    node.gossip.repair.telling.note_complete(peer)
     assert not hashed["times"]
 
 
@@ -785,15 +786,15 @@ def test_what_was_asked_for_in_vain_is_forgotten() -> None:
     for number in range(20):
         node_of(world, "a").ctx.now = world.now + 10 * number
         repair._want(neighbour, Peer(), [], [number.to_bytes(4, "big")])
-    assert len(repair._asked_refs) == 1
+    assert len(repair.wishes._asked_refs) == 1
 
 
 def test_wishes_fit_a_datagram_and_an_answer() -> None:
     world = pair(20)
     repair = node_of(world, "a").gossip.repair
     many = [(LogId(bytes(52)), Wish(bytes(52), 1, 1)) for _ in range(100)]
-    assert len(repair._fitting(many, 350)) == 5
-    assert len(repair._fitting([(LogId(bytes(52)), Wish(b"hand", 1, 60))] * 5, 1000)) == 2
+    assert len(repair.wishes.fitting(many, 350)) == 5
+    assert len(repair.wishes.fitting([(LogId(bytes(52)), Wish(b"hand", 1, 60))] * 5, 1000)) == 2
 
 
 def test_a_lower_look_for_a_split_is_asked_for() -> None:
@@ -804,12 +805,12 @@ def test_a_lower_look_for_a_split_is_asked_for() -> None:
         node.gossip.logs._offer(block, promise=False)
     log = node.gossip.logs.book.logs[blocks[0].log]
     log.suspect = 4
-    found = node.gossip.repair._wish_for(log, Change(log.handle, 4))
+    found = node.gossip.repair.wishes._wish_for(log, Change(log.handle, 4))
     assert [(wish.first, wish.count) for wish in found] == [(1, 3)]
     twin = blocks_of("v", 1)[0]
     node.gossip.logs._offer(twin, promise=False)
     node.gossip.logs.book._by_handle[log.handle].append(node.gossip.logs.book.logs[twin.log])
-    assert node.gossip.repair._wish_for(log, Change(log.handle, 9))[0].log == log.id
+    assert node.gossip.repair.wishes._wish_for(log, Change(log.handle, 9))[0].log == log.id
 
 
 def test_deltas_are_answered_once() -> None:
@@ -1128,7 +1129,7 @@ def test_a_gossip_without_listeners_still_takes_blocks() -> None:
     gossip.heard(heard)
     mine = GossipNode("a").write("mine")
     gossip.logs.take_untrusted(mine.log, compact_of(mine, elide=False), heard)
-    gossip.repair.on_covered(Neighbour(NeighbourId(b"zzzzzz"), node.node), block.log, 1)
+    gossip.repair.witnesses.on_covered(Neighbour(NeighbourId(b"zzzzzz"), node.node), block.log, 1)
     assert gossip.beacons.envelope_digest() == gossip.sessions.envelope_digest() == bytes(4)
     assert not gossip.beacons.carrying()
     assert block.log in gossip.logs.book
@@ -1211,7 +1212,7 @@ def test_deltas_for_all_vouch_for_nothing_and_settled_ones_are_not_answered() ->
     assert peer.check_at is None
     alone = repair_module.Repair(node.ctx, node.neighbours, node.gossip.logs, node.gossip.beacons)
     assert not alone.want_session(far(world, "a", "b"), True)
-    alone.on_covered(far(world, "a", "b"), log.id, 1)
+    alone.witnesses.on_covered(far(world, "a", "b"), log.id, 1)
 
 
 def test_a_difference_that_passes_in_time_begins_no_round() -> None:
