@@ -37,7 +37,7 @@ async def running(*links):
             inlet, outlet = trio.open_memory_channel(100)
             await nursery.start(link.run, inlet)
             channels.append(outlet)
-        with trio.fail_after(20):
+        with trio.fail_after(100):
             yield channels
         nursery.cancel_scope.cancel()
 
@@ -145,6 +145,8 @@ async def test_what_cannot_have_come_from_this_link_is_dropped_and_counted(wire)
             near.sendto(b"x" * 60_000, (own, LINK_PORT, 0, index))
             near.sendto(b"last", (LINK_GROUP, LINK_PORT, 0, index))
         assert (await heard.receive()).data == b"last"
+        while left.counters.total() < 5:  # noqa: ASYNC110 - two threads of the kernel may hand over in another order
+            await trio.sleep(0.01)
         assert left.counters["received_off_link"] == 2
         assert left.counters["received_too_long"] == 2
         assert left.counters["received"] == 1

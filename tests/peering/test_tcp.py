@@ -17,6 +17,8 @@ from support.session_peers import MESH, OTHER_MESH, handshake, identity, running
 
 pytestmark = pytest.mark.netns
 
+PATIENCE_S = 100.0
+
 
 @pytest.fixture
 def wire():
@@ -60,7 +62,7 @@ def on_overlay(seed, address):
 
 async def test_a_session_on_the_link_carries_a_megabyte_both_ways(wire):
     (one, place), (two, far) = on_link(1, wire, "left"), on_link(2, wire, "right")
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_S):
         async with running(one, two) as (at_one, at_two):
             await trio.testing.wait_all_tasks_blocked()
             one.dial(far.at[1], "link", "left")
@@ -84,7 +86,7 @@ async def test_a_session_on_the_link_carries_a_megabyte_both_ways(wire):
 
 async def test_nobody_listens_there(wire):
     one, _ = on_link(1, wire, "left")
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_S):
         async with running(one) as (heard,):
             for address in (netns.link_local(wire, "right"), "no address", "fe80::1%x", "1.2.3.4"):
                 one.dial(address, "link", "left")
@@ -96,7 +98,7 @@ async def test_nobody_listens_there(wire):
 
 async def test_a_vanished_interface_ends_its_sessions_and_a_returned_one_takes_new_ones(wire):
     (one, place), (two, far) = on_link(1, wire, "left"), on_link(2, wire, "right")
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_S):
         async with running(one, two) as (at_one, at_two):
             await trio.testing.wait_all_tasks_blocked()
             one.dial(far.at[1], "link", "left")
@@ -114,7 +116,7 @@ async def test_a_vanished_interface_ends_its_sessions_and_a_returned_one_takes_n
 
 async def test_an_interface_that_is_to_be_left_alone_has_no_sessions(wire):
     (one, _), (two, far) = on_link(1, wire, "left"), on_link(2, wire, "right")
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_S):
         async with running(one, two) as (at_one, _):
             await trio.testing.wait_all_tasks_blocked()
             one.dial(far.at[1], "link", "left")
@@ -139,7 +141,7 @@ async def test_a_second_node_on_the_address_is_one_sentence(wire):
 
 async def test_more_dials_than_may_wait_are_told_so(wire):
     one, _ = on_link(1, wire, "left")
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_S):
         async with running(one) as (heard,):
             for number in range(40):
                 one.dial(f"bad{number}", "link", "left")
@@ -152,7 +154,7 @@ def plain(device: str, source: str | None = None) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
     if source:
         made.bind((source, 0))
-    made.settimeout(5)
+    made.settimeout(PATIENCE_S)
     return made
 
 
@@ -164,7 +166,7 @@ async def test_the_overlay_takes_sources_in_200_only_and_a_stranger_changes_noth
     netns.ip("-n", one, "-6", "route", "add", "300::/8", "dev", "ygg0")
     with netns.entered(one):
         listening = on_overlay(1, "200::1")
-        with trio.fail_after(20):
+        with trio.fail_after(PATIENCE_S):
             async with running(listening) as (heard,):
                 await trio.testing.wait_all_tasks_blocked()
                 for source in ("300::2", "fd00::2"):
@@ -200,8 +202,8 @@ async def test_only_over_an_uplink_long_segments_go(two_hosts):
     sizes = []
     for uplink in (False, True):
         with netns.entered(two_hosts[1]), socket.create_server(("200::2", OVERLAY_PORT), family=socket.AF_INET6) as far:
-            far.settimeout(20)
-            with netns.entered(two_hosts[0]), trio.fail_after(60):
+            far.settimeout(PATIENCE_S)
+            with netns.entered(two_hosts[0]), trio.fail_after(PATIENCE_S):
                 dialler = TcpSessions(
                     keys, MESH, sealer, entropy, overlay=Place("ygg0", "200::1"), is_uplink=lambda _, up=uplink: up
                 )
@@ -214,7 +216,7 @@ async def test_only_over_an_uplink_long_segments_go(two_hosts):
 
 
 async def test_a_local_user_of_the_box_is_not_a_peer(two_hosts):
-    with netns.entered(two_hosts[0]), trio.fail_after(10):
+    with netns.entered(two_hosts[0]), trio.fail_after(PATIENCE_S):
         listening = on_overlay(1, "200::1")
         async with running(listening):
             await trio.testing.wait_all_tasks_blocked()
@@ -227,7 +229,7 @@ async def test_a_local_user_of_the_box_is_not_a_peer(two_hosts):
 async def test_overlay_addresses_stand_under_the_signature(two_hosts):
     one, two = two_hosts
     addresses = [socket.inet_pton(socket.AF_INET6, f"200::{number}") for number in (1, 2)]
-    with netns.entered(one), trio.fail_after(20):
+    with netns.entered(one), trio.fail_after(PATIENCE_S):
         listening = on_overlay(1, "200::1")
         async with running(listening) as (heard,):
             await trio.testing.wait_all_tasks_blocked()
@@ -249,7 +251,7 @@ def _refused_unless(well: bool):
 async def test_dialling_over_the_overlay(two_hosts):
     one, two = two_hosts
     keys, sealer, entropy = identity(3)
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_S):
         with netns.entered(two):
             async with running(on_overlay(2, "200::2"), TcpSessions(keys, OTHER_MESH, sealer, entropy)) as (at_two, _):
                 await trio.testing.wait_all_tasks_blocked()
