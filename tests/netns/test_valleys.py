@@ -50,7 +50,7 @@ class Wire:
 
     @staticmethod
     def _ip(pid: str, *words: str) -> str:
-        done = subprocess.run(["nsenter", "-t", pid, "-n", "ip", *words], capture_output=True, text=True, timeout=20)
+        done = subprocess.run(["nsenter", "-t", pid, "-n", "ip", *words], capture_output=True, text=True, timeout=100)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -41,7 +41,7 @@ def test_loss_costs_attempts_and_loses_nothing() -> None:
 
 
 def test_blocks_are_taken_in_and_the_ratio_is_reported() -> None:
-    result = bench("ingest.py", "--blocks", "200", "--turns", "1")["results"]
+    result = bench("ingest.py", "--blocks", "200", "--turns", "5")["results"]
     assert 0 < result["ratio"] < 2
 
 

@@ -23,7 +23,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def ip(*words: str) -> str:
     """Run `ip`; what it prints. Fails with its own words."""
-    done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=20)
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=100)
     if done.returncode:
         raise RuntimeError(f"ip {' '.join(words)}: {done.stderr.strip()}; these tests need root and iproute2")
     return done.stdout

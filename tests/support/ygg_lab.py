@@ -54,7 +54,7 @@ class LabNode:
         """What `yggdrasilctl` is told, empty while nobody answers."""
         command = ["yggdrasilctl", "-json", "-endpoint", self.endpoint, request]
         command += [f"{name}={value}" for name, value in arguments.items()]
-        done = subprocess.run(command, capture_output=True, timeout=20)
+        done = subprocess.run(command, capture_output=True, timeout=100)
         try:
             return json.loads(done.stdout)
         except ValueError:
