@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from starlette.responses import Response
 
 from meshnode.control import replies, requests
-from meshnode.errors import RefusedError
+from meshnode.errors import MissingError, RefusedError
 from meshnode.web.box import Box
 from meshnode.web.routes import Asked, Route
-from meshnode.web.shapes import HourReply, NewMember
+from meshnode.web.shapes import GuestHere, GuestList, HourReply, NewMember
 
 LOOPBACK = ("127.0.0.1", "::1")
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
@@ -37,6 +37,8 @@ class Keeper:
         yield Route(
             "DELETE", "/box/members/{name}", "keeper", "Remove a profile with everything in it.", self.remove, done
         )
+        yield Route("GET", "/box/guests", "keeper", "Who is here as a guest now.", self.guests, GuestList)
+        yield Route("DELETE", "/box/guests/{id}", "keeper", "Sign a guest out.", self.end_guest, GuestList)
         yield Route(
             "GET", "/metrics", "anyone", "Numbers for Prometheus; to this machine, or to the keeper.", self.metrics,
             None, media="text/plain",
@@ -90,6 +92,18 @@ class Keeper:
         done = await self._box.ask(requests.ProfileRemoveRequest(name=name), replies.DoneReply)
         self._box.logins.end_all(name)
         return done
+
+    async def guests(self, asked: Asked) -> GuestList:
+        """By name; somebody with two browsers once."""
+        return GuestList(guests=[GuestHere(id=mark, name=name) for mark, name in self._box.logins.guests().items()])
+
+    async def end_guest(self, asked: Asked) -> GuestList:
+        """Who is left."""
+        mark = asked.place["id"]
+        if mark not in self._box.logins.guests():
+            raise MissingError("This guest is not signed in.")
+        self._box.logins.end_guest(mark)
+        return await self.guests(asked)
 
     async def metrics(self, asked: Asked) -> Response:
         """Of the box; nothing of anybody's words or names."""

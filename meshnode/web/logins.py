@@ -90,6 +90,15 @@ class Logins:
         gone = name.casefold()
         self._held = {key: one for key, one in self._held.items() if one.role == "guest" or one.name.casefold() != gone}
 
+    def guests(self) -> dict[str, str]:
+        """The names of all guests by their marks."""
+        found = [one for one in self._held.values() if one.role == "guest"]
+        return {one.mark: one.name for one in sorted(found, key=lambda one: one.name.casefold())}
+
+    def end_guest(self, mark: str) -> None:
+        """Sign out all browsers of a guest."""
+        self._held = {key: one for key, one in self._held.items() if one.mark != mark}
+
     def _make_room(self, login: Login) -> None:
         same = [key for key, one in self._held.items() if one.socket == login.socket]
         if login.role == "guest" and len(same) >= GUESTS:

@@ -236,6 +236,19 @@ class HourReply(Reply, frozen=True):
     moments: list[Moment]
 
 
+class GuestHere(Reply, frozen=True):
+    """Somebody who is here as a guest; `id` as in `Me`."""
+
+    id: str
+    name: str
+
+
+class GuestList(Reply, frozen=True):
+    """Who is here as a guest now, by name."""
+
+    guests: list[GuestHere]
+
+
 class Problem(Reply, frozen=True):
     """It failed: `kind` names the error, `text` is a sentence for a person."""
 

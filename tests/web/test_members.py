@@ -139,6 +139,12 @@ async def test_a_guest_writes_in_public_channels_and_nowhere_else(tmp_path: Path
         for path in ("/contacts", "/nearby", "/search", "/box", "/box/members"):
             await guest.get(path, 403)
         assert (await keeper.get("/box"))["name"] == "Ada"
+        here = (await keeper.get("/box/guests"))["guests"]
+        assert [one["name"] for one in here] == ["Maya Lee", "maya lee"], "the one who came first"
+        left = await keeper.send("DELETE", f"/box/guests/{me['id']}")
+        assert left["guests"] == [one for one in here if one["id"] != me["id"]]
+        await guest.get("/me", 401)
+        await keeper.send("DELETE", f"/box/guests/{me['id']}", 404)
 
 
 async def test_a_closed_box_takes_whom_its_keeper_brings(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from meshnode.web.files import PAGE
 from support.boxes import PASSPHRASE, Boxes, Phone, boxes, fill
@@ -29,6 +29,10 @@ READ_CODES = """async () => {
         return decode(context.getImageData(0, 0, 520, 520));
     });
 }"""
+BRIDGE = {
+    "state": "open", "opens_in_s": None, "uplinks": 1, "sent": 1_000_000, "sent_per_day": 20_000_000, "received": 0,
+    "received_per_day": 0, "held_back": 3,
+}  # fmt: skip
 MORE_STREAMS = "globalThis.streams = [1, 2, 3, 4].map(() => new EventSource('/api/v1/events'))"
 SIGN_IN, NEW_PROFILE = "Sign in", "New profile"
 
@@ -69,6 +73,12 @@ def join(page: Page, channel: str) -> None:
 def write(page: Page, text: str) -> None:
     page.get_by_label("Message", exact=True).fill(text)
     page.get_by_role("button", name="Send", exact=True).click()
+
+
+def as_a_bridge(route: Route) -> None:
+    """The box's state, as if it were a bridge."""
+    answer = route.fetch()
+    route.fulfill(response=answer, json={**answer.json(), "bridge": BRIDGE})
 
 
 async def post_to_square(phone: Phone, text: str) -> None:
@@ -117,6 +127,18 @@ async def test_a_new_box_is_set_up_and_its_keeper_reads_with_any_eyes(tmp_path: 
                 page.get_by_role("link", name=place).first.click()
                 expect(page.get_by_role("heading", level=1)).to_be_visible()
                 assert not barriers(page), place
+            page.route("**/api/v1/box", as_a_bridge)
+            page.get_by_role("link", name="Box", exact=True).click()
+            for words in (
+                "Open: messages pass",
+                "1 MB of 20 MB",
+                "Receiving has no limit.",
+                "3 messages are held back",
+            ):
+                expect(page.get_by_text(words)).to_be_visible()
+            expect(page.get_by_text("No guest is signed in.")).to_be_visible()
+            assert not barriers(page)
+            page.get_by_role("link", name="Make a poster").click()
             page.get_by_label("Name of the Wi-Fi").fill('Mill "2;4"')
             expect(page.locator(".poster .qr")).to_have_count(2)
             assert page.evaluate(READ_CODES) == ['WIFI:T:nopass;S:Mill \\"2\\;4\\";;', code.addresses[0]]

@@ -3,6 +3,8 @@
 import { useEffect, useState } from "../vendor/hooks.js";
 import { html } from "../parts/html.js";
 import { Bar } from "../parts/bar.js";
+import { Bridging } from "../parts/bridging.js";
+import { Guests } from "../parts/guests.js";
 import { Heading } from "../parts/heading.js";
 import { Members } from "../parts/members.js";
 import { Securing } from "../parts/securing.js";
@@ -46,8 +48,12 @@ export function Box() {
       <h2>${t("box.store")}</h2>
       <${Bar} value=${status.store.bytes} most=${status.store.limit} label=${t("box.stored", { used: bytes(status.store.bytes), most: bytes(status.store.limit) })} />
       <p class="quiet">${t("box.held", { blocks: status.counts.blocks, envelopes: status.counts.envelopes })}</p>
+      ${(status.bridge || status.bridges.length > 0) && html`<h2>${t("bridge.title")}</h2>
+        <${Bridging} own=${status.bridge} others=${status.bridges} />`}
       <h2>${t("box.members")}</h2>
       <${Members} />
+      <h2>${t("box.guests")}</h2>
+      <${Guests} />
       <h2>${t("secure.title")}</h2>
       <${Securing} />
       <h2>${t("poster.title")}</h2>
