@@ -5,9 +5,11 @@ import trio
 
 from meshnode.core.inputs import DialFailed, EncounterBegan, EncounterEnded, RecordReceived, SessionWritable
 from meshnode.core.sealing.stream import DIALLER, LISTENER
+from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
+from meshnode.core.wire.frames import Unknown
 from meshnode.peering import sessions as sessions_module
 from meshnode.peering.memory import Switchboard, pipes
-from meshnode.peering.packing import pack
+from meshnode.peering.packing import pack, unpack_untrusted
 from meshnode.peering.session import prove
 from meshnode.peering.sessions import HALF_OPEN, HALF_OPEN_PER_ADDRESS, Way
 from support.session_peers import MESH, OTHER_MESH, handshake, identity, memory_node, running, until
@@ -74,10 +76,10 @@ async def test_a_stranger_learns_sixteen_bytes_and_gets_no_session(autojump_cloc
         assert at_one.statistics().current_buffer_used == 0
 
 
-async def caller(node, inputs, nursery, address="far"):
+async def caller(node, inputs, nursery, address="far", carrier="link"):
     """A connection into `node`, held by hand."""
     near, far = pipes("near", address)
-    nursery.start_soon(node.accept, far, Way("link", address), inputs)
+    nursery.start_soon(node.accept, far, Way(carrier, address), inputs)
     return near
 
 
@@ -119,9 +121,9 @@ async def test_half_open_callers_are_bounded_in_all_and_per_address(autojump_clo
         assert len(await after.receive_some()) == 16
 
 
-async def member(node, inputs, nursery, seed=2, address="far"):
+async def member(node, inputs, nursery, seed=2, address="far", carrier="link"):
     """A proven member connected by hand: its pipe, and its keys of the records."""
-    near = await caller(node, inputs, nursery, address)
+    near = await caller(node, inputs, nursery, address, carrier)
     return near, await prove(handshake(DIALLER, seed), near)
 
 
@@ -194,6 +196,40 @@ async def test_a_peer_that_takes_nothing_is_let_go(autojump_clock):
             node.send(number, identity(3)[2].take("noise", 60_000))
         await until(outlet, EncounterEnded)
         assert 29 < trio.current_time() - began < 31
+
+
+async def test_over_the_overlay_what_follows_soon_goes_together(autojump_clock):
+    node = memory_node(1, Switchboard())
+    inlet, outlet = trio.open_memory_channel(100)
+    async with trio.open_nursery() as nursery:
+        near, proven = await member(node, inlet, nursery, carrier="overlay")
+        number = (await until(outlet, EncounterBegan)).session
+        await trio.sleep(1)
+        began = trio.current_time()
+        first, *others = [encode_frame(Unknown(99, bytes([at]) * 50)) for at in range(200)]
+        node.send(number, first)
+        assert await records(near, proven, 1) == [first]
+        assert trio.current_time() == began  # alone, it does not wait
+        for frame in others:
+            node.send(number, frame)
+        told = await records(near, proven, 3)
+        assert trio.current_time() == pytest.approx(began + 0.2)
+        assert [frame for record in told for frame in decode_frames_untrusted(record)] == [
+            Unknown(99, bytes([at]) * 50) for at in range(1, 200)
+        ]
+        for _ in range(5):
+            node.send(number, bytes(4000))
+        assert await records(near, proven, 5) == [bytes(4000)] * 5
+        assert trio.current_time() == pytest.approx(began + 0.2)  # so much needs no company
+        nursery.cancel_scope.cancel()
+
+
+async def records(near, proven, count):
+    """The frames of so many records, as they come."""
+    found = []
+    while len(found) < count:
+        found += proven.open.feed_untrusted(bytes(await near.receive_some(100_000)))
+    return [unpack_untrusted(plaintext) for plaintext in found]
 
 
 async def test_a_queue_without_bound_ends_the_session_at_once(autojump_clock):

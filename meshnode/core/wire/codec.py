@@ -146,6 +146,11 @@ def join_frames(encoded: Sequence[bytes], limit: int) -> bytes:
     return bytes(out)
 
 
+def is_single(row: bytes) -> bool:
+    """True for an encoded frame alone, which may be joined with others."""
+    return b"" < row[:1] < bytes((_MORE,))
+
+
 def joined_size(sizes: Sequence[int]) -> int:
     """How many bytes encoded frames of these sizes take in a row."""
     return sum(sizes) + sum(len(varint(size - 1)) for size in sizes[:-1])

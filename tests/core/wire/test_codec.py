@@ -14,6 +14,7 @@ from meshnode.core.wire.codec import (
     decode_frames_untrusted,
     encode_frame,
     encode_frames,
+    is_single,
     join_frames,
     joined_size,
 )
@@ -46,6 +47,7 @@ def test_frames_in_a_row_come_back(frames: list[Frame]) -> None:
     data = encode_frames(frames, MAX_PLAINTEXT)
     assert data == join_frames(encoded, MAX_PLAINTEXT)
     assert len(data) == joined_size([len(one) for one in encoded])
+    assert is_single(data) == (len(frames) == 1)
     assert decode_frames_untrusted(data) == tuple(frames)
 
 
