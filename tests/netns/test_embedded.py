@@ -100,7 +100,7 @@ def overlay_takes_the_air(two, one):
     far = one.status()["address"]
     flood = ["ping", "-q", "-i", "0.005", "-s", "1200", far]
     flooding = netns.start(two.namespace, [*two.command(), "exec", "--", *flood], stdout=subprocess.DEVNULL)
-    until(lambda: "overlay_stopped" in two.warnings(), "the overlay takes the air and nobody minds", 180)
+    until(lambda: "overlay_stopped" in two.warnings(), "the overlay takes the air and nobody minds", 400)
     until(lambda: not two.sees(far), "the overlay goes on")
     assert two.everything()["airtime"]["others_s_halow0"] > 10.0
     until(lambda: any(row["bound"] for row in two.everything()["neighbours"]), "the link itself does not go on")

@@ -86,10 +86,10 @@ def test_nothing_is_changed_where_it_may_not_be() -> None:
             "sys.exit(Shaping(socket.if_nametoindex('left'), 1).hold(LinkSettings(law=Law(28000, reserve_ppm=5600))))"
         )
         powerless = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", sys.executable, "-c"]
-        assert netns.start(name, [*powerless, program]).wait(60) == 0
+        assert netns.start(name, [*powerless, program]).wait(200) == 0
         tbf = ["tbf", "rate", "1mbit", "burst", "3000", "latency", "10ms"]
         subprocess.run(["ip", "netns", "exec", name, "tc", "qdisc", "add", "dev", "left", "root", *tbf], check=True)
-        assert netns.start(name, [sys.executable, "-c", program]).wait(60) == 0, "a person's own is left alone"
+        assert netns.start(name, [sys.executable, "-c", program]).wait(200) == 0, "a person's own is left alone"
         assert "tbf" in _qdisc(name)
 
 
