@@ -222,7 +222,8 @@ async def test_a_real_daemon_survives_our_client_and_gets_its_peerings_back(wire
             uris = sorted(row["uri"] for row in overlay.status()["peers"])
             assert uris == ["tcp://192.0.2.1:9", "tls://[fe80::1%25halow0]:9"]
             await overlay.remove_peer("tls://[fe80::1%25halow0]:9")
-            await overlay.look(inlet)
+            while len(overlay.status()["peers"]) > 1:  # the daemon says yes, and lets go of it a little later
+                await overlay.look(inlet)
             assert [row["uri"] for row in overlay.status()["peers"]] == ["tcp://192.0.2.1:9"]
         assert not await overlay.look(inlet)
         async with daemon(wire[0], tmp_path, PrivateKey=KEY["private_key"]) as (endpoint, _):
