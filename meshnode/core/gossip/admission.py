@@ -109,6 +109,19 @@ class Admission:
             return False
         return self._hop_may(hop)
 
+    def spent(self, hop: bytes) -> bool:
+        """True while a hop has brought all the new logs of strangers that a day allows it."""
+        new = self._new.get(hop)
+        return new is not None and len(new) == NEW_PER_HOP and new[0] > self._ctx.now - DAY_S
+
+    def waits(self, log: LogId, hop: bytes) -> bool:
+        """True while this log, which is not held, would be one too many of that hop: another may bring it."""
+        return self.spent(hop) and self.ring_of(log) >= STRANGERS
+
+    def anybody_spent(self) -> bool:
+        """True while some hop may bring no stranger's log; what it has of others is asked of it all the same."""
+        return any(map(self.spent, self._new))
+
     def _note(self, log: LogId, until: Instant) -> None:
         self._refused[log] = until
         self._named.setdefault(log_handle(log), {})[log] = None
@@ -127,7 +140,7 @@ class Admission:
         self._new[hop] = new
         while len(self._new) > MAX_HOPS:
             del self._new[next(iter(self._new))]
-        if len(new) == NEW_PER_HOP and new[0] > self._ctx.now - DAY_S:
+        if self.spent(hop):
             self._ctx.count("log_over_hop_quota")
             return False
         new.append(self._ctx.now)

@@ -277,6 +277,7 @@ class Gossip:
     def _pardoned(self) -> None:
         self._stir()
         self.repair.reconsider()
+        self.sessions.reconsider()
 
     def _wanted(self, log: LogId) -> None:
         self._stir()

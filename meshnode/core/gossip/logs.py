@@ -385,7 +385,7 @@ class Logs:
         ]
         for log in pardoned:
             self.admission.pardon(log)
-        if pardoned:
+        if pardoned or (self._rings.ring_of_persona(persona) < STRANGERS and self.admission.anybody_spent()):
             self.on_pardoned()
 
 

@@ -48,6 +48,7 @@ class Peer:
     wants: dict[LogId, tuple[Instant, int]] = field(default_factory=dict)  # asked of it: until when, up to where
     dial_at: Instant = NEVER  # not before
     dial_wait_s: float = 0.0
+    node: bytes = b""  # its key
     refusing: bool = False  # its disk is full: what it lacks now it will want later
 
     def tell(self, change: Change) -> None:

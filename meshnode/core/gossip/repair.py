@@ -72,7 +72,7 @@ class Repair:
 
     def peer(self, neighbour: Neighbour) -> Peer:
         """What is remembered of a neighbour."""
-        peer = self.peers.pop(neighbour.node, None) or Peer()
+        peer = self.peers.pop(neighbour.node, None) or Peer(node=neighbour.node)
         self.peers[neighbour.node] = peer
         while len(self.peers) > MAX_PEERS:
             del self.peers[next(iter(self.peers))]

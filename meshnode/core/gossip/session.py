@@ -129,6 +129,12 @@ class Sessions:
             if sync.uplink and not sync.comparing and not sync.wanted:
                 self._begin(sync)
 
+    def reconsider(self) -> None:
+        """We may take what we refused before: begin a round wherever one may be had."""
+        for sync in self._open.values():
+            if not sync.comparing and not sync.wanted and not self._rests(sync):
+                self._begin(sync)
+
     def live(self, session: int | None) -> bool:
         """True when blocks on this session are news and not the catching up that was asked for."""
         sync = self._open.get(session) if session is not None else None
@@ -348,7 +354,7 @@ class Sessions:
     def _lack(self, sync: Sync, element: Element) -> None:
         """They have this; note what of it we want."""
         held = self._logs.book.get(element.log)
-        if self._logs.admission.refuses(element.log) or (held is None and not element.head):
+        if self._refuses(sync, element.log) or (held is None and not element.head):
             return
         if sync.uplink and not self._gate.carries(element.log):
             return
@@ -395,8 +401,13 @@ class Sessions:
     def _have(self, sync: Sync, log: LogId, upto: int) -> bool:
         held = self._logs.book.get(log)
         if held is None or self._logs.admission.refuses(log):
-            return self._logs.admission.refuses(log)
+            return self._refuses(sync, log)
         return not held.gaps(upto) and (held.forked or log not in sync.splits)
+
+    def _refuses(self, sync: Sync, log: LogId) -> bool:
+        """It is not wanted, or not of this peer today."""
+        admission = self._logs.admission
+        return admission.refuses(log) or (log not in self._logs.book and admission.waits(log, sync.neighbour.node))
 
     def _done(self, sync: Sync, frame: Done) -> None:
         sync.heard_done, sync.comparing, sync.moved_at = frame.frontier, False, self._ctx.now

@@ -49,7 +49,7 @@ class Wishes:
             for log in held:
                 wishes += [(log.id, wish) for wish in self._wish_for(log, change)]
             if not held:
-                self._wish_unknown(change, wishes, handles)
+                self._wish_unknown(peer, change, wishes, handles)
         if not wishes:
             return [], handles
         now = self._ctx.now
@@ -137,21 +137,20 @@ class Wishes:
         twins = len(self._logs.book.candidates(change.handle)) > 1
         return [Wish(log.id if twins else log.handle, first, count) for first, count in stretches]
 
-    def _wish_unknown(self, change: Change, wishes: list[tuple[LogId, Wish]], handles: list[bytes]) -> None:
-        log, now = self._refs.get(change.handle), self._ctx.now
+    def _wish_unknown(self, peer: Peer, change: Change, wishes: list[tuple[LogId, Wish]], handles: list[bytes]) -> None:
+        """Of a log that is not held here; what would be refused for its hop's sake is not asked of that hop."""
+        log, now, admission = self._refs.get(change.handle), self._ctx.now, self._logs.admission
         if log is not None:
-            wishes += (
-                [(log, Wish(log, 1, change.head))] if change.head and not self._logs.admission.refuses(log) else []
-            )
-        elif self._logs.admission.refused_as(change.handle) is not None or now < self._by_handle.get(
-            change.handle, NEVER
-        ):
+            if change.head and not admission.refuses(log) and not admission.waits(log, peer.node):
+                wishes.append((log, Wish(log, 1, change.head)))
+        elif admission.refused_as(change.handle) is not None or now < self._by_handle.get(change.handle, NEVER):
             return
-        elif change.head and self._in_crowd() and change.handle not in self._by_handle:
+        elif self._may_name_itself(peer, change):
             wishes.append((LogId(change.handle), Wish(change.handle, 1, change.head)))
         elif self._asked_refs.get(change.handle, 0.0) <= now:
             handles.append(change.handle)
 
-    def _in_crowd(self) -> bool:
-        """A log is asked for without its full id, once: the first block, which comes to all, names it."""
-        return any(self._neighbours.crowded(link) for link in self._ctx.links)
+    def _may_name_itself(self, peer: Peer, change: Change) -> bool:
+        """In a crowd a log is asked for without its full id, once: the first block, which comes to all, names it."""
+        known = not change.head or change.handle in self._by_handle or self._logs.admission.spent(peer.node)
+        return not known and any(self._neighbours.crowded(link) for link in self._ctx.links)

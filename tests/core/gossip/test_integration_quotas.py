@@ -56,6 +56,33 @@ def test_a_parcel_brings_64_strangers_and_the_next_one_64_more() -> None:
     assert len(held(a, blocks)) == 128
 
 
+@pytest.mark.parametrize("sessions", [True, False])
+def test_who_brought_its_share_is_asked_for_contacts_logs_alone(
+    sessions: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "NEW_PER_HOP", 2)
+    world = TrialWorld(6)
+    a, b = world.add("a"), world.add("b")
+    blocks = strangers(1, 12)
+    for block in blocks:
+        brings(b, [block])
+    if sessions:
+        world.connect("a", "b")
+    else:
+        world.join("a", "b")
+    world.run(120)
+    assert len(held(b, blocks)) == 12
+    assert len(held(a, blocks)) <= 2
+    refused = a.node.counters["log_over_hop_quota"]
+    world.run(900)
+    assert a.node.counters["log_over_hop_quota"] == refused <= 11, "asked for once, beside those taken"
+    wanted = next(block for block in blocks if block.log not in held(a, blocks))
+    a.node.rings.device_known(DeviceKey(wanted.log[:32]), b.keys.persona)
+    a.knows(b)
+    world.run(60)
+    assert wanted.log in held(a, blocks), "a contact's log is asked for all the same"
+
+
 def test_a_strangers_large_first_block_is_refused_and_not_asked_for() -> None:
     world = TrialWorld(2)
     a, b = world.add("a"), world.add("b")
