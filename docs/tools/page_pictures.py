@@ -64,6 +64,13 @@ def pictures(address: str, folder: Path, phones: Phones) -> None:
         for view, sign in (("people", ".line"), ("add", ".words"), ("me", "#theme")):
             _go(member, view)
             shoot(member, view, sign)
+        _go(member, "people")
+        member.locator(".list a", has_text="Noa").click()
+        shoot(member, "person", ".words")
+        _go(member, "search")
+        member.locator("input[type=search]").fill("ferry")
+        member.keyboard.press("Enter")
+        shoot(member, "search", ".list a")
         _sign_in(keeper, NAMES[0])
         _go(keeper, "box")
         shoot(keeper, "box", ".health")

@@ -195,6 +195,14 @@ async def test_who_signs_in_next_does_not_see_what_was_shown_before(tmp_path: Pa
             assert befriend(page, "Noa") == place
             write(page, "a word of mine")
             expect(page.locator(".mine p")).to_have_text(["a word of mine"])
+            page.goto(place.replace("/chat/d-", "/person/"))
+            expect(page.locator(".words")).to_be_visible()
+            assert not barriers(page)
+            page.goto(f"{address.rstrip('/')}/#/search")
+            page.get_by_role("searchbox").fill("word")
+            page.keyboard.press("Enter")
+            expect(page.locator(".list a")).to_contain_text("a word of mine")
+            assert not barriers(page)
 
         await tell(story)
 
