@@ -74,7 +74,12 @@ class LabNode:
         )
         self.process.stdin.write(json.dumps(given | more).encode())
         self.process.stdin.close()
-        until(lambda: self.ask("getSelf"), f"{self.kind} {self.number} does not start")
+        until(self._answers, f"{self.kind} {self.number} does not start")
+
+    def _answers(self) -> bool:
+        """True once it can be asked; who has ended never can."""
+        assert self.process.poll() is None, f"{self.kind} {self.number} ended with {self.process.returncode}"
+        return bool(self.ask("getSelf"))
 
     def stop(self) -> None:
         if self.process is not None:
@@ -117,7 +122,10 @@ class LabNode:
 
 
 def until(true: Callable[[], object], otherwise: str | Callable[[], str], within_s: float = 150.0) -> None:
-    """Look again until it is true; `otherwise` says what is wrong when it does not come to that."""
+    """Look again until it is true; `otherwise` says what is wrong when it does not come to that.
+
+    Daemons are asked over their admin socket, which tells nothing by itself: so there is no event to wait for.
+    """
     ends = time.monotonic() + within_s
     while not true():
         if time.monotonic() > ends:
