@@ -46,8 +46,8 @@ def file_of(ran: Ran, message: str) -> Any:
 
 def test_a_photo_for_one_person(ada: Commands, bo: Commands, tmp_path: Path) -> None:
     photo, small = written(tmp_path, "bridge.jpg", 70_000), written(tmp_path, "small.jpg", 900)
-    words = ("send", "Bo", "the bridge", "--file", str(photo), "--preview", str(small), "--wait", "delivered", "--json")
-    sent = ada(*words)
+    wait = ("--wait", "delivered", "--timeout", "180", "--json")
+    sent = ada("send", "Bo", "the bridge", "--file", str(photo), "--preview", str(small), *wait)
     assert sent.code == 0, sent.err
     offered = file_of(bo("inbox", "--json"), sent.json["id"])
     assert (offered["name"], offered["size"], offered["state"], offered["held"]) == ("bridge.jpg", 70_000, "offered", 0)

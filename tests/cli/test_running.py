@@ -53,7 +53,7 @@ def neighbour(who: Commands) -> Any:
 
 
 def test_a_message_is_delivered_read_and_explained(ada: Commands, bo: Commands) -> None:
-    sent = ada("send", "Bo", "soup is ready", "--wait", "delivered", "--json")
+    sent = ada("send", "Bo", "soup is ready", "--wait", "delivered", "--timeout", "180", "--json")
     assert sent.code == 0
     assert sent.json["state"] in ("delivered", "read")
     arrived = [m for m in bo("inbox", "--contact", "Ada", "--json").json["messages"] if m["id"] == sent.json["id"]]
@@ -78,7 +78,7 @@ def test_an_emergency_is_taken_back_once(ada: Commands, bo: Commands) -> None:
 
 def test_the_text_comes_from_standard_input(ada: Commands, bo: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     _typed(monkeypatch, "Grüße\nzwei Zeilen\n".encode())
-    sent = ada("send", "Bo", "--wait", "delivered", "--json").json
+    sent = ada("send", "Bo", "--wait", "delivered", "--timeout", "180", "--json").json
     texts = {m["id"]: m["text"] for m in bo("inbox", "--json").json["messages"]}
     assert texts[sent["id"]] == "Grüße\nzwei Zeilen"
 
@@ -93,7 +93,7 @@ def test_what_is_no_text_is_not_sent(ada: Commands, monkeypatch: pytest.MonkeyPa
 
 def test_each_line_is_a_message(ada: Commands, bo: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     _typed(monkeypatch, b"one\n\ntwo\nthree\n")
-    ran = ada("send", "Bo", "--lines", "--wait", "delivered")
+    ran = ada("send", "Bo", "--lines", "--wait", "delivered", "--timeout", "180")
     assert ran.code == 0
     answers = [json.loads(line) for line in ran.out.splitlines()]
     assert {a["state"] for a in answers} <= {"delivered", "read"}
@@ -189,7 +189,7 @@ def test_without_an_overlay_there_is_nothing_to_peer(ada: Commands) -> None:
 
 
 def test_trace_shows_the_way(ada: Commands) -> None:
-    traced = ada("trace", "Bo", "--json")
+    traced = ada("trace", "Bo", "--timeout", "180", "--json")
     assert traced.code == 0
     assert [set(hop) for hop in traced.json["path"]] == [{"node", "carrier", "rtt_ms"}]
 

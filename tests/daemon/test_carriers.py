@@ -28,10 +28,15 @@ MESH = closed_mesh("valley", bytes(range(32)))
 NONE = OverlaySection(backend="none")
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.bind(("127.0.0.1", 0))
-        return int(asking.getsockname()[1])
+def free_ports() -> list[int]:
+    """Two, which are not the same one."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as two,
+    ):
+        for asking in (one, two):
+            asking.bind(("127.0.0.1", 0))
+        return [int(asking.getsockname()[1]) for asking in (one, two)]
 
 
 @asynccontextmanager
@@ -57,8 +62,8 @@ async def greeted(ada: Home, bo: Home) -> tuple[replies.StatusReply, replies.Sta
 
 
 async def test_nodes_that_name_each_other_need_no_interface(tmp_path: Path) -> None:
-    ports = [free_port(), free_port()]
-    with ExitStack() as stack, trio.fail_after(60):
+    ports = free_ports()
+    with ExitStack() as stack, trio.fail_after(180):
         homes = []
         for name, own, far in (("Ada", *ports), ("Bo", *reversed(ports))):
             named = NeighboursSection(addresses=(f"127.0.0.1:{far}",), port=own)
@@ -111,7 +116,7 @@ def test_a_named_interface_has_its_radio_watched(tmp_path: Path) -> None:
 async def test_a_message_goes_over_two_serial_modems(tmp_path: Path) -> None:
     air = air_of(2)
     async with served(air, [FakeNewracom(0, air), FakeNewracom(1, air)]) as lines:
-        with ExitStack() as stack, trio.fail_after(120):
+        with ExitStack() as stack, trio.fail_after(180):
             homes = []
             for name, line in zip(("Ada", "Bo"), lines, strict=True):
                 modem = ModemSection(device=line.path, network="halow", security="open")

@@ -31,6 +31,7 @@ API = "/api/v1"
 PASSPHRASE = "correct horse"
 NO_JOURNAL = JournalSection()
 FIRST_POST = 1_700_000_000.0  # unix seconds
+PATIENCE_S = 180.0  # a dial that fails, a round that stalls, a digest that comes late: 60 s and more on a busy machine
 WEB = WebSection(enabled=True, port=0, addresses=("127.0.0.1",))
 
 
@@ -152,7 +153,7 @@ async def stands(phone: Phone, message: str, state: str) -> bool:
     return bool((await phone.get(f"/messages/{message}/why"))["state"] == state)
 
 
-async def until(question: Callable[[], Awaitable[T]], patience_s: float = 60.0) -> T:
+async def until(question: Callable[[], Awaitable[T]], patience_s: float = PATIENCE_S) -> T:
     """The first answer that is true, or something."""
     with trio.fail_after(patience_s):
         while not (answer := await question()):  # noqa: ASYNC110 - nothing says when a page would show something else

@@ -17,7 +17,7 @@ import trio
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 AXE = Path(__file__).parents[1] / "vendor" / "axe-4.14.1.min.js"
-PATIENCE_MS = 120_000
+PATIENCE_MS = 180_000
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 DESK = {"viewport": {"width": 1280, "height": 800}}
 SENSES = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")

@@ -56,10 +56,10 @@ async def test_a_box_that_burnt_down_goes_on_from_its_backup(tmp_path: Path) -> 
             (kept,) = (await again.get(f"/conversations/d-{mia}/messages"))["messages"]
             assert kept["text"] == "one"
             second = await far.post(f"/conversations/d-{noa}/messages", text="two", client_id="02" * 16)
-            await until(lambda: stands(far, second["id"], "delivered"), 120)
+            await until(lambda: stands(far, second["id"], "delivered"))
             assert (await unread(again))[0]["last"]["text"] == "two"
             third = await again.post(f"/conversations/d-{mia}/messages", text="three", client_id="03" * 16)
-            await until(lambda: stands(again, third["id"], "delivered"), 120)
+            await until(lambda: stands(again, third["id"], "delivered"))
 
 
 async def test_locked_profiles_are_saved_and_a_running_home_is_not_overwritten(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from meshnode.web import hub, live
-from support.boxes import API, Phone, boxes
+from support.boxes import API, PATIENCE_S, Phone, boxes
 
 Told = dict[str, Any]
 PHONES = 50
@@ -28,7 +28,7 @@ class Stream:
 
     async def next(self, *names: str) -> Told:
         """The next event, of these if named; a comment is an event called "beat"."""
-        with trio.fail_after(60):
+        with trio.fail_after(PATIENCE_S):
             while True:
                 told = self._read(await self._part())
                 if not names or told["name"] in names:
