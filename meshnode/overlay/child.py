@@ -32,6 +32,7 @@ from meshnode.overlay.system import OLDEST, version_of
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # between two starts
 STEADY_S = 60.0  # running so long counts as a success
 STOP_WITHIN_S = 0.7  # of the two seconds the daemon has to stop
+ANSWER_WITHIN_S = 30  # a busy board reads a program of ten megabytes from a slow card first
 LONGEST_SOCKET = 100  # the kernel takes 107 bytes of path
 NET_ADMIN = 12
 
@@ -90,7 +91,9 @@ def find_program(program: str) -> str:
     if found is None:
         raise OverlayError(f"{program} is not installed; install yggdrasil 0.5.12 or newer, or use --overlay none.")
     try:
-        said = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=5, check=False).stdout
+        said = subprocess.run(
+            [found, "-version"], capture_output=True, text=True, timeout=ANSWER_WITHIN_S, check=False
+        ).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
         raise OverlayError(f"{found} cannot be run ({error}).") from error
     version = re.search(r"version: *(\S+)", said)
