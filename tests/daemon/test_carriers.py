@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -22,21 +21,11 @@ from meshnode.halow.finding import radios
 from meshnode.halow.understanding import Setting
 from meshnode_sim.modem.newracom import FakeNewracom
 from support.modems import air_of, served
+from support.ports import free_ports
 from support.sysfs import BOARDS, plug
 
 MESH = closed_mesh("valley", bytes(range(32)))
 NONE = OverlaySection(backend="none")
-
-
-def free_ports() -> list[int]:
-    """Two, which are not the same one."""
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as two,
-    ):
-        for asking in (one, two):
-            asking.bind(("127.0.0.1", 0))
-        return [int(asking.getsockname()[1]) for asking in (one, two)]
 
 
 @asynccontextmanager
@@ -62,7 +51,7 @@ async def greeted(ada: Home, bo: Home) -> tuple[replies.StatusReply, replies.Sta
 
 
 async def test_nodes_that_name_each_other_need_no_interface(tmp_path: Path) -> None:
-    ports = free_ports()
+    ports = free_ports(2)
     with ExitStack() as stack, trio.fail_after(180):
         homes = []
         for name, own, far in (("Ada", *ports), ("Bo", *reversed(ports))):

@@ -11,21 +11,16 @@ from meshnode.core.inputs import FrameReceived, LinkChanged
 from meshnode.core.settings import LinkSettings
 from meshnode.errors import LinkError, UsageError
 from meshnode.peering.static import StaticLink, address_text, parse_address
+from support.ports import free_ports
 from support.session_peers import running
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asking:
-        asking.bind(("", 0))
-        return asking.getsockname()[1]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_for_all_and_for_one(host):
-    ports = [free_port() for _ in range(3)]
+    ports = free_ports(3)
     addresses = [address_text(host, port) for port in ports]
     links = [StaticLink([a for a in addresses if a != addresses[n]], port=ports[n]) for n in range(3)]
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with running(*links) as channels:
             for channel in channels:
                 assert await channel.receive() == LinkChanged("static", LinkSettings())
@@ -37,9 +32,9 @@ async def test_for_all_and_for_one(host):
 
 
 async def test_strangers_noise_and_giants_are_dropped_and_counted():
-    ports = [free_port(), free_port()]
+    ports = free_ports(2)
     link = StaticLink([f"127.0.0.1:{ports[1]}"], port=ports[0])
-    with trio.fail_after(10), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+    with trio.fail_after(60), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind(("127.0.0.1", ports[1]))
         async with running(link) as (heard,):
             await heard.receive()
@@ -54,7 +49,7 @@ async def test_strangers_noise_and_giants_are_dropped_and_counted():
 
 
 async def test_what_cannot_be_sent_is_counted():
-    link = StaticLink(["127.0.0.1:1", "[::1]:1"], port=free_port())
+    link = StaticLink(["127.0.0.1:1", "[::1]:1"], port=free_ports(1)[0])
     link.send(None, b"x")
     async with running(link):
         link.send("127.0.0.1:2", b"x")
@@ -69,7 +64,7 @@ async def test_what_cannot_be_sent_is_counted():
 
 
 async def test_a_taken_port_is_one_sentence():
-    port = free_port()
+    (port,) = free_ports(1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("", port))
         with pytest.raises(LinkError, match="another node"):
