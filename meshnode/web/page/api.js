@@ -34,17 +34,20 @@ export function newId() {
 }
 
 // Bytes of a file, for the box.
-export const patchBytes = async (path, piece) => (await answered("PATCH", path, piece, FILE_PATIENCE_MS)).json();
+export const patchBytes = async (path, piece) => whole((await answered("PATCH", path, piece, FILE_PATIENCE_MS)).json());
 
 // An answer that is a file: its octets.
-export const fetchFile = async (path, body) => (await answered("POST", path, body, FILE_PATIENCE_MS)).blob();
+export const fetchFile = async (path, body) => whole((await answered("POST", path, body, FILE_PATIENCE_MS)).blob());
 
 // Who this page is for: all tabs of a browser show one cookie. A page that was taken along has a token for its tab alone.
 const meant = () => (owner.value && !taken ? { "Meshnode-As": owner.value } : {});
 
 async function ask(method, path, body) {
-  return (await answered(method, path, body, PATIENCE_MS)).json();
+  return whole((await answered(method, path, body, PATIENCE_MS)).json());
 }
+
+// An answer that breaks off is none: what was asked is asked again, as if nobody had answered.
+const whole = (reading) => reading.catch(() => Promise.reject(new Problem("offline", "", 0)));
 
 async function answered(method, path, body, patience) {
   const options = { method, headers: { ...shown(), ...meant() }, signal: AbortSignal.timeout?.(patience) };
