@@ -6,6 +6,7 @@ repair    differences on a link    serve      answers to WANT
 pace      when to look at them     wishes     what we lack
 telling   what we tell             witnesses  who says that it has what
 session   differences by session   dial       whom to call
+lacks     what is fetched there    pages      what is served there
 bodies    bodies that are missing  forks      logs that split
 bridges   who has an uplink, and which of them goes first
 """

@@ -11,77 +11,31 @@ are done; those over the overlay stay open, get new blocks as they come, and now
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from typing import Final
 
-from meshnode.core.bridge.gate import POSTS
-from meshnode.core.chain.block import stored_block
 from meshnode.core.chain.frontier import Element, Round, take_element
 from meshnode.core.chain.log import Log
 from meshnode.core.chain.reconcile import Range, Reconciler, split_ranges
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
-from meshnode.core.effects import Hangup, ReadStored
-from meshnode.core.gossip.flood import class_of, crossing
+from meshnode.core.effects import Hangup
+from meshnode.core.gossip.lacks import Lacks
 from meshnode.core.gossip.logs import Logs
+from meshnode.core.gossip.pages import Pages
 from meshnode.core.gossip.repair import Repair
-from meshnode.core.gossip.serve import TOKENS, fork_frame, runs
+from meshnode.core.gossip.sync import BATCH, Sync
 from meshnode.core.ids import LogId
 from meshnode.core.inputs import EncounterBegan, SessionWritable, Stored
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
-from meshnode.core.records import BODY_DROPPED, BODY_HELD, BlockRecord
-from meshnode.core.trust.rings import STRANGERS
 from meshnode.core.wire.frames import Done, Elements, Frame, Heads, Ranges, SessionBeacon, Want, Wish
-from meshnode.core.wire.limits import MAX_WISHES
 
-BATCH: Final = 32 * 1024  # bytes of ranges, ids or blocks in one record
-PAGE_BLOCKS: Final = 64
-QUEUE: Final = 128 * 1024  # bytes on their way to a peer before we wait for it
 STALLED_S: Final = 20.0  # without anything we asked for: give up asking here
 TELL_EVERY_S: Final = 20.0
 TELL_SOON_S: Final = 1.0  # after a catch-up elsewhere; another may be about to end as well
 DIFFER_S: Final = 5.0
 MAX_ROUNDS: Final = 4
 ROUND_COST: Final = 256  # bytes a log: to open rounds takes no more of our time than to have blocks verified
-MAX_WANTED: Final = 32_768  # logs asked for at once; more in the next round
-MAX_SERVING: Final = 4096  # wishes of a peer that wait
-FIRST_TOKEN: Final = TOKENS << 1
-
-
-@dataclass(slots=True)
-class Sync:
-    """One open session."""
-
-    id: int
-    neighbour: Neighbour
-    carrier: str
-    initiator: bool
-    moved_at: Instant
-    rounds: dict[bytes, tuple[Round, Reconciler]] = field(default_factory=dict)
-    comparing: bool = True  # there may be more to compare
-    wanted: dict[LogId, int] = field(default_factory=dict)  # asked for, up to this head
-    splits: dict[LogId, int] = field(default_factory=dict)  # logs whose proof of a split is wanted: where to ask
-    asked: set[LogId] = field(default_factory=set)  # those of them a WANT has named
-    looked: dict[LogId, tuple[int, int]] = field(default_factory=dict)  # where we asked for a split further down
-    serving: deque[tuple[LogId, int, int]] = field(default_factory=deque)
-    reading: int = 0  # token of the page that is being read
-    serve_at: Instant | None = None  # it had its share: when the next page is due
-    queued: int = 0
-    said: bytes = b""  # our digest as they heard it last
-    said_at: Instant = 0.0
-    done: bool = False
-    heard_done: bytes = b""
-    differs_at: Instant | None = None
-    ended: bool = False
-    uplink: bool = False
-    bodies_only: set[LogId] = field(default_factory=set)  # logs it asks for the bodies of: a header is no answer
-
-    @property
-    def settled(self) -> bool:
-        """Both said that they want nothing more, and all asked for is sent."""
-        return self.done and bool(self.heard_done) and not self.serving and not self.reading
 
 
 class Sessions:
@@ -94,7 +48,8 @@ class Sessions:
         self._repair = repair
         self._gate = neighbours.gate
         self._open: dict[int, Sync] = {}
-        self._token = FIRST_TOKEN
+        self._pages = Pages(ctx, neighbours, logs, self._send)
+        self._lacks = Lacks(logs, neighbours.gate, self._send)
         self.envelope_digest: Callable[[], bytes] = lambda: bytes(4)
 
     def opened(self, began: EncounterBegan) -> None:
@@ -132,7 +87,7 @@ class Sessions:
     def reconsider(self) -> None:
         """We may take what we refused before: begin a round wherever one may be had."""
         for sync in self._open.values():
-            if not sync.comparing and not sync.wanted and not self._rests(sync):
+            if not sync.comparing and not sync.wanted and not sync.rests(self._gate):
                 self._begin(sync)
 
     def live(self, session: int | None) -> bool:
@@ -145,7 +100,7 @@ class Sessions:
         sync = self._open.get(heard.session) if heard.session is not None else None
         if sync is None or not self._neighbours.answer_costs(heard, self._new_round_costs(sync, frame)):
             return
-        if self._rests(sync) and not isinstance(frame, SessionBeacon | Done):
+        if sync.rests(self._gate) and not isinstance(frame, SessionBeacon | Done):
             return  # the other end gives up after a while; compared again when the day has room
         before = sync.queued
         self._take_untrusted(sync, frame)
@@ -160,7 +115,8 @@ class Sessions:
             case Heads():
                 self._heads(sync, frame)
             case Want():
-                self._want(sync, frame)
+                sync.moved_at = self._ctx.now
+                self._pages.want(sync, frame)
             case Done():
                 self._done(sync, frame)
             case SessionBeacon():
@@ -173,7 +129,7 @@ class Sessions:
         sync = self._open.get(session) if session is not None else None
         if sync is not None:
             sync.moved_at, caught_up = self._ctx.now, bool(sync.wanted)
-            self._strike(sync, [log for log in logs if log in sync.wanted])
+            self._lacks.strike(sync, [log for log in logs if log in sync.wanted])
             if caught_up and not sync.wanted:
                 self._tell_soon(sync)
             self._say_done(sync)
@@ -198,20 +154,14 @@ class Sessions:
         sync = self._open.get(writable.session)
         if sync is not None:
             sync.queued = writable.queued
-            self._serve(sync)
+            self._pages.serve(sync)
 
     def stored(self, stored: Stored) -> bool:
         """A page was read; False when it was not for us."""
         sync = next((sync for sync in self._open.values() if sync.reading == stored.token), None)
         if sync is None:
             return False
-        sync.reading = 0
-        everyone = {row.log for row in stored.blocks}
-        rows = self._for_uplink(sync, stored.blocks) if sync.uplink else stored.blocks
-        for run, size, _ in runs(rows, BATCH, everyone):
-            self._neighbours.pay_in_session(sync.neighbour, size)
-            self._send(sync, run)
-        self._serve(sync)
+        self._pages.read(sync, stored)
         self._finish(sync)
         return True
 
@@ -226,7 +176,7 @@ class Sessions:
             if self._due(sync) > now:
                 continue
             if sync.serve_at is not None and now >= sync.serve_at:
-                self._serve(sync)
+                self._pages.serve(sync)
             elif (sync.wanted or sync.comparing) and now >= sync.moved_at + STALLED_S:
                 sync.wanted.clear()
                 sync.splits.clear()
@@ -247,10 +197,6 @@ class Sessions:
         return min(due, sync.differs_at) if sync.differs_at is not None else due
 
     # comparing
-
-    def _rests(self, sync: Sync) -> bool:
-        """An uplink whose day has no bytes left for catching up: nothing is compared, asked for or served there."""
-        return sync.uplink and not self._gate.affords(POSTS)
 
     def _frontier(self, sync: Sync) -> Iterable[Element]:
         """What we tell of ours there."""
@@ -299,7 +245,7 @@ class Sessions:
             if known is None:
                 unknown.append(handle)
             else:
-                self._lack(sync, Element(known.log, head, forked))
+                self._lacks.lack(sync, Element(known.log, head, forked))
         if unknown:
             for at in range(0, len(unknown), BATCH // 64):
                 self._send(sync, Elements(frame.nonce, tuple(unknown[at : at + BATCH // 64])))
@@ -307,7 +253,7 @@ class Sessions:
             self._send_ranges(sync, frame.nonce, answer.ranges)
         elif not unknown:
             sync.comparing = False
-        self._ask(sync)
+        self._lacks.ask(sync)
         self._conclude(sync)
 
     def _elements(self, sync: Sync, frame: Elements) -> None:
@@ -320,8 +266,8 @@ class Sessions:
         sync.comparing = False
         self._repair.witnesses.vouched(sync.neighbour, frame.heads)
         for element in frame.heads:
-            self._lack(sync, element)
-        self._ask(sync)
+            self._lacks.lack(sync, element)
+        self._lacks.ask(sync)
         self._conclude(sync)
 
     def _beacon(self, sync: Sync, frontier: bytes) -> None:
@@ -337,7 +283,7 @@ class Sessions:
     def _look(self, sync: Sync) -> None:
         sync.differs_at = None
         peer = self._repair.peer(sync.neighbour)
-        if peer.agrees(self._digest(sync)) or self._rests(sync):
+        if peer.agrees(self._digest(sync)) or sync.rests(self._gate):
             return
         if not self._logs.history.passed(peer.frontier, peer.told_at, DIFFER_S):
             self._begin(sync)
@@ -345,69 +291,22 @@ class Sessions:
     def _tell(self, sync: Sync) -> None:
         ours = self._digest(sync)
         sync.said_at = self._ctx.now
-        if sync.carrier == "overlay" and ours != sync.said and not sync.comparing and not self._rests(sync):
+        if sync.carrier == "overlay" and ours != sync.said and not sync.comparing and not sync.rests(self._gate):
             sync.said = ours
             self._send(sync, SessionBeacon(ours, self.envelope_digest()))
 
-    # fetching
-
-    def _lack(self, sync: Sync, element: Element) -> None:
-        """They have this; note what of it we want."""
-        held = self._logs.book.get(element.log)
-        if self._refuses(sync, element.log) or (held is None and not element.head):
-            return
-        if sync.uplink and not self._gate.carries(element.log):
-            return
-        if len(sync.wanted) >= MAX_WANTED and element.log not in sync.wanted:
-            return
-        upto = min(element.head, held.limit) if held else element.head
-        if element.forked and not (held and held.forked):
-            sync.splits[element.log] = element.head + 1  # who is asked past a split answers with the proof
-        if held is None or held.gaps(upto) or element.log in sync.splits:
-            sync.wanted[element.log] = max(upto, sync.wanted.get(element.log, 0))
-            sync.asked.discard(element.log)
-
-    def _ask(self, sync: Sync) -> None:
-        wishes: list[Wish] = []
-        for log, upto in sync.wanted.items():
-            if log in sync.asked:
-                continue
-            sync.asked.add(log)
-            held = self._logs.book.get(log)
-            gaps = held.gaps(upto) if held else [(1, upto)]
-            wishes += [Wish(log, first, count) for first, count in gaps if count]
-            wishes += [Wish(log, sync.splits[log], 1)] if log in sync.splits else []
-        for at in range(0, len(wishes), MAX_WISHES):
-            self._send(sync, Want(tuple(wishes[at : at + MAX_WISHES])))
+    # coming to an end
 
     def _conclude(self, sync: Sync) -> None:
         """Strike what is here; when nothing is left, say so."""
-        self._strike(sync, list(sync.wanted))
+        self._lacks.strike(sync, list(sync.wanted))
         self._say_done(sync)
-
-    def _strike(self, sync: Sync, logs: Iterable[LogId]) -> None:
-        for log in logs:
-            if self._have(sync, log, sync.wanted[log]):
-                del sync.wanted[log]
-                sync.splits.pop(log, None)
-                sync.asked.discard(log)
 
     def _say_done(self, sync: Sync) -> None:
         if not sync.wanted and not sync.comparing and not sync.done:
             sync.done, sync.said, sync.said_at = True, self._digest(sync), self._ctx.now
             self._send(sync, Done(sync.said))
         self._finish(sync)
-
-    def _have(self, sync: Sync, log: LogId, upto: int) -> bool:
-        held = self._logs.book.get(log)
-        if held is None or self._logs.admission.refuses(log):
-            return self._refuses(sync, log)
-        return not held.gaps(upto) and (held.forked or log not in sync.splits)
-
-    def _refuses(self, sync: Sync, log: LogId) -> bool:
-        """It is not wanted, or not of this peer today."""
-        admission = self._logs.admission
-        return admission.refuses(log) or (log not in self._logs.book and admission.waits(log, sync.neighbour.node))
 
     def _done(self, sync: Sync, frame: Done) -> None:
         sync.heard_done, sync.comparing, sync.moved_at = frame.frontier, False, self._ctx.now
@@ -430,80 +329,6 @@ class Sessions:
         if sync.carrier == "link" and sync.initiator:
             sync.ended = True
             self._ctx.emit(Hangup(sync.id))
-
-    # serving
-
-    def _want(self, sync: Sync, want: Want) -> None:
-        sync.moved_at = self._ctx.now
-        for wish in want.wishes:
-            for log in self._logs.candidates(wish.log):
-                if sync.uplink and not self._gate.carries(log.id):
-                    continue
-                self._logs.shares.use(log)
-                if log.proof is not None and wish.first + wish.count - 1 > log.head:
-                    self._send(sync, fork_frame(log.proof))
-                first, last = wish.first, min(wish.first + wish.count - 1, log.last, log.served)
-                if not log.last or last < first or len(sync.serving) >= MAX_SERVING:
-                    continue
-                (sync.bodies_only.add if wish.bodies_only else sync.bodies_only.discard)(log.id)
-                if wish.bodies_only:
-                    held = log.held_bodies(first, min(last, first + PAGE_BLOCKS - 1))
-                    sync.serving += [(log.id, start, count) for start, count in held]
-                else:
-                    sync.serving.append((log.id, first, last - first + 1))
-        self._serve(sync)
-
-    def _for_uplink(self, sync: Sync, rows: Iterable[BlockRecord]) -> list[BlockRecord]:
-        """Blocks as they cross: without the body where a rule keeps that here. The chain holds, the text waits."""
-        found = []
-        for row in rows:
-            if self._crosses(row):
-                found.append(row)
-            elif row.log not in sync.bodies_only:
-                found.append(replace(row, body=b"", body_state=BODY_DROPPED))
-        return found
-
-    def _crosses(self, row: BlockRecord) -> bool:
-        block = stored_block(row.content, row.signature, row.body if row.body_state == BODY_HELD else None)
-        log = self._logs.book.get(row.log)
-        item = crossing(block, class_of(block, log.ring if log is not None else STRANGERS))
-        if rule := self._gate.refuses(item):
-            self._gate.held.note(item, rule)
-            return False
-        self._gate.held.forget(item.id)
-        return True
-
-    def _serve(self, sync: Sync) -> None:
-        """Read the next page, unless one is being read, too much is on its way, or it had its share for now."""
-        sync.serve_at = None
-        if sync.reading or not sync.serving or sync.queued >= QUEUE:
-            return
-        if self._rests(sync):
-            sync.serving.clear()
-            return
-        if wait_s := self._neighbours.may_have_in_s(sync.neighbour):
-            sync.serve_at = self._ctx.now + wait_s
-            return
-        page, blocks, size = list[tuple[LogId, int, int]](), PAGE_BLOCKS, BATCH
-        while sync.serving and blocks > 0 and size > 0:
-            log, first, count = sync.serving.popleft()
-            taken, size = self._page(log, first, min(count, blocks), size)
-            page.append((log, first, taken))
-            blocks -= taken
-            if taken < count:
-                sync.serving.appendleft((log, first + taken, count - taken))
-        self._token += 1
-        sync.reading = self._token
-        self._ctx.emit(ReadStored(sync.reading, tuple(page)))
-
-    def _page(self, log: LogId, first: int, count: int, room: int) -> tuple[int, int]:
-        """How many blocks from `first` on fit, at least one, and the room left."""
-        held, taken = self._logs.book.get(log), 0
-        while taken < count and (room > 0 or not taken):
-            seq = first + taken
-            room -= 100 + (held.rows.body_len_at(seq) if held is not None and seq in held.rows else 0)
-            taken += 1
-        return taken, room
 
     # out
 

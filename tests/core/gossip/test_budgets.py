@@ -13,7 +13,7 @@ from meshnode.core.chain.compact import encode_compact
 from meshnode.core.chain.frontier import Element
 from meshnode.core.chain.reconcile import END, LISTED, Range
 from meshnode.core.effects import Hangup, SendRecord
-from meshnode.core.gossip import session as session_module
+from meshnode.core.gossip import lacks as lacks_module
 from meshnode.core.gossip.beacon import BUSY, REFUSING
 from meshnode.core.gossip.peer import DELTAS_AT_ONCE
 from meshnode.core.gossip.repair import BUSY_WAIT_S
@@ -342,7 +342,7 @@ def test_what_an_asker_gets_on_its_link_is_paid_there() -> None:
 
 
 def test_logs_that_nobody_has_are_wanted_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "MAX_WANTED", 10)
+    monkeypatch.setattr(lacks_module, "MAX_WANTED", 10)
     world, node, peer = in_session(11)
     made_up = [Element(LogId(bytes([number]) * 52), 5, number % 2 == 0) for number in range(20)]
     said_to(node, peer, world.now, Heads(tuple(made_up)))
