@@ -389,9 +389,9 @@ class Node:
     def _parts_due(self) -> list[Part]:
         """The parts that are due now. What gossip and files say is kept: nothing moves them until the next input."""
         now = self.ctx.now
-        soon: tuple[Part, ...] = (self.gossip, self.files)
-        times = {part: part.wakeup() for part in (self._parts if self.ctx.due_at <= now else soon)}
-        self._soon = earliest(*(times[part] for part in soon))
+        asked: tuple[Part, ...] = self._parts if self.ctx.due_at <= now else (self.gossip, self.files)
+        times = {part: part.wakeup() for part in asked}
+        self._soon = earliest(times[self.gossip], times[self.files])
         return [part for part, at in times.items() if at is not None and at <= now]
 
 

@@ -242,7 +242,9 @@ class Gossip:
 
     def wakeup(self) -> Instant | None:
         """When something here is due."""
-        first = min((at for at in (self.beacons.wakeup(), self.bridges.wakeup()) if at is not None), default=None)
+        first, bridge = self.beacons.wakeup(), self.bridges.wakeup()
+        if first is None or (bridge is not None and bridge < first):
+            first = bridge
         if first is not None and first < self._rest_at:
             return first
         times = [at for part in self._timed if (at := part.wakeup()) is not None]
