@@ -86,9 +86,9 @@ class Sessions:
 
     def reconsider(self) -> None:
         """We may take what we refused before: begin a round wherever one may be had."""
-        for sync in self._open.values():
-            if not sync.comparing and not sync.wanted and not sync.rests(self._gate):
-                self._begin(sync)
+        idle = [sync for sync in self._open.values() if not sync.comparing and not sync.wanted]
+        for sync in [sync for sync in idle if not sync.rests(self._gate)]:
+            self._begin(sync)
 
     def live(self, session: int | None) -> bool:
         """True when blocks on this session are news and not the catching up that was asked for."""
