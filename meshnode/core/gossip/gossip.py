@@ -145,6 +145,7 @@ class Gossip:
         """Our own next block: on disk first, then on the air, then vouched for."""
         self._stir()
         self.logs.take_own(block)
+        self.sessions.grew(None)
         grouped = self.flood.publish(block, 0)
         self.beacons.hurry(GROUP_HURRY_S if grouped else SINGLE_HURRY_S)
         self._witness[block.log] = self._ctx.now + WITNESS_S
@@ -161,6 +162,7 @@ class Gossip:
         """Identity verified that the owner of a split log adopts one branch. Where it split; 0 if that is not known."""
         self._stir()
         self.logs.adopt(adoption)
+        self.sessions.grew(None)
         self.logs.flush()
         held = self.logs.book.get(adoption.log)
         return held.frozen_at if held is not None else 0
@@ -230,6 +232,7 @@ class Gossip:
         self.beacons.heard(heard)
         if not _ONLY_BEACONS.issuperset(map(type, heard.frames)):
             self._stir()  # of a beacon repair says whether it matters
+        before = self.logs.history.changes
         try:
             for frame in heard.frames:
                 self._frame_untrusted(heard, frame)
@@ -237,6 +240,8 @@ class Gossip:
             self._ctx.count("frame_refused")
             self._neighbours.fine(heard, heard.size)
         self.logs.flush()
+        if self.logs.history.changes != before:
+            self.sessions.grew(heard.session)
         if heard.carrier == "session":
             self.sessions.arrived(heard.session, self._brought(heard.frames))
 

@@ -28,6 +28,11 @@ class History:
         self._counter = 0
         self._digests: dict[bytes, tuple[int, Instant]] = {}  # number, when first reached
 
+    @property
+    def changes(self) -> int:
+        """How many there were: it tells whether there was one between two moments."""
+        return self._counter
+
     def note(self, log: LogId, at: Instant) -> None:
         """A log changed."""
         self._counter += 1

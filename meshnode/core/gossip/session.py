@@ -134,6 +134,12 @@ class Sessions:
                 self._tell_soon(sync)
             self._say_done(sync)
 
+    def grew(self, session: int | None) -> None:
+        """Our frontier changed by what came on that session, or elsewhere (None)."""
+        for sync in self._open.values():
+            if sync.id != session and sync.shown:
+                sync.grew = True
+
     def _tell_soon(self, source: Sync) -> None:
         """What was caught up on is no news that is sent on as it comes: the other sessions hear that there is more."""
         for sync in self._open.values():
@@ -224,6 +230,8 @@ class Sessions:
     def _round(self, sync: Sync, nonce: bytes) -> tuple[Round, Reconciler]:
         """The round of that nonce, begun from our frontier as it is now if it is new."""
         if nonce not in sync.rounds:
+            if not sync.shown:
+                sync.shown, sync.grew = self._digest(sync), False
             key = self._ctx.mesh.digest
             begun = Round(key, nonce, self._frontier(sync))
             sync.rounds[nonce] = (begun, Reconciler(begun.elements, key, nonce))
@@ -304,7 +312,12 @@ class Sessions:
 
     def _say_done(self, sync: Sync) -> None:
         if not sync.wanted and not sync.comparing and not sync.done:
-            sync.done, sync.said, sync.said_at = True, self._digest(sync), self._ctx.now
+            sync.done, sync.said_at = True, self._ctx.now
+            if sync.grew:  # the far end could not ask for that: it shall not take the difference for settled
+                sync.said, sync.said_at = sync.shown, self._ctx.now + TELL_SOON_S - TELL_EVERY_S
+            else:
+                sync.said = self._digest(sync)
+            sync.shown, sync.grew = b"", False
             self._send(sync, Done(sync.said))
         self._finish(sync)
 

@@ -35,6 +35,8 @@ class Sync:
     reading: int = 0  # token of the page that is being read
     serve_at: Instant | None = None  # it had its share: when the next page is due
     queued: int = 0
+    shown: bytes = b""  # our digest as the comparing began: all of that was laid open
+    grew: bool = False  # something came from elsewhere since, which was not
     said: bytes = b""  # our digest as they heard it last
     said_at: Instant = 0.0
     done: bool = False

@@ -368,6 +368,22 @@ def test_overlay_peers_are_called_kept_and_told_news() -> None:
     assert texts(world, "b")[-1] == "while it was down"
 
 
+@pytest.mark.parametrize("later_ms", range(0, 31, 3))
+def test_what_comes_from_elsewhere_while_two_compare_is_told_after(later_ms: int) -> None:
+    """b and a compare, and end wanting nothing, while b is still given what c has: that is no settled difference."""
+    world = village(13, "abc")
+    for name in "abc":
+        post(world, name, f"of {name}")
+    world.open_overlay("b", "a")
+    world.run(later_ms / 1000)
+    world.open_overlay("c", "b")
+    world.run(30)
+    assert agree(world, "a", "b", "c")
+    before = world.air_bytes["sessions"]
+    world.run(600)
+    assert world.air_bytes["sessions"] - before < 100, "quiet once all know"
+
+
 def test_a_peer_that_does_not_answer_is_called_less_and_less() -> None:
     world = village(14, "b")
     world.start()
