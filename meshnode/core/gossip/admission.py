@@ -1,7 +1,7 @@
 """Which logs may be opened here: quotas for strangers, and the refused list (protocol rules 4.5, 5.2, 12.2).
 
 Writers are free to make up; hops and shares are not. A stranger's log needs a small first block, and a place among
-those there is room for (shares.py); a previous hop brings at most 64 new ones a day.
+those there is room for (shares.py); a previous hop brings at most 64 new ones a day, restarts or not.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 from meshnode.core.chain.compact import Compact
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
+from meshnode.core.gossip.lately import Lately
 from meshnode.core.ids import PERSON_CHANNEL, DeviceKey, LogId, log_channel, log_device, log_handle
 from meshnode.core.records import RecordKey, RefusedRecord, Snapshot
 from meshnode.core.trust.rings import STRANGERS, Rings
@@ -19,6 +20,8 @@ from meshnode.core.trust.rings import STRANGERS, Rings
 NEW_PER_HOP: Final = 64
 MAX_HOPS: Final = 1024  # remembered, those who brought something last
 DAY_S: Final = 86_400.0
+SPENT: Final = "strangers/hop/"  # facts: hops that brought all a day allows, and when the last of it
+PARCEL: Final = b"parcel "  # hops that are parcels begin so: their numbers count from each start anew
 FIRST_BLOCK: Final = 1024
 DEVICE_LOGS: Final = 16
 STRANGER_DEVICE_LOGS: Final = 2
@@ -38,12 +41,15 @@ class Admission:
         self._named: dict[bytes, dict[LogId, None]] = {}  # those of the refused by handle
         self._of_device: dict[DeviceKey, dict[LogId, Instant]] = {}
         self._new: dict[bytes, deque[Instant]] = {}
+        self._spent = Lately(ctx, SPENT, DAY_S)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk."""
         for record in snapshot.records:
             if isinstance(record, RefusedRecord):
                 self._note(record.log, record.until)
+        for hop, at in self._spent.restore(snapshot).items():
+            self._new[hop] = deque([at] * NEW_PER_HOP, maxlen=NEW_PER_HOP)
 
     def opened(self, log: LogId, at: Instant) -> None:
         """A log is held."""
@@ -144,4 +150,6 @@ class Admission:
             self._ctx.count("log_over_hop_quota")
             return False
         new.append(self._ctx.now)
+        if len(new) == NEW_PER_HOP and not hop.startswith(PARCEL):
+            self._spent.note(hop)
         return True

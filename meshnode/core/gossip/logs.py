@@ -20,7 +20,7 @@ from meshnode.core.chain.log import Held, Log
 from meshnode.core.chain.logbook import Logbook
 from meshnode.core.chain.verdict import Verdict
 from meshnode.core.context import Context
-from meshnode.core.gossip.admission import Admission
+from meshnode.core.gossip.admission import PARCEL, Admission
 from meshnode.core.gossip.history import History
 from meshnode.core.gossip.shares import Shares
 from meshnode.core.ids import LOG_ID_SIZE, DeviceKey, LogId, PersonaKey, log_device
@@ -397,7 +397,7 @@ def change_of(log: Log) -> Change:
 def _hop(heard: Heard) -> bytes:
     """Whose new logs are counted together: a bound neighbour's, a parcel's, those of all who are not bound."""
     if heard.carrier == "parcel":
-        return b"parcel %d" % (heard.session or 0)
+        return PARCEL + b"%d" % (heard.session or 0)
     return heard.node if heard.bound else b""
 
 

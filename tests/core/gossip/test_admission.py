@@ -100,6 +100,22 @@ def test_a_hop_brings_64_new_strangers_a_day() -> None:
     assert gate.admits(*logs[-1], b"hop")
 
 
+def test_a_restart_is_no_way_around_the_day_of_a_hop() -> None:
+    node, gate = admission()
+    for index in range(NEW_PER_HOP):
+        log = first(name=f"w{index}")
+        assert gate.admits(*log, b"hop")
+        assert gate.admits(*log, b"parcel 1")  # the next parcel of that number is another one
+    facts = [one for effect in node.ctx.out if isinstance(effect, Persist) for one in effect.records]
+    node.ctx.now = 3600.0
+    _, again = admission(node)
+    again.restore(Snapshot(records=tuple(facts)))
+    assert again.spent(b"hop")
+    assert not again.spent(b"parcel 1")
+    node.ctx.now = DAY_S
+    assert not again.spent(b"hop")
+
+
 def test_contacts_have_sixteen_and_then_count_as_strangers() -> None:
     node, gate = admission()
     befriend(node, "w")

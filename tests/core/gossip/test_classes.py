@@ -7,7 +7,8 @@ from meshnode.core.chain.block import Block, compact_of, write_block
 from meshnode.core.chain.fork import prove
 from meshnode.core.chain.kinds import POST
 from meshnode.core.effects import Forget, Persist
-from meshnode.core.gossip.emergency import AIRTIME_S, AUTHOR_S, REMEMBERED, STRANGERS_S, Emergencies
+from meshnode.core.gossip.emergency import AIRTIME_S, AUTHOR_S, STRANGERS_S, Emergencies
+from meshnode.core.gossip.lately import REMEMBERED
 from meshnode.core.gossip.serve import fork_frame
 from meshnode.core.ids import LogId
 from meshnode.core.neighbours.table import Heard
