@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isqrt
+from typing import Final
 
 from meshnode.air.airtime import Rate
 from meshnode.air.draws import CERTAIN, Draws
 from meshnode.errors import UsageError
+
+SIDE: Final = 1 << 32  # of the square that nodes are strewn over
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +105,14 @@ def full(nodes: int) -> list[tuple[int, int]]:
 def geometric(nodes: int, seed: int, mean_degree: float = 4.0) -> list[tuple[int, int]]:
     """Nodes strewn over a square; the shortest distances are links, as many as the degree asks and all need to meet."""
     places = _places(nodes, seed)
-    by_distance = sorted(full(nodes), key=lambda pair: (_squared(places, pair), pair))
     wanted = round(nodes * mean_degree / 2)
-    while not _connected(nodes, by_distance[:wanted]):
-        wanted += 1
-    return by_distance[:wanted]
+    reach = isqrt(round(mean_degree + 4) * SIDE * SIDE // (3 * max(nodes, 1)))  # about what gives that degree
+    while True:
+        by_distance = _within(places, reach)
+        enough = max(wanted, _until_connected(nodes, by_distance))
+        if enough <= len(by_distance) or reach > 2 * SIDE:
+            return by_distance[:enough]
+        reach += reach // 4 + 1
 
 
 def ferry(clique: int, period_ns: int, stay_ns: int) -> tuple[Link, ...]:
@@ -128,16 +135,39 @@ def _places(nodes: int, seed: int) -> list[tuple[int, int]]:
     return [(draws.word(node, 0), draws.word(node, 1)) for node in range(nodes)]
 
 
+def _within(places: list[tuple[int, int]], reach: int) -> list[tuple[int, int]]:
+    """Pairs that are no farther apart, the nearest first; by squares of that size, since most pairs are far apart."""
+    squares: dict[tuple[int, int], list[int]] = {}
+    for node, (x, y) in enumerate(places):
+        squares.setdefault((x // reach, y // reach), []).append(node)
+    found: list[tuple[int, tuple[int, int]]] = []
+    for (column, row), here in squares.items():
+        around = ((column + right, row + up) for right in (-1, 0, 1) for up in (-1, 0, 1))
+        near = [node for square in around for node in squares.get(square, ())]
+        pairs = ((one, other) for one in here for other in near if one < other)
+        found += [(apart, pair) for pair in pairs if (apart := _squared(places, pair)) <= reach * reach]
+    return [pair for _, pair in sorted(found)]
+
+
 def _squared(places: list[tuple[int, int]], pair: tuple[int, int]) -> int:
     (ax, ay), (bx, by) = places[pair[0]], places[pair[1]]
     return (ax - bx) ** 2 + (ay - by) ** 2
 
 
-def _connected(nodes: int, pairs: list[tuple[int, int]]) -> bool:
-    reached, edge = {0}, [0]
-    while edge:
-        node = edge.pop()
-        near = {b if a == node else a for a, b in pairs if node in (a, b)} - reached
-        reached |= near
-        edge.extend(near)
-    return len(reached) >= nodes
+def _until_connected(nodes: int, pairs: list[tuple[int, int]]) -> int:
+    """How many of the pairs, from the first on, join all nodes; one more than there are when they do not."""
+    group, apart = list(range(nodes)), nodes - 1
+
+    def root(node: int) -> int:
+        while group[node] != node:
+            group[node] = node = group[group[node]]
+        return node
+
+    for count, (one, other) in enumerate(pairs):
+        if not apart:
+            return count
+        here, there = root(one), root(other)
+        if here != there:
+            group[here] = there
+            apart -= 1
+    return len(pairs) if not apart else len(pairs) + 1

@@ -5,7 +5,6 @@ Here for level `graph`: links from a shape, a list, or a contact trace. Level `r
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,12 +19,13 @@ from meshnode_sim.contacts import Contact, read_contacts
 from meshnode_sim.figures import link_settings
 from meshnode_sim.medium import Medium
 from meshnode_sim.scenario import Scenario
+from meshnode_sim.traffic import Nearest
 from meshnode_sim.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """`nearest`: all other nodes, nearest first, as at the beginning. `arrange` plans what changes.
+    """`nearest`: of the others so many, nearest to a node first, as at the beginning. `arrange` plans what changes.
 
     `places`: x and y of every node in metres at present, where they have places. `jammed`: whom a
     transmitter at x, y (metres) of an EIRP (dBm) drowns, as pairs of who sends and who receives.
@@ -33,7 +33,7 @@ class Ground:
 
     medium: Medium
     links: Sequence[LinkSettings]
-    nearest: Callable[[int], Sequence[int]]
+    nearest: Nearest
     arrange: Callable[[World], None]
     places: Callable[[], list[tuple[float, float]]] | None = None
     jammed: Callable[[float, float, float], list[tuple[int, int]]] | None = None
@@ -47,7 +47,7 @@ def graph(scenario: Scenario, folder: Path) -> Ground:
     return Ground(
         Channel(topology, scenario.seed, retries=radio.retries, queue_frames=radio.queue_frames),
         [link_settings(scenario)] * topology.nodes,
-        lambda node: _by_hops(topology, node),
+        by_hops(topology),
         lambda world: _plan_contacts(world, contacts),
     )
 
@@ -76,17 +76,19 @@ def _plan_contacts(world: World, contacts: list[Contact]) -> None:
         world.at(contact.at_ns, contact.one, change, FAULT)
 
 
-def _by_hops(topology: Topology, start: int) -> Sequence[int]:
-    """Every other node, the fewest hops away first, then by number; those out of reach come last."""
+def by_hops(topology: Topology) -> Nearest:
+    """The fewest hops away first, then by number; those out of reach come last."""
     near: list[list[int]] = [[] for _ in range(topology.nodes)]
     for link in topology.links:
         near[link.src].append(link.dst)
-    found, edge = {start: 0}, deque([start])
-    while edge:
-        node = edge.popleft()
-        for other in sorted(near[node]):
-            if other not in found:
-                found[other] = found[node] + 1
-                edge.append(other)
-    far = topology.nodes
-    return sorted((n for n in range(topology.nodes) if n != start), key=lambda n: (found.get(n, far), n))
+
+    def nearest(start: int, most: int) -> Sequence[int]:
+        found, edge = dict.fromkeys((start,)), {start}
+        while edge and len(found) <= most:
+            edge = {other for node in edge for other in near[node] if other not in found}
+            found.update(dict.fromkeys(sorted(edge)))
+        if len(found) <= most:
+            found.update(dict.fromkeys(range(topology.nodes)))
+        return list(found)[1 : most + 1]
+
+    return nearest

@@ -120,7 +120,7 @@ def meetings(scenario: Scenario, end_ns: int, folder: Path, film: Film | None = 
     if scenario.faults or any(action.do not in ("send", "post") for action in scenario.actions):
         raise UsageError('level "contacts" has neither faults nor actions but `send` and `post`')
     count = range(len(scenario.names))
-    words = plan(scenario, end_ns, lambda node: [other for other in count if other != node], folder)
+    words = plan(scenario, end_ns, lambda node, most: [other for other in count if other != node][:most], folder)
     on_transfer = None if film is None else film.carried
     world = Meetings(scenario, contacts_of_trace(scenario, folder), words, _makers(scenario, folder), on_transfer)
     if film is not None:

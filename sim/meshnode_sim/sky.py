@@ -94,11 +94,13 @@ class Sky:
         self._rows = self._reckon(self._places)
         self.medium.place(self._rows)
 
-    def nearest(self, node: int) -> Sequence[int]:
-        """All other nodes, nearest first, as at the last move."""
+    def nearest(self, node: int, most: int) -> Sequence[int]:
+        """So many other nodes, nearest first, as at the last move."""
         apart = self._places - self._places[node]
-        squares = (apart[:, 0] * apart[:, 0] + apart[:, 1] * apart[:, 1]).tolist()
-        return sorted((other for other in range(len(squares)) if other != node), key=lambda n: (squares[n], n))
+        squares = apart[:, 0] * apart[:, 0] + apart[:, 1] * apart[:, 1]
+        farthest = np.partition(squares, most)[most]  # beside the node itself, which is none away
+        near = np.nonzero(squares <= farthest)[0].tolist()
+        return sorted((other for other in near if other != node), key=lambda n: (squares[n], n))[:most]
 
     def places(self) -> list[tuple[float, float]]:
         """x and y of every node in metres, as at the last move."""

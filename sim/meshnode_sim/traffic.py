@@ -20,7 +20,7 @@ from meshnode_sim.tables import TrafficTable
 
 CHANCE_WAIT, CHANCE_TO = 16, 17  # purposes of draws; those below 16 are the world's own
 
-Nearest = Callable[[int], Sequence[int]]  # all other nodes, nearest first
+Nearest = Callable[[int, int], Sequence[int]]  # of the others so many, nearest to a node first
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,7 +49,7 @@ def plan(scenario: Scenario, until_ns: int, nearest: Nearest, folder: Path) -> l
             continue
         for writer in writers:
             moments = _moments(table, index, writer, draws, until_ns)
-            near = _recipients(table, writer, wanted, nearest)
+            near = _recipients(table, writer, wanted, len(number) - 1, nearest)
             for turn, at_ns in enumerate(moments):
                 to = -1 if table.what == "post" else near[draws.word(CHANCE_TO, index, writer, turn) % len(near)]
                 words.append(Word(at_ns, writer, to, _text(table.octets, writer, turn), table.class_))
@@ -84,10 +84,11 @@ def _moments(table: TrafficTable, index: int, writer: int, draws: Draws, until_n
         at_ns += exponential(draws.word(CHANCE_WAIT, index, writer, turn), mean)
 
 
-def _recipients(table: TrafficTable, writer: int, wanted: list[int], nearest: Nearest) -> Sequence[int]:
+def _recipients(table: TrafficTable, writer: int, wanted: list[int], others: int, nearest: Nearest) -> Sequence[int]:
     if table.what == "post":
         return ()
-    near = [node for node in nearest(writer) if not wanted or node in wanted][: table.nearest]
+    most = others if wanted or table.nearest is None else min(table.nearest, others)
+    near = [node for node in nearest(writer, most) if not wanted or node in wanted][: table.nearest]
     if not near:
         raise UsageError("traffic needs somebody to write to: more than one node, or others in `to`")
     return near

@@ -15,8 +15,8 @@ HEAD = '[topology]\nshape = "line"\nnodes = 6\n'
 HOUR = 3600 * SECOND_NS
 
 
-def near(node: int) -> list[int]:
-    return sorted((other for other in range(6) if other != node), key=lambda other: (abs(other - node), other))
+def near(node: int, most: int) -> list[int]:
+    return sorted((other for other in range(6) if other != node), key=lambda other: (abs(other - node), other))[:most]
 
 
 def planned(text: str, until_ns: int = HOUR, folder: Path = Path()) -> list[Word]:
