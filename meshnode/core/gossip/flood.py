@@ -54,7 +54,9 @@ YIELDS_S: Final = 2.0  # on a busy channel who goes first comes late: a turn is 
 RIPE_S: Final = 2.0  # for each beacon's worth of neighbours: who hears whom has been said by then
 SAID_S: Final = 0.5  # who asks for what was just told to all may not have heard it to the end
 REMEMBERED: Final = 512
-UNANSWERED: Final = 64 * 1024  # bytes to one neighbour since it was last heard: more may go to one that has left
+UNANSWERED: Final = 32 * 1024  # bytes to one neighbour since it was last heard: more may go to one that has left
+ASK_AFTER: Final = UNANSWERED // 2  # of them it is asked whether it is still there: its answer makes room for more
+PILED_S: Final = 0.3  # the question overtakes what waits, which is to be less than may go to one that has left
 NEAR_CLASS: Final = 2  # the best an author near us may claim; emergencies apart
 PUBLIC_CLASS: Final = 3
 
@@ -85,6 +87,15 @@ class Copies:
     said_until: Instant = NEVER  # ours is on its way to all, or was a moment ago
 
 
+@dataclass(slots=True)
+class Unanswered:
+    """What went to one neighbour alone since it was heard."""
+
+    heard_at: Instant
+    size: int = 0  # bytes
+    asked: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """A block that is left for some who may have it: looked at again, once beacons said more."""
@@ -102,7 +113,7 @@ class Flood:
         self._neighbours = neighbours
         self._outbox = outbox
         self._copies: dict[tuple[bytes, str], Copies] = {}
-        self._unanswered: dict[bytes, tuple[Instant, int]] = {}  # by node: heard last, bytes for it alone since
+        self._unanswered: dict[bytes, Unanswered] = {}  # by node
         self._items: dict[bytes, Block] = {}  # by item id: those that do not fit into a datagram
         self._doubts: dict[tuple[bytes, str], Doubt] = {}
         self._emergencies = Emergencies(ctx)
@@ -213,7 +224,7 @@ class Flood:
         self._neighbours.spread_sessions(frame, skip.union(n.node for n in kept_from))
 
     def _put(self, block: Block, link: str, copies: Copies, put: Put, left: list[Neighbour]) -> None:
-        if len(left) == 1 and not self._answers(left[0], put):
+        if len(left) == 1 and not self._answers(left[0], put, link):
             self._ctx.count("block_left_to_repair")
             return
         self._note_item(block, link, put)
@@ -234,15 +245,20 @@ class Flood:
             aloud=not self._alone(left, copies, link),
         )
 
-    def _answers(self, neighbour: Neighbour, put: Put) -> bool:
+    def _answers(self, neighbour: Neighbour, put: Put, link: str) -> bool:
         """It was heard not too many bytes ago: to one that has left each goes eight times, and holds the rest up."""
         heard_at = self._neighbours.heard_at(neighbour)
-        before, spent = self._unanswered.pop(neighbour.node, (heard_at, 0))
-        spent = (spent if before == heard_at else 0) + put.size
-        self._unanswered[neighbour.node] = (heard_at, spent)
+        spent = self._unanswered.pop(neighbour.node, None)
+        if spent is None or spent.heard_at != heard_at:
+            spent = Unanswered(heard_at)
+        spent.size += put.size
+        self._unanswered[neighbour.node] = spent
         while len(self._unanswered) > REMEMBERED:
             del self._unanswered[next(iter(self._unanswered))]
-        return spent <= UNANSWERED or put.cls == EMERGENCY
+        if spent.size > ASK_AFTER and not spent.asked and self._outbox.backlog_s(link) < PILED_S:
+            spent.asked = True
+            self._neighbours.ask(neighbour, link)
+        return spent.size <= UNANSWERED or put.cls == EMERGENCY
 
     def _count(self, block: Block, heard: Heard) -> None:
         if heard.bound and heard.neighbour is not None and heard.link:

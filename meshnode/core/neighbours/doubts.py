@@ -6,6 +6,7 @@
 |                                               | twice that after each answer to 80 s  |                        |
 | silence or want of an echo is about to end it | 15, 10 and 5 s before                 | when it would be lost  |
 | what it says to all is far below its own word | at once; not within 10 s of the last  | never                  |
+| much was said to it alone, and nothing by it  | when flood.py says so                 | never                  |
 
 All may come of what somebody else said in its name: any member can. The question is a RefWant without handles, the
 answer Refs without log ids, and a node answers only while the one that asks is bound there. Whoever was away or started
@@ -56,6 +57,10 @@ class Doubts:
         if presence is not None and presence.is_bound(now) and now >= presence.asked_at + SURE_FOR_S:
             presence.asked_at = now
             self._say(neighbour, link, STILL_BOUND, b"doubt")
+
+    def ask(self, neighbour: Neighbour, link: str) -> None:
+        """Much goes to it alone: its answer shows that it is there."""
+        self._say(neighbour, link, STILL_BOUND, b"doubt")
 
     def between_us(self, neighbour: Neighbour, link: str, frame: Frame) -> None:
         """What a bound neighbour says under the pairwise key: perhaps a question or an answer of this kind."""

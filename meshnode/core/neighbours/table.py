@@ -362,6 +362,10 @@ class Neighbours(Roster):
             self._outbox.put(Outgoing(frame, 0, link, self._stand_in(address), key=type(frame).__name__.encode()))
         return True
 
+    def ask(self, neighbour: Neighbour, link: str) -> None:
+        """Have a bound neighbour say that it is there; what comes of it, `heard_at` tells."""
+        self._doubts.ask(neighbour, link)
+
     # helpers
 
     def _turn(self, frame: Frame, link: str, at: Instant) -> tuple[Instant, float]:

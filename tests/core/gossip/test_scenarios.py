@@ -152,7 +152,8 @@ def test_a_burst_to_one_that_has_left_ends_soon_and_arrives_when_it_returns() ->
     for text in said:
         post(world, "a", text)
     world.run(10)
-    assert world.air_bytes["a"] - before < 10 * UNANSWERED, "each attempt counts: eight of what nobody hears"
+    dark = (world.air_bytes["a"] - before) / 8  # each goes eight times where nobody hears it
+    assert dark < 1.25 * UNANSWERED < 48_000, "what may stand in the driver, if catching up is to cost 1.6"
     world.join("a", "b")
     world.run(60)
     assert sorted(texts(world, "b")) == sorted(said)
@@ -171,6 +172,36 @@ def test_a_neighbour_that_is_heard_in_between_is_told_at_once() -> None:
     world.run(3)
     assert len(texts(world, "b")) == 300
     assert not node_of(world, "a").ctx.counters["block_left_to_repair"]
+
+
+def test_a_neighbour_that_says_nothing_is_asked_and_told_on() -> None:
+    """A burst of 90 kB goes at once to who is there; a question for each 16 kB, and its answer, are all it takes."""
+    world = village(12, "ab")
+    world.line("a", "b")
+    world.start()
+    world.run(60)
+    before = world.air_bytes["b"]
+    for n in range(300):
+        post(world, "a", f"post {n} " + "x" * 200)
+        world.run(0.01)
+    assert len(texts(world, "b")) >= 295
+    assert not node_of(world, "a").ctx.counters["block_left_to_repair"]
+    assert world.air_bytes["b"] - before < 10 * 140, "a few short answers and a beacon"
+
+
+def test_what_piles_up_here_is_not_more_for_a_question_that_overtakes_it() -> None:
+    """On a slow link a burst stands in line: who would answer at once has not heard it yet."""
+    world = village(12, "ab", settings=LinkSettings(unicast_bps=100_000, multicast_bps=100_000))
+    world.line("a", "b")
+    world.start()
+    world.run(60)
+    said = [f"post {n} " + "x" * 200 for n in range(400)]
+    for text in said:
+        post(world, "a", text)
+        world.run(0.005)
+    assert node_of(world, "a").outbox.backlog_s(LINK) < 6
+    world.run(60)
+    assert sorted(texts(world, "b")) == sorted(said)
 
 
 def test_a_transfer_that_breaks_off_goes_on_where_it_was() -> None:
