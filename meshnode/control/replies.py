@@ -540,6 +540,23 @@ class BackupReply(Reply, frozen=True):
     profiles: int
 
 
+class RestoredReply(Reply, frozen=True):
+    """`restore look`, `restore`: what a backup holds. `kind`: of a whole box, or of one profile.
+
+    `made_at`: when, UTC, empty where the box did not know; `members`: who has a profile in it; `messages`: how many in
+    all; `keeper`: it has one.
+    """
+
+    kind: Literal["box", "profile"]
+    name: str
+    persona: str
+    version: str
+    made_at: str
+    members: list[str]
+    messages: int
+    keeper: bool
+
+
 class ProfileInfo(Reply, frozen=True):
     """One profile of a box. `open`: its node runs; a locked one is kept for until its member signs in."""
 

@@ -354,6 +354,39 @@ class StoreCopyRequest(_Request, frozen=True, tag="store copy"):
     path: str
 
 
+class RestoreMayRequest(_Request, frozen=True, tag="restore may"):
+    """Whether a backup of so many bytes may be restored on this box, by its keeper or by who has the set-up code.
+
+    Without either it may be the backup of a profile, where people may make those themselves.
+    """
+
+    size: int
+    code: str = ""
+    by_keeper: bool = False
+
+
+class RestoreLookRequest(_Request, frozen=True, tag="restore look"):
+    """What the backup at `path` (absolute) holds, once all of it was opened and checked."""
+
+    path: str
+    passphrase: Passphrase
+    code: str = ""
+    by_keeper: bool = False
+
+
+class RestoreRequest(_Request, frozen=True, tag="restore"):
+    """Restore the backup at `path` (absolute): a profile beside the others; or the box, at its next start."""
+
+    path: str
+    passphrase: Passphrase
+    code: str = ""
+    by_keeper: bool = False
+
+
+class BeginAnewRequest(_Request, frozen=True, tag="begin anew"):
+    """Be what a backup of a box held that was restored here; the node ends and begins in that home."""
+
+
 class HouseholdRequest(_Request, frozen=True, tag="household"):
     """Who has a profile on this box, and whether it has a keeper."""
 
@@ -460,6 +493,10 @@ Request = (
     | CaptureRequest
     | BackupRequest
     | StoreCopyRequest
+    | RestoreMayRequest
+    | RestoreLookRequest
+    | RestoreRequest
+    | BeginAnewRequest
     | HouseholdRequest
     | SetUpCodeRequest
     | KeeperSetRequest

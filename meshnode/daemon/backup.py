@@ -31,29 +31,14 @@ from meshnode.daemon.files import open_given, sync_folder
 from meshnode.daemon.home import STORE, is_home
 from meshnode.daemon.keyring import SEALED
 from meshnode.daemon.lock import Lock
+from meshnode.daemon.unpacking import ABOUT, PROFILES, About, unpack_untrusted
 from meshnode.daemon.vault import SealedReader, SealedWriter
 from meshnode.errors import HomeError, StoreError, UsageError, WireError
-from meshnode.store.database import close_database, open_database, translated
+from meshnode.store.database import close_database, has_our_tables, open_database, translated
 
-ABOUT: Final = "backup.json"
-PROFILES: Final = "profiles"
 LEFT_OUT: Final = re.compile(r"lock|control\.sock|journal.*|store\..*|backup.*|.*\.(new|part)")
-MEMBER: Final = re.compile(r"(profiles/(?:[0-9a-f]{32}|guests)/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-ABOUT_MOST: Final = 1 << 20
 
 Copied = Callable[[Path], None]  # writes a copy of a store whose node runs
-
-
-class About(msgspec.Struct, frozen=True):
-    """What a backup says of itself. `homes` are the folders in it, the home itself as an empty name."""
-
-    version: str
-    name: str
-    persona: str
-    homes: list[str]
-
-
-_abouts = msgspec.json.Decoder(About)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,71 +143,47 @@ def verify(source: Path, passphrase: str, sealer: Sealer, scratch: Path | None =
 
 def _checked(source: Path, place: Path, passphrase: str, sealer: Sealer, *, renewed: bool) -> About:
     try:
-        with ExitStack() as held:
-            file = held.enter_context(os.fdopen(open_given(source, os.O_RDONLY), "rb"))
-            opened = held.enter_context(closing(SealedReader(cast(BinaryIO, file), passphrase, sealer)))
-            about = _extracted_untrusted(opened, place)
-            while opened.read(1 << 16):  # to the last record: tar stops before it
-                pass
+        return unpack_checked(source, place, passphrase, sealer, renewed=renewed)
     except WireError as error:
         raise UsageError(f"{source}: {error}") from error
-    except (tarfile.TarError, OSError) as error:
+    except OSError as error:
         raise UsageError(f"{source}: what is in it cannot be read: {error}") from error
+
+
+def unpack_checked(source: Path, place: Path, passphrase: str, sealer: Sealer, *, renewed: bool) -> About:
+    """Everything of a backup, in the folder `place`; WireError where it does not open or is not whole.
+
+    With `renewed` each home in it is told to go on with new keys.
+    """
+    with ExitStack() as held:
+        file = held.enter_context(os.fdopen(open_given(source, os.O_RDONLY), "rb"))
+        opened = held.enter_context(closing(SealedReader(cast(BinaryIO, file), passphrase, sealer)))
+        about = unpack_untrusted(opened, place)
     for name in about.homes:
         _check_home(place / PROFILES / name if name else place, renewed=renewed)
     return about
 
 
-def _extracted_untrusted(opened: SealedReader, place: Path) -> About:
-    """Write the archive's files below `place`, none of them anywhere else."""
-    about: About | None = None
-    with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|") as tar:
-        for member in tar:
-            content = tar.extractfile(member) if member.isreg() else None
-            if content is None or not MEMBER.fullmatch(member.name):
-                raise WireError("it holds something that no backup holds")
-            if member.name == ABOUT:
-                about = _about_untrusted(content.read(ABOUT_MOST))
-                continue
-            path = place / member.name
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-                shutil.copyfileobj(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-    if about is None:
-        raise WireError("it does not say what it holds")
-    return about
-
-
-def _about_untrusted(data: bytes) -> About:
-    try:
-        about = _abouts.decode(data)
-    except msgspec.DecodeError as error:
-        raise WireError(f"what it says of itself is not understood: {error}") from error
-    if any(name and not re.fullmatch("[0-9a-f]{32}|guests", name) for name in about.homes):
-        raise WireError("it names a home that cannot be")
-    return about
-
-
 def _check_home(folder: Path, *, renewed: bool) -> None:
-    """Its keys are there, its store is whole; with `renewed` it is told to go on with new keys."""
+    """Its keys are there, its store is whole and has our tables alone, in which nothing runs when it is read."""
     if not (folder / SEALED).exists():
-        raise UsageError(f"the backup has no keys for {folder.name}")
+        raise WireError(f"the backup has no keys for {folder.name}")
     if not (folder / STORE).exists():
-        raise UsageError(f"the backup has no store for {folder.name}")
+        raise WireError(f"the backup has no store for {folder.name}")
     try:
         database = open_database(folder / STORE)
         try:
+            if not has_our_tables(database):
+                raise WireError("the store in the backup has tables that are not ours")
             if renewed:
                 with translated(STORE):
                     database.execute("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (RENEW_FACT, b"\1"))
         finally:
             close_database(database)
     except (StoreError, apsw.Error) as error:
-        raise UsageError(f"the store in the backup is not whole: {error}") from error
+        raise WireError(f"the store in the backup is not whole: {error}") from error
 
 
-def about_home(name: str, persona: str, profiles: Iterable[str]) -> About:
+def about_home(name: str, persona: str, profiles: Iterable[str], made_at: str) -> About:
     """Of a home and the folders of its profiles."""
-    return About(meshnode.__version__, name, persona, ["", *sorted(profiles)])
+    return About(meshnode.__version__, name, persona, ["", *sorted(profiles)], made_at)

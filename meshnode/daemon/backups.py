@@ -1,19 +1,27 @@
-"""Handlers of `backup`: what is saved while nodes run, and how their stores are copied under them."""
+"""Handlers of backup and restore: what is saved while nodes run, and what takes its place in a box that does."""
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 import trio
 
 from meshnode.control import client, replies, requests
+from meshnode.control.replies import utc_text
 from meshnode.control.server import Handlers as Answers
 from meshnode.daemon import backup
 from meshnode.daemon.desk import Desk
 from meshnode.daemon.entropy import SystemEntropy
 from meshnode.daemon.home import is_home
+from meshnode.daemon.unpacking import PROFILES
+from meshnode.errors import UsageError
+
+if TYPE_CHECKING:
+    from meshnode.daemon.restoring import Restoring  # which runs nodes; a home at rest is saved without
 
 
 class Backups:
@@ -26,7 +34,38 @@ class Backups:
     @property
     def answers(self) -> Answers:
         """Who answers which request."""
-        return {requests.BackupRequest: self._backup, requests.StoreCopyRequest: self._copy}
+        return {
+            requests.BackupRequest: self._backup,
+            requests.StoreCopyRequest: self._copy,
+            requests.RestoreMayRequest: self._may,
+            requests.RestoreLookRequest: self._look,
+            requests.RestoreRequest: self._restore,
+            requests.BeginAnewRequest: self._begin_anew,
+        }
+
+    @property
+    def _restoring(self) -> Restoring:
+        if self._desk.restoring is None:
+            raise UsageError("This node serves no page; restore with `meshnode restore`.")
+        return self._desk.restoring
+
+    async def _may(self, request: requests.RestoreMayRequest) -> replies.DoneReply:
+        await self._restoring.check(self._desk.host, request.code, by_keeper=request.by_keeper, size=request.size)
+        return replies.DoneReply(text="it may be restored here")
+
+    async def _look(self, request: requests.RestoreLookRequest) -> replies.RestoredReply:
+        return await self._restoring.look(
+            self._desk.host, Path(request.path), request.passphrase, request.code, by_keeper=request.by_keeper
+        )
+
+    async def _restore(self, request: requests.RestoreRequest) -> replies.RestoredReply:
+        return await self._restoring.take(
+            self._desk.host, Path(request.path), request.passphrase, request.code, by_keeper=request.by_keeper
+        )
+
+    async def _begin_anew(self, request: requests.BeginAnewRequest) -> replies.DoneReply:
+        self._restoring.begin_anew()
+        return replies.DoneReply(text="the node begins anew")
 
     async def _copy(self, request: requests.StoreCopyRequest) -> replies.DoneReply:
         await self._desk.host.copy_store(Path(request.path))
@@ -36,16 +75,22 @@ class Backups:
         me = self._desk.me
         target = Path(request.path) if request.path else me.home / f"backup-{token_hex(8)}"
         sources = self._sources()
-        about = backup.about_home(me.name, me.keys.persona.hex(), [one.name for one in sources if one.name])
+        profiles = [one.name for one in sources if one.name]
+        about = backup.about_home(me.name, me.keys.persona.hex(), profiles, self._now())
         async with self._turn:
             size = await trio.to_thread.run_sync(
                 partial(backup.save, target, request.passphrase, about, sources, me.sealer, SystemEntropy())
             )
         return replies.BackupReply(path=str(target), bytes=size, profiles=len(sources) - 1)
 
+    def _now(self) -> str:
+        """UTC, as far as the date is known."""
+        ahead = self._desk.status().clock.offset_s
+        return "" if ahead is None else utc_text(time.time() - ahead)
+
     def _sources(self) -> list[backup.Source]:
         home, household = self._desk.me.home, self._desk.household
-        profiles = home / backup.PROFILES
+        profiles = home / PROFILES
         found = sorted(path for path in profiles.iterdir() if is_home(path)) if profiles.exists() else []
         running = set(household.running) if household else set[str]()
         own = backup.Source(home, "", self._copy_own)

@@ -23,6 +23,7 @@ from meshnode.errors import UsageError
 
 if TYPE_CHECKING:
     from meshnode.daemon.household import Household  # which runs nodes; a home at rest is asked without
+    from meshnode.daemon.restoring import Restoring
 
 _CURSOR = re.compile(r"(?P<number>[0-9]{0,18})(@(?P<moment>[0-9]{1,15}(\.[0-9]{1,9})?))?")
 
@@ -50,6 +51,7 @@ class Desk:
     feed: Feed
     household: Household | None = None
     pages: Callable[[], Sequence[str]] = tuple
+    restoring: Restoring | None = None
 
     async def load(self) -> None:
         """Read the address book again."""

@@ -1,12 +1,13 @@
 """A home: the directory of one node, 0700, and who may use it when.
 
-config.toml    what differs from the defaults
+config.toml    what differs from the defaults; beside it, after a restore on the page, that of the backup
 keys           the keyring, sealed (keyring.py)
 home.key       what opens it, unless a passphrase or a credential does
 store.db       blocks, messages, envelopes (store/); beside it its write-ahead log and reserve
 control.sock   where the commands ask
 lock           held by the daemon, or by a command that writes while none runs
 journal*       the record of inputs, if it is asked for
+before-*       what the home was before a backup took its place (arrival.py)
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from meshnode.core.records import ChannelRecord
 from meshnode.core.sealing.atrest import StoreKey
 from meshnode.core.sealing.mesh import MeshKeys
 from meshnode.core.sealing.primitives import RealSealer
-from meshnode.daemon import keyring
+from meshnode.daemon import arrival, keyring
 from meshnode.daemon.entropy import SystemEntropy
 from meshnode.daemon.files import sync_folder, write_private
 from meshnode.daemon.keyring import Keyring, Opener
@@ -66,7 +67,7 @@ class Home:
         self.keyring = held
         self.sealer: Sealer = RealSealer()
         self.entropy: Entropy = SystemEntropy()
-        self._opener = opener
+        self.opener = opener
         self._lock = lock
 
     @property
@@ -117,13 +118,28 @@ class Home:
 
     def keep(self, changed: Keyring) -> None:
         """Seal and write another keyring."""
-        write_private(self.path / keyring.SEALED, keyring.seal(changed, self._opener, self.sealer, self.entropy))
+        write_private(self.path / keyring.SEALED, keyring.seal(changed, self.opener, self.sealer, self.entropy))
         self.keyring = changed
+
+    def sealed(self, other: Keyring) -> bytes:
+        """Another keyring as this home would keep it: it opens with what opens this one."""
+        return keyring.seal(other, self.opener, self.sealer, self.entropy)
+
+    def arrive(self) -> None:
+        """Be what a backup held, if one was restored into this home while its node ran (arrival.py)."""
+        if arrival.take_up(self.path):
+            self.keyring = keyring.unseal(_sealed(self.path), self.opener, self.sealer)
+            mesh = options.load(self._config_file).mesh
+            self.config = msgspec.structs.replace(self.config, mesh=mesh)
+
+    def in_mesh(self, name: str) -> str:
+        """The text of the configuration, for another mesh."""
+        return options.in_mesh(options.read(self._config_file).decode(), name)
 
     def open_with(self, opener: Opener) -> None:
         """Seal the keyring anew: from now on it opens with this alone."""
         write_private(self.path / keyring.SEALED, keyring.seal(self.keyring, opener, self.sealer, self.entropy))
-        self._opener = opener
+        self.opener = opener
 
     def configure(self, changed: Config) -> None:
         """Write another configuration; it holds from the next start."""
@@ -132,7 +148,7 @@ class Home:
 
     def join(self, invite: MeshInvite) -> MeshKeys:
         """Become a member of a mesh, or take a later secret of it; a node made from now on speaks in it."""
-        text = options.in_mesh(options.read(self._config_file).decode(), invite.name)
+        text = self.in_mesh(invite.name)
         mesh = joined(self.keyring, invite)
         self.keep_mesh(mesh)
         write_private(self._config_file, text.encode())
@@ -163,8 +179,8 @@ class Home:
 
 
 def is_home(path: Path) -> bool:
-    """True where keys are kept."""
-    return (path / keyring.SEALED).exists()
+    """True where keys are kept, or those of a backup are about to be."""
+    return (path / keyring.SEALED).exists() or arrival.is_due(path)
 
 
 def create_home(
@@ -236,12 +252,15 @@ def open_home(
     opener: Opener | None = None,
 ) -> Home:
     """Open a home. HomeError if there is none, if another meshnode holds it, or if its keys do not open."""
-    sealed = _sealed(path)
+    if not arrival.is_due(path):
+        _sealed(path)  # before a lock is made where no home is
     if config_file is not None and not config_file.exists():
         raise ConfigError(f"there is no configuration at {config_file}")
-    config = options.load(config_file or path / CONFIG)
     held = Lock(path / LOCK) if lock else None
     try:
+        if lock:
+            arrival.take_up(path)
+        sealed, config = _sealed(path), options.load(config_file or path / CONFIG)
         opener = opener or keyring.find_opener(path, sealed, passphrase_file)
         return Home(path, config, keyring.unseal(sealed, opener, RealSealer()), opener, held, config_file)
     except BaseException:

@@ -12,6 +12,7 @@ there is one, whoever reads the set-up code on the box may become it.
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -25,13 +26,14 @@ import msgspec
 import structlog
 import trio
 
+from meshnode import config as options
 from meshnode.config import Config, WebSection
 from meshnode.control.replies import MemberReply, ProfileInfo
 from meshnode.core.identity.invite import check_name
 from meshnode.core.sealing.atrest import open_by_passphrase_untrusted, seal_by_passphrase
 from meshnode.daemon.adapters import Inputs, Started
-from meshnode.daemon.files import write_private
-from meshnode.daemon.home import Home, create_home, is_home, open_home
+from meshnode.daemon.files import sync_folder, write_private
+from meshnode.daemon.home import CONFIG, Home, create_home, is_home, open_home
 from meshnode.daemon.keyring import KEY_FILE, Opener
 from meshnode.errors import HomeError, MeshnodeError, MissingError, RefusedError, SignatureError, UsageError
 from meshnode.peering.indoors import Ring
@@ -84,7 +86,7 @@ class Household:
         self._open: dict[str, _Open] = {}
         self._nursery: trio.Nursery | None = None
         self._inputs: Inputs | None = None
-        self._turn = trio.Lock()  # one passphrase at a time: each takes 64 MiB while it is stretched
+        self.turn = trio.Lock()  # one passphrase at a time: each takes 64 MiB while it is stretched
 
     async def run(self, inputs: Inputs, *, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
         """Let profiles live until cancelled."""
@@ -125,7 +127,7 @@ class Household:
 
     def members(self) -> list[ProfileInfo]:
         """All profiles by name, without the guests' and the keeper's."""
-        cards = [card for path in self._folders() if (card := _card(path)) and path.name != GUESTS]
+        cards = [card for path in self._folders() if (card := read_card(path)) and path.name != GUESTS]
         return [
             ProfileInfo(name=card.name, persona=card.persona, open=_place(card.name) in self._open)
             for card in sorted(cards, key=lambda card: card.name.casefold())
@@ -135,30 +137,54 @@ class Household:
 
     async def set_keeper(self, code: str, passphrase: str) -> MemberReply:
         """The first keeper."""
-        async with self._turn:
-            if self.has_keeper:
-                raise RefusedError("This box has a keeper already.")
-            wanted = self.code
-            given = "".join(sign for sign in code.casefold() if sign.isalnum())
-            if not wanted or not compare_digest(given.encode(), wanted.replace("-", "").encode()):
-                raise RefusedError("This is not the set-up code; `meshnode web` on the box shows it.")
+        async with self.turn:
+            self.check_code(code)
             await trio.to_thread.run_sync(self._keep_keeper, passphrase)
         return self._keeper()
 
+    def check_code(self, code: str) -> None:
+        """RefusedError for what is not the set-up code, and where there is none any more."""
+        if self.has_keeper:
+            raise RefusedError("This box has a keeper already.")
+        wanted = self.code
+        given = "".join(sign for sign in code.casefold() if sign.isalnum())
+        if not wanted or not compare_digest(given.encode(), wanted.replace("-", "").encode()):
+            raise RefusedError("This is not the set-up code; `meshnode web` on the box shows it.")
+
     async def make(self, name: str, passphrase: str) -> MemberReply:
         """A new profile, open."""
-        check_name(name)
-        async with self._turn:
-            if _place(name) == _place(self._home.name) or is_home(self._folder(name)):
-                raise UsageError(f"Somebody on this box is called {name} already; take another name.")
-            if len(self._folders()) >= self.allowed.profiles:
-                raise RefusedError("This box takes no more profiles; ask its keeper.")
+        async with self.turn:
+            self._check_free(name)
             opened = await trio.to_thread.run_sync(partial(self._create, name, _place(name), Opener(passphrase)))
             return await self._begin(opened, "member")
 
+    def adopt(self, folder: Path) -> None:
+        """Make the home of a member from elsewhere a profile here, for who holds `turn`; blocks. Its card names it."""
+        card = read_card(folder)
+        if card is None:
+            raise UsageError("This is not the home of a member.")
+        known = read_card(self._folder(card.name))
+        if known is not None and known.persona == card.persona:
+            raise UsageError(f"The profile of {card.name} is on this box already: sign in.")
+        self._check_free(card.name)
+        config = msgspec.structs.replace(profile_config(self._home.config), mesh=self._home.config.mesh)
+        write_private(folder / CONFIG, options.dump(config).encode())
+        target = self._folder(card.name)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        os.replace(folder, target)
+        sync_folder(target.parent)
+
+    def _check_free(self, name: str) -> None:
+        """UsageError where nobody new may be called so, RefusedError where nobody new may come."""
+        check_name(name)
+        if _place(name) == _place(self._home.name) or is_home(self._folder(name)):
+            raise UsageError(f"Somebody on this box is called {name} already; take another name.")
+        if len(self._folders()) >= self.allowed.profiles:
+            raise RefusedError("This box takes no more profiles; ask its keeper.")
+
     async def enter(self, name: str, passphrase: str) -> MemberReply:
         """A member or the keeper comes in; their profile is open afterwards."""
-        async with self._turn:
+        async with self.turn:
             if _place(name) == _place(self._home.name) and self.has_keeper:
                 await trio.to_thread.run_sync(self._check_keeper, passphrase)
                 return self._keeper()
@@ -171,7 +197,7 @@ class Household:
 
     async def change_passphrase(self, name: str, passphrase: str, to: str) -> MemberReply:
         """Another passphrase for a member or the keeper. Backups made before still open with the one before."""
-        async with self._turn:
+        async with self.turn:
             if _place(name) == _place(self._home.name) and self.has_keeper:
                 await trio.to_thread.run_sync(self._check_keeper, passphrase)
                 await trio.to_thread.run_sync(self._keep_keeper, to)
@@ -186,7 +212,7 @@ class Household:
 
     async def guest(self) -> MemberReply:
         """The profile of all guests: opened by a key that lies in it."""
-        async with self._turn:
+        async with self.turn:
             folder = self._home.path / PROFILES / GUESTS
             if folder.name in self._open:
                 return _member(await trio.to_thread.run_sync(partial(open_home, folder, lock=False)), "guest")
@@ -201,7 +227,7 @@ class Household:
 
     async def remove(self, name: str) -> None:
         """Remove a profile with everything in it."""
-        async with self._turn:
+        async with self.turn:
             folder = self._known(name)
             await self._close(folder.name)
             await trio.to_thread.run_sync(shutil.rmtree, folder)
@@ -317,7 +343,8 @@ def _place(name: str) -> str:
     return blake2b(name.casefold().encode(), digest_size=16, person=b"profile").hexdigest()
 
 
-def _card(folder: Path) -> Card | None:
+def read_card(folder: Path) -> Card | None:
+    """The card of a profile; None where there is none, as in the home of a box."""
     try:
         return _cards.decode((folder / CARD).read_bytes())
     except (OSError, msgspec.DecodeError):
@@ -327,11 +354,15 @@ def _card(folder: Path) -> Card | None:
 def _opened(folder: Path, passphrase: str, *, lock: bool) -> Home:
     """The home of a profile. Who asks with the wrong passphrase hears what somebody with a wrong name hears."""
     try:
-        return open_home(folder, lock=lock, opener=Opener(passphrase))
+        home = open_home(folder, lock=lock, opener=Opener(passphrase))
     except HomeError as error:
         if isinstance(error.__cause__, SignatureError):
             raise RefusedError(_WRONG) from error
         raise
+    if read_card(folder) != Card(home.name, home.keys.persona.hex()):  # it came with a backup, from anybody
+        home.close()
+        raise RefusedError("This profile says that it is somebody else's; its keeper can remove it.")
+    return home
 
 
 def _member(home: Home, role: str) -> MemberReply:

@@ -92,7 +92,7 @@ def new_opener(home: Path, entropy: Entropy, passphrase_file: Path | None) -> Op
 
 def find_opener(home: Path, sealed: bytes, passphrase_file: Path | None) -> Opener:
     """What this sealed file asks for, from where it is kept."""
-    if _needs_passphrase(sealed):
+    if needs_passphrase(sealed):
         passphrase = _passphrase(passphrase_file)
         if passphrase is None:
             raise HomeError(
@@ -132,7 +132,9 @@ def _opened(sealed: bytes, opener: Opener, sealer: Sealer) -> bytes:
     return open_by_key_untrusted(sealer, sealed, opener.key)
 
 
-def _needs_passphrase(sealed: bytes) -> bool:
+def needs_passphrase(sealed: bytes) -> bool:
+    """Whether a sealed keyring opens with a passphrase, else with a key; HomeError for what is none."""
+    """Whether a sealed keyring opens with a passphrase, else with a key; HomeError for what is none."""
     try:
         return needs_passphrase_untrusted(sealed)
     except WireError as error:

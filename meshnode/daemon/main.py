@@ -45,6 +45,7 @@ from meshnode.daemon.perform import Performer
 from meshnode.daemon.radios import Radios
 from meshnode.daemon.recording import Recording
 from meshnode.daemon.renewal import renew, renewal_is_due, store_is_lost
+from meshnode.daemon.restoring import Restoring
 from meshnode.daemon.supervise import Once, Part, describe, supervised
 from meshnode.daemon.systemd import Systemd
 from meshnode.daemon.town import Town
@@ -114,14 +115,16 @@ async def run_daemon(
 ) -> None:
     """Run the node of a locked home until `stop` is set, a command says so, or it is cancelled.
 
-    A home that has to go on with new keys (renewal.py), on another radio (radios.py), or in another mesh or with other
-    secrets of it (membership.py), does so at once; `carriers` as a function are then made anew.
+    A home that has to go on with new keys (renewal.py), on another radio (radios.py), in another mesh or with other
+    secrets of it (membership.py), or as what a backup held (restoring.py), does so at once; `carriers` as a function
+    are then made anew.
     `silent`: it is a part of another node, and systemd does not hear of it.
     """
     ending = trio.Event() if stop is None else stop
     started = Once(task_status)
     with _one_sentence():
         while not ending.is_set():
+            await trio.to_thread.run_sync(home.arrive)
             store = await trio.to_thread.run_sync(home.open_store)
             clock = PoweredClock(store.now)
             try:
@@ -149,10 +152,13 @@ def _household(home: Home, carriers: Carriers) -> Household | None:
 
 async def _run_profile(home: Home, ring: Ring, *, task_status: Started) -> None:
     """The node of a profile: it has no radio, and the box is its only neighbour."""
-    sessions = IndoorSessions(
-        home.keys, home.mesh, home.sealer, home.entropy, address=f"profile {home.path.name}", ring=ring
-    )
-    await run_daemon(home, Carriers((), sessions, TheBox()), silent=True, task_status=task_status)
+
+    def carriers(home: Home) -> Carriers:
+        address = f"profile {home.path.name}"
+        sessions = IndoorSessions(home.keys, home.mesh, home.sealer, home.entropy, address=address, ring=ring)
+        return Carriers((), sessions, TheBox())
+
+    await run_daemon(home, carriers, silent=True, task_status=task_status)
 
 
 class _Daemon:
@@ -213,7 +219,10 @@ class _Daemon:
         self._household = _household(home, carriers)
         self._page = page_of(home, self._wall.unix_now) if self._household else None
         pages = self._page.addresses if self._page else tuple
-        self._desk = Desk(host, me, self.town.book, self.town.progress, self.town.feed, self._household, pages)
+        restoring = Restoring(home, self._household, self._move) if self._household else None
+        self._desk = Desk(
+            host, me, self.town.book, self.town.progress, self.town.feed, self._household, pages, restoring
+        )
 
     async def run(self, task_status: Started) -> None:
         """Start everything, wait for the end, stop everything."""
@@ -248,7 +257,7 @@ class _Daemon:
             yield self._carriers.radios.other
 
     def _move(self) -> None:
-        """Other secrets, or another mesh: who asked is still answered, who comes now finds the next life."""
+        """Other secrets, another mesh, a backup: who asked is still answered, who comes now finds the next life."""
         self._control.leave()
         self._moved.set()
 

@@ -67,7 +67,7 @@ class Village:
             with home:
                 home.sealer = TappedSealer()
                 make = partial(self._made, node)
-                await run_daemon(home, self._carriers(home, node), make_node=make, task_status=task_status)
+                await run_daemon(home, partial(self._carriers, node), make_node=make, task_status=task_status)
 
     def kill(self, node: int) -> None:
         """Its power is cut: no farewell, and nothing more leaves its radio."""
@@ -77,7 +77,7 @@ class Village:
     def _made(self, node: int, home: Home, snapshot: Snapshot, epoch: int) -> NodeLike:
         return Observed(real_node(home, snapshot, epoch), node, self._see)
 
-    def _carriers(self, home: Home, node: int) -> Carriers:
+    def _carriers(self, node: int, home: Home) -> Carriers:
         sessions = MemorySessions(
             home.keys, home.mesh, home.sealer, home.entropy, address=self._sky.addresses[node], board=self._board
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
@@ -47,6 +47,17 @@ def _prepare(database: apsw.Connection, path: Path) -> None:
     database.pragma("secure_delete", "fast")  # erased chain keys are overwritten wherever a page is written anyway
     database.pragma("cell_size_check", 1)
     migrations.bring_forward(database)
+
+
+def has_our_tables(database: apsw.Connection) -> bool:
+    """False for a file with a table, view or trigger more, less or other than a store has that was made here."""
+    with closing(apsw.Connection(":memory:")) as own:
+        migrations.bring_forward(own)
+        return _tables(own) == _tables(database)
+
+
+def _tables(database: apsw.Connection) -> set[tuple[object, ...]]:
+    return set(database.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"))
 
 
 def close_database(database: apsw.Connection) -> None:

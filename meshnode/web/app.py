@@ -28,6 +28,7 @@ from meshnode.web.keeping import WORKER, Keeping
 from meshnode.web.live import Live
 from meshnode.web.people import Channels, People
 from meshnode.web.portal import Portal
+from meshnode.web.restoring import Restoring
 from meshnode.web.routes import BASE, Route
 from meshnode.web.saving import Saving
 from meshnode.web.securing import Securing
@@ -50,7 +51,7 @@ class Site:
 
 def routes(box: Box) -> list[Route]:
     """All rows of the interface."""
-    parts = (Entrance, Talk, People, Channels, Live, Attachments, Saving, Taking, Securing, Keeper)
+    parts = (Entrance, Talk, People, Channels, Live, Attachments, Saving, Restoring, Taking, Securing, Keeper)
     return [row for part in parts for row in part(box).routes()]
 
 

@@ -34,6 +34,7 @@ class Box:
     patience: Patience
     hubs: Hubs
     spool: Spool
+    backups: Spool
     past: Past
     clock: Callable[[], float]
     secure: Secure

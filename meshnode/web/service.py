@@ -21,9 +21,10 @@ from meshnode.web.logins import Logins, Patience
 from meshnode.web.past import Past
 from meshnode.web.secure import Secure
 from meshnode.web.server import Server, listening
-from meshnode.web.spool import Spool
+from meshnode.web.spool import BACKUPS, Spool
 
 HTTP: Final = 80
+RESTORES: Final = "restores"  # the folder for backups that are to be restored, beside that of uploads
 OVERLAY: Final = IPv6Network("200::/7")
 
 _log = structlog.get_logger("web")
@@ -71,9 +72,11 @@ class WebPage:
         hubs = Hubs()
         logins, patience = Logins(trio.current_time), Patience(trio.current_time)
         spool = Spool(self._spool, trio.current_time)
+        backups = Spool(self._spool.with_name(RESTORES), trio.current_time, BACKUPS)
         await trio.to_thread.run_sync(spool.open)
+        await trio.to_thread.run_sync(backups.open)
         past = Past(self._socket, trio.current_time)
-        box = Box(self._socket, logins, patience, hubs, spool, past, self._unix_now, self._secure)
+        box = Box(self._socket, logins, patience, hubs, spool, backups, past, self._unix_now, self._secure)
         site = Site(self._name, self._home(), self._config.names, f"meshnode-{self._mark}", self._config.origins)
         async with hubs.running(), trio.open_nursery() as nursery:
             nursery.start_soon(past.run)

@@ -128,6 +128,20 @@ class BackupWords(Sent, frozen=True):
     passphrase: Passphrase
 
 
+class NewRestore(Sent, frozen=True):
+    """A backup is about to come, of so many bytes; with the set-up code on a box that has no keeper."""
+
+    size: Annotated[int, Meta(ge=1, le=1 << 40)]
+    code: Annotated[str, Meta(max_length=64)] = ""
+
+
+class RestoreWords(Sent, frozen=True):
+    """What opens a backup, and again the set-up code, on a box that has no keeper."""
+
+    passphrase: Annotated[str, Meta(max_length=256)]
+    code: Annotated[str, Meta(max_length=64)] = ""
+
+
 class UploadState(Reply, frozen=True):
     """How far an upload is: go on at `offset`."""
 

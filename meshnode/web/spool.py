@@ -18,11 +18,22 @@ import trio
 
 from meshnode.errors import MissingError, RefusedError, UsageError
 
-EACH_MOST: Final = 4  # of one member at a time
 FILE_MOST: Final = 62 * 1024 * 1024  # what a manifest of the core can list
-ALL_MOST: Final = 4 * FILE_MOST
 STILL_S: Final = 3600.0
 PIECE_WITHIN_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """What a spool takes at most: uploads of one owner at a time, bytes of each, and bytes of all."""
+
+    each: int
+    file: int
+    all: int
+
+
+FILES: Final = Most(4, FILE_MOST, 4 * FILE_MOST)  # of messages
+BACKUPS: Final = Most(1, 8 << 30, 9 << 30)  # a box with all its profiles; the disk is asked first
 
 
 @dataclass(slots=True)
@@ -42,8 +53,9 @@ class Upload:
 class Spool:
     """All uploads of a box."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float], most: Most = FILES) -> None:
         self._folder = folder
+        self._most = most
         self._clock = clock
         self._uploads: dict[str, Upload] = {}
 
@@ -55,12 +67,12 @@ class Spool:
     async def begin(self, owner: str, size: int) -> Upload:
         """A new upload. UsageError for a size that cannot be; RefusedError where there is no room."""
         await self._drop_still()
-        if not 0 < size <= FILE_MOST:
-            raise UsageError(f"A file has 1 to {FILE_MOST // 2**20} MiB.")
+        if not 0 < size <= self._most.file:
+            raise UsageError(f"A file has 1 to {self._most.file // 2**20} MiB.")
         waiting = [one for one in self._uploads.values() if not one.sent]
-        if sum(one.owner == owner for one in waiting) >= EACH_MOST:
+        if sum(one.owner == owner for one in waiting) >= self._most.each:
             raise RefusedError("Other files are still on their way; wait for them, or let them go.")
-        if sum(one.size for one in waiting) + size > ALL_MOST:
+        if sum(one.size for one in waiting) + size > self._most.all:
             raise RefusedError("Too many files are on their way to this box; try again later.")
         id = secrets.token_hex(16)
         upload = self._uploads[id] = Upload(id, owner, size, self._folder / id, self._clock())
@@ -104,6 +116,11 @@ class Spool:
         """A message took it: its bytes may go; that it was here is known for a while, should the phone ask again."""
         upload.sent, upload.moved_at = True, self._clock()
         await trio.Path(upload.path).unlink(missing_ok=True)
+
+    async def drop_of(self, owner: str) -> None:
+        """None of this owner's is wanted any more, but what is being written now."""
+        for upload in [one for one in self._uploads.values() if one.owner == owner and not one.busy]:
+            await self.drop(upload)
 
     async def drop(self, upload: Upload) -> None:
         """It is not wanted, or forgotten."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,7 +94,7 @@ class Boxes:
             self._lives[box] = life, over
             home = await trio.to_thread.run_sync(self._opened, box)
             with home:
-                await run_daemon(home, self._carriers(home, box), task_status=task_status)
+                await run_daemon(home, partial(self._carriers, box), task_status=task_status)
         over.set()
 
     def _opened(self, box: int) -> Home:
@@ -102,7 +103,7 @@ class Boxes:
             return open_home(path)
         return create_home(path, self._names[box], self._mesh, config=self._config)
 
-    def _carriers(self, home: Home, box: int) -> Carriers:
+    def _carriers(self, box: int, home: Home) -> Carriers:
         address = self._sky.addresses[box]
         sessions = MemorySessions(home.keys, home.mesh, home.sealer, home.entropy, address=address, board=self._board)
         return Carriers((self._sky.link(box),), sessions, NoOverlay())

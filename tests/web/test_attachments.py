@@ -77,7 +77,7 @@ async def test_what_may_hold_a_script_is_only_saved(tmp_path: Path, name: str, m
 
 
 async def test_uploads_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "ALL_MOST", 25)
+    monkeypatch.setattr(spool.Spool.__init__, "__defaults__", (spool.Most(4, spool.FILE_MOST, 25),))
     async with boxes(tmp_path) as valley, await valley.keeper() as ada, await valley.phone() as guest:
         await guest.post("/session/guest", name="Maya")
         await guest.post("/uploads", 403, size=5)

@@ -24,9 +24,9 @@ from support.boxes import boxes
 
 def rows() -> list[Route]:
     clock = trio.current_time
-    spool, past = Spool(Path(), clock), Past(Path(), clock)
+    spool, backups, past = Spool(Path(), clock), Spool(Path(), clock), Past(Path(), clock)
     secure = Secure(Path(), Subject("", (), ()), 0, clock)
-    return routes(Box(Path(), Logins(clock), Patience(clock), Hubs(), spool, past, clock, secure))
+    return routes(Box(Path(), Logins(clock), Patience(clock), Hubs(), spool, backups, past, clock, secure))
 
 
 def test_the_document_is_valid_openapi() -> None:

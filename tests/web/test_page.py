@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import socket
 import struct
 import zlib
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 from playwright.sync_api import Page, Route, expect
 
 from meshnode.web.files import PAGE
-from support.boxes import PASSPHRASE, Boxes, Phone, boxes, fill
+from support.boxes import PASSPHRASE, WEB, Boxes, Phone, boxes, fill
 from support.phones import DESK, Phones, barriers, tell
+from support.ports import free_ports
 
 pytestmark = pytest.mark.browser
 
@@ -122,7 +125,7 @@ async def test_a_new_box_is_set_up_and_its_keeper_reads_with_any_eyes(tmp_path: 
             page.get_by_label("Set-up code").fill(code.code)
             page.get_by_label("Passphrase").fill(PASSPHRASE)
             assert not barriers(page)
-            page.get_by_role("button", name="Set up this box").click()
+            page.locator("form button").click()
             for place in ("Chats", "People", "Add somebody", "Me", "Box", "Make a poster"):
                 page.get_by_role("link", name=place).first.click()
                 expect(page.get_by_role("heading", level=1)).to_be_visible()
@@ -142,6 +145,50 @@ async def test_a_new_box_is_set_up_and_its_keeper_reads_with_any_eyes(tmp_path: 
             page.get_by_label("Name of the Wi-Fi").fill('Mill "2;4"')
             expect(page.locator(".poster .qr")).to_have_count(2)
             assert page.evaluate(READ_CODES) == ['WIFI:T:nopass;S:Mill \\"2\\;4\\";;', code.addresses[0]]
+
+        await tell(story)
+
+
+async def test_a_box_that_burnt_down_is_restored_on_the_first_screen(tmp_path: Path) -> None:
+    """With its people, who sign in and write; the port is the same again, as on a real box."""
+    file = tmp_path / "bo.backup"
+    async with boxes(tmp_path / "old", "Bo") as valley, await valley.keeper() as bo:
+        square = "c-" + (await bo.post("/channels", name="square"))["channels"][0]["id"]
+        await bo.post(f"/conversations/{square}/messages", text="from before", client_id="01" * 16)
+        await bo.post("/box/members", name="Noa", passphrase=PASSPHRASE)
+        saved = await bo.http.post("/api/v1/me/backup", json={"passphrase": "words of the file"})
+        file.write_bytes(saved.content)
+    web = msgspec.structs.replace(WEB, port=free_ports(1, socket.SOCK_STREAM)[0])
+    async with boxes(tmp_path / "new", "New", web=web) as valley:
+        code = await valley.code()
+
+        def story(phones: Phones) -> None:
+            page = phones.open(code.addresses[0])
+            page.get_by_role("button", name="I have a backup").click()
+            page.get_by_label("Set-up code").fill(code.code)
+            page.get_by_label("File of the backup").set_input_files(file)
+            words = page.get_by_label("Its passphrase, or its twelve words")
+            words.fill("other words")
+            page.get_by_role("button", name="Look into it").click()
+            expect(page.get_by_text("the passphrase does not fit")).to_be_visible()
+            words.fill("words of the file")
+            page.get_by_role("button", name="Look into it").click()
+            expect(page.get_by_role("heading", name="The box Bo")).to_be_visible()
+            expect(page.get_by_text("1 message is in it.")).to_be_visible()
+            expect(page.get_by_text("Profiles: Noa")).to_be_visible()
+            assert not barriers(page)
+            page.get_by_role("button", name="Restore it").click()
+            expect(page.get_by_text("This box is Bo again.")).to_be_visible()
+            page.get_by_role("button", name="Go on").click()
+            expect(page.get_by_label("Your name")).to_have_value("Bo")
+            page.get_by_label("Passphrase").fill(PASSPHRASE)
+            page.locator("form button").click()
+            page.locator(".list a", has_text="square").click()
+            expect(page.locator(".mine p")).to_have_text("from before")
+            write(page, "here again")
+            expect(page.locator(".mine p")).to_have_text(["from before", "here again"])
+            last_state(page, "kept")
+            sign_in(phones.open(code.addresses[0]), "Noa")
 
         await tell(story)
 

@@ -22,6 +22,7 @@ export const whenLapsed = (doing) => (lapsed = doing);
 
 export const get = (path, query = {}) => ask("GET", path + queryOf(query));
 export const post = (path, body) => ask("POST", path, body);
+export const postSlowly = (path, body) => ask("POST", path, body, FILE_PATIENCE_MS);
 export const patch = (path, body) => ask("PATCH", path, body);
 export const remove = (path) => ask("DELETE", path);
 export const eventsUrl = (since) => urlOf("/events" + queryOf({ since, as: taken ? "" : owner.value }));
@@ -42,8 +43,8 @@ export const fetchFile = async (path, body) => whole((await answered("POST", pat
 // Who this page is for: all tabs of a browser show one cookie. A page that was taken along has a token for its tab alone.
 const meant = () => (owner.value && !taken ? { "Meshnode-As": owner.value } : {});
 
-async function ask(method, path, body) {
-  return whole((await answered(method, path, body, PATIENCE_MS)).json());
+async function ask(method, path, body, patience = PATIENCE_MS) {
+  return whole((await answered(method, path, body, patience)).json());
 }
 
 // An answer that breaks off is none: what was asked is asked again, as if nobody had answered.

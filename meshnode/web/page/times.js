@@ -18,6 +18,11 @@ export function hour(moment, clock) {
   return moment ? about(format(new Date(moment), { hour: "2-digit", minute: "2-digit" }), clock) : t("time.unknown");
 }
 
+// A day and an hour in full.
+export function inFull(text) {
+  return text ? format(new Date(text), { dateStyle: "long", timeStyle: "short" }) : t("time.unknown");
+}
+
 export function day(moment) {
   if (!moment) return t("time.unknown");
   const date = new Date(moment);

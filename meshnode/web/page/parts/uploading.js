@@ -24,18 +24,19 @@ export async function upload(file, moved, { open = false } = {}) {
   return { upload: id, name: name.slice(-NAME_MOST), media: blob.type.split(";")[0], preview };
 }
 
-async function sent(blob, moved) {
-  let state = await post("/uploads", { size: blob.size });
+// The bytes, below `path`; the id by which the box knows them. `more` goes with the size.
+export async function sent(blob, moved, path = "/uploads", more = {}) {
+  let state = await post(path, { size: blob.size, ...more });
   for (let failed = 0; state.offset < blob.size; ) {
     try {
       const piece = blob.slice(state.offset, state.offset + PIECE);
-      state = await patchBytes(`/uploads/${state.id}?offset=${state.offset}`, piece);
+      state = await patchBytes(`${path}/${state.id}?offset=${state.offset}`, piece);
       failed = 0;
       moved(state.offset / blob.size);
     } catch (problem) {
       if (problem.status !== 0 || ++failed > TRIES) throw problem;
       await new Promise((awake) => setTimeout(awake, AGAIN_MS));
-      state = await get(`/uploads/${state.id}`).catch(() => state);
+      state = await get(`${path}/${state.id}`).catch(() => state);
     }
   }
   return state.id;

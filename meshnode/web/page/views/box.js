@@ -7,6 +7,8 @@ import { Bridging } from "../parts/bridging.js";
 import { Guests } from "../parts/guests.js";
 import { Heading } from "../parts/heading.js";
 import { Members } from "../parts/members.js";
+import { Restoring } from "../parts/restoring.js";
+import { Saving } from "../parts/saving.js";
 import { Securing } from "../parts/securing.js";
 import { Surroundings } from "../parts/surroundings.js";
 import { get } from "../api.js";
@@ -56,6 +58,9 @@ export function Box() {
       <${Guests} />
       <h2>${t("secure.title")}</h2>
       <${Securing} />
+      <h2>${t("backup.title")}</h2>
+      <${Saving} />
+      <details><summary>${t("restore.title")}</summary><${Restoring} /></details>
       <h2>${t("poster.title")}</h2>
       <p><a class="button" href=${pathOf("poster")}>${t("poster.make")}</a></p>
     </div>`;

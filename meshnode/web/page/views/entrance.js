@@ -1,8 +1,10 @@
-// The first screen: write as a guest in two taps, or come in with a profile; on a new box, become its keeper.
+// The first screen: write as a guest in two taps, or come in with a profile; on a new box, become its keeper. Who has a
+// backup brings back what is in it.
 
 import { useState } from "../vendor/hooks.js";
 import { html } from "../parts/html.js";
 import { Field } from "../parts/field.js";
+import { later } from "../parts/later.js";
 import { LanguageChoice } from "../parts/language.js";
 import { newId, post } from "../api.js";
 import { attempt, box, elsewhere, enter } from "../state.js";
@@ -10,17 +12,20 @@ import { address, taken } from "../place.js";
 import { guestKey, keep, recall } from "../kept.js";
 import { t } from "../words.js";
 
+const Restoring = later(() => import("../parts/restoring.js"), "Restoring");
+
 export function Entrance() {
   const { name, mesh, set_up, guests, sign_up } = box.value;
-  const doors = [!set_up && "keeper", set_up && guests && "guest", set_up && "in", set_up && sign_up && "up"].filter(Boolean);
-  const [door, open] = useState(doors[0]);
-  const Door = { keeper: Keeper, guest: Guest, in: SignIn, up: SignUp }[door];
+  const doors = [!set_up && "keeper", set_up && guests && "guest", set_up && "in", set_up && sign_up && "up", (!set_up || sign_up) && "backup"].filter(Boolean);
+  const [chosen, open] = useState("");
+  const door = doors.includes(chosen) ? chosen : doors[0];
+  const Door = { keeper: Keeper, guest: Guest, in: SignIn, up: SignUp, backup: Restoring }[door];
   return html`<section class="entrance">
     <header><img src="icon.svg" alt="" width="56" height="56" /><h1>${name || mesh}</h1><p>${t("entrance.about")}</p></header>
     ${doors.length > 1 && html`<div class="doors" role="group" aria-label=${t("entrance.how")}>
       ${doors.map((one) => html`<button key=${one} aria-pressed=${one === door} onClick=${() => open(one)}>${t("entrance." + one)}</button>`)}
     </div>`}
-    <${Door} key=${door} />
+    <${Door} key=${door} done=${() => open("in")} />
     <footer>${taken && html`<p>${address.value} <button onClick=${elsewhere}>${t("place.other")}</button></p>`}<${LanguageChoice} /><p class="quiet">${t("entrance.truth")}</p></footer>
   </section>`;
 }

@@ -7,7 +7,8 @@ import { Field } from "../parts/field.js";
 import { Heading } from "../parts/heading.js";
 import { Keeping } from "../parts/keeping.js";
 import { LanguageChoice } from "../parts/language.js";
-import { fetchFile, post, urlOf } from "../api.js";
+import { Saving } from "../parts/saving.js";
+import { post, urlOf } from "../api.js";
 import { attempt, box, isGuest, isKeeper, leave, me, say } from "../state.js";
 import { possible } from "../installed.js";
 import { address, taken } from "../place.js";
@@ -30,7 +31,8 @@ export function Me() {
       ${location.protocol === "http:" && !taken && html`<p><a href=${pathOf("secure")}>${t("secure.make")}</a></p>`}
       ${possible && html`<${Keeping} />`}
       <p class="quiet">${t("entrance.truth")}</p>
-      ${!isGuest.value && html`<h2>${t("backup.title")}</h2><${Backup} />
+      ${!isGuest.value && html`<h2>${t("backup.title")}</h2>
+        ${isKeeper.value ? html`<p><a href=${pathOf("box")}>${t("backup.there")}</a></p>` : html`<${Saving} />`}
         <h2>${t("words.title")}</h2><${Words} />`}
       ${!isGuest.value && !taken && html`<h2>${t("take.title")}</h2><p>${t("take.about")}</p>
         <p><a class="button" href=${urlOf("/page.zip")} download>${t("take.get")}</a></p>`}
@@ -39,27 +41,6 @@ export function Me() {
       <p><button onClick=${leave}>${t("me.leave")}</button></p>
       <p class="quiet">meshnode ${box.value.version}</p>
     </div>`;
-}
-
-// Everything in one sealed file, under a passphrase of its own.
-function Backup() {
-  const [passphrase, setPassphrase] = useState("");
-  const [busy, setBusy] = useState(false);
-  async function make(event) {
-    event.preventDefault();
-    setBusy(true);
-    const file = await attempt(() => fetchFile("/me/backup", { passphrase }));
-    setBusy(false);
-    if (!file) return;
-    setPassphrase("");
-    download(file, "meshnode.backup");
-  }
-  return html`<form onSubmit=${make}>
-    <p>${t(isKeeper.value ? "backup.box" : "backup.mine")}</p>
-    <${Field} label=${t("entrance.passphrase")} help=${t("backup.help")} value=${passphrase} onText=${setPassphrase}
-      type="password" autocomplete="new-password" minlength="8" required />
-    <button disabled=${busy} aria-busy=${busy}>${t("backup.make")}</button>
-  </form>`;
 }
 
 // Another passphrase; the box signs out every other browser of this profile.
@@ -80,12 +61,6 @@ function Words() {
       type="password" autocomplete="new-password" minlength="8" required />
     <button>${t("words.change")}</button>
   </form>`;
-}
-
-function download(file, name) {
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 const Choice = ({ label, name, values, chosen }) => html`<p class="field row">

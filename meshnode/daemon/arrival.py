@@ -1,0 +1,82 @@
+"""A home that becomes another one, from a backup, without losing what it was: a power cut at any moment leaves both.
+
+    restoring/         a backup is unpacked and checked in it; what is left of a try is cleared by the next
+    restored/          whole and on the disk: the home will be this (`lay`)
+    before-restore-N/  what the home was, moved there file by file once no node runs in it (`take_up`)
+    arriving/          what the home was is out of the way; the new files move in, `keys` last
+
+All of it happens inside the home: a service may write nowhere else. What was there before is never removed by meshnode.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from meshnode.daemon.files import sync_folder
+from meshnode.daemon.keyring import SEALED
+from meshnode.daemon.lock import LOCK
+
+RESTORING, RESTORED, ARRIVING = "restoring", "restored", "arriving"
+BEFORE: Final = "before-restore-"
+STAYS: Final = frozenset({LOCK, "control.sock", "uploads", "restores", RESTORING, RESTORED, ARRIVING})
+
+
+@contextmanager
+def unpacking(home: Path) -> Iterator[Path]:
+    """An empty folder in a home for what a backup holds; it is gone after the block, unless it was moved on."""
+    place = home / RESTORING
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(mode=0o700)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def lay(home: Path) -> None:
+    """What was unpacked is whole: from now on it is what the home will be."""
+    _before(home, _last(home) + 1).mkdir(mode=0o700)
+    os.replace(home / RESTORING, home / RESTORED)
+    sync_folder(home)
+
+
+def is_due(home: Path) -> bool:
+    """True where `take_up` has something to do."""
+    return (home / RESTORED).exists() or (home / ARRIVING).exists()
+
+
+def take_up(home: Path) -> bool:
+    """Finish what `lay` began, for who holds the lock of the home; whether there was anything to do."""
+    if (home / RESTORED).exists():
+        before = _before(home, _last(home))
+        for one in _files(home):
+            os.replace(one, before / one.name)
+        sync_folder(before)
+        os.replace(home / RESTORED, home / ARRIVING)
+        sync_folder(home)
+    arriving = home / ARRIVING
+    if not arriving.exists():
+        return False
+    for one in sorted(arriving.iterdir(), key=lambda path: path.name == SEALED):
+        os.replace(one, home / one.name)
+    sync_folder(home)
+    arriving.rmdir()
+    return True
+
+
+def _files(home: Path) -> list[Path]:
+    return [one for one in home.iterdir() if one.name not in STAYS and not one.name.startswith(BEFORE)]
+
+
+def _before(home: Path, number: int) -> Path:
+    return home / f"{BEFORE}{number}"
+
+
+def _last(home: Path) -> int:
+    numbers = [one.name.removeprefix(BEFORE) for one in home.glob(f"{BEFORE}*")]
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)
