@@ -1,9 +1,10 @@
 """The embedded overlay beside yggdrasil-go, in the same namespaces: TCP through it, echo times, idle cost, memory.
 
-Needs root (namespaces) and yggdrasil. Shapes are rows of nodes, `g` for Go's and `o` for ours: the first and the last
-are measured, what stands between carries. Rows take turns run by run, so that a busy machine is unfair to all alike.
+Needs root (namespaces) and yggdrasil. Shapes are rows of nodes, `g` for Go's, `o` for ours, `r` for a program that
+only hands bytes on between two sockets, which no carrier can beat: the first and the last are measured, what stands
+between carries. Rows take turns run by run, so that a busy machine is unfair to all alike.
 
-    python bench/overlay.py                       # gg go oo ggg gog, MTU 1280 and 65535, five runs of 3 s each way
+    python bench/overlay.py                       # gg go oo ggg gog grg, MTU 1280 and 65535, five runs of 3 s each way
     python bench/overlay.py --grow 10,100,300     # many nodes in one process, without sockets: how cost grows
 """
 
@@ -27,10 +28,11 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from support import netns
 from support.ygg_lab import LabNode, lab, until
 from support.ygg_net import Net
 
-KINDS = {"g": "go", "o": "ours"}
+KINDS = {"g": "go", "o": "ours", "r": "relay"}
 SINK = """
 import socket, sys, time
 s = socket.socket(socket.AF_INET6); s.bind((sys.argv[1], 5201)); s.listen(1); print("up", flush=True)
@@ -43,6 +45,15 @@ import socket, sys, time
 c = socket.create_connection((sys.argv[1], 5201), 20); e, b = time.time() + float(sys.argv[2]), bytes(1 << 17)
 while time.time() < e: c.sendall(b)
 """
+RELAY = """
+import socket, sys, threading
+def hand_on(source, dest):
+    room = bytearray(1 << 18)
+    while size := source.recv_into(room): dest.sendall(memoryview(room)[:size])
+listener = socket.create_server(("0.0.0.0", int(sys.argv[2]))); print("up", flush=True)
+one, _ = listener.accept(); two = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+threading.Thread(target=hand_on, args=(one, two), daemon=True).start(); hand_on(two, one)
+"""
 
 
 def settled(
@@ -53,10 +64,20 @@ def settled(
     nodes = stack.enter_context(lab([KINDS[kind] for kind in shape], directory))
     first_seen(nodes[0])
     for at, node in enumerate(nodes):
-        node.start([nodes[at - 1].uri("tcp")] if at else [], **{"IfMTU" if node.kind == "go" else "mtu": mtu})
+        if node.kind == "relay":
+            start_relay(node, nodes[at - 1])
+        else:
+            node.start([nodes[at - 1].uri("tcp")] if at else [], **{"IfMTU" if node.kind == "go" else "mtu": mtu})
     first, last = nodes[0], nodes[-1]
     until(lambda: first.ping(last.address) and last.ping(first.address), f"{shape} does not settle")
     return nodes
+
+
+def start_relay(node: LabNode, before: LabNode) -> None:
+    """Whoever dials it is talking to the node before."""
+    host, _, port = before.uri("tcp").removeprefix("tcp://").rpartition(":")
+    node.process = netns.start(node.namespace, [sys.executable, "-c", RELAY, host, port], stdout=subprocess.PIPE)
+    node.process.stdout.readline()
 
 
 def throughput(one: LabNode, two: LabNode, seconds: float) -> float:
@@ -103,11 +124,17 @@ def loaded(shapes: list[str], mtus: list[int], runs: int, seconds: float) -> lis
             rings = {shape: settled(shape, mtu, stack) for shape in shapes}
             there: dict[str, list[float]] = {shape: [] for shape in shapes}
             back: dict[str, list[float]] = {shape: [] for shape in shapes}
+            spent: dict[str, list[list[float]]] = {shape: [] for shape in shapes}
             echo = {shape: echo_ms(nodes[0], nodes[-1]) for shape, nodes in rings.items()}
             for _ in range(runs):
                 for shape, nodes in rings.items():
+                    before = [cpu_s(node) for node in nodes]
                     there[shape].append(throughput(nodes[0], nodes[-1], seconds))
                     back[shape].append(throughput(nodes[-1], nodes[0], seconds))
+                    gigabits = (there[shape][-1] + back[shape][-1]) * seconds / 1000
+                    spent[shape].append(
+                        [(cpu_s(node) - past) / gigabits for node, past in zip(nodes, before, strict=True)]
+                    )
             for shape, nodes in rings.items():
                 rows.append(
                     {
@@ -115,6 +142,7 @@ def loaded(shapes: list[str], mtus: list[int], runs: int, seconds: float) -> lis
                         "mtu": mtu,
                         "mbit_s": [round(median(there[shape])), round(median(back[shape]))],
                         "runs": [[round(one) for one in runs_of[shape]] for runs_of in (there, back)],
+                        "cpu_s_per_gigabit": [round(median(of_node), 2) for of_node in zip(*spent[shape], strict=True)],
                         "echo_ms": round(echo[shape], 2),
                         "memory_mb": {f"{n.kind} {n.number}": round(memory_mb(n)) for n in nodes},
                     }
@@ -175,7 +203,7 @@ def own_memory_kb() -> int:
 def main() -> None:
     """Reads the words and measures."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--shapes", default="gg,go,oo,ggg,gog")
+    words.add_argument("--shapes", default="gg,go,oo,ggg,gog,grg")
     words.add_argument("--mtus", default="1280,65535")
     words.add_argument("--runs", type=int, default=5)
     words.add_argument("--seconds", type=float, default=3.0)

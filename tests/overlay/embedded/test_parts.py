@@ -14,7 +14,7 @@ from meshnode.overlay.embedded.routing import neighbours, tree
 from meshnode.overlay.embedded.routing.budget import Budget
 from meshnode.overlay.embedded.routing.liveness import NEVER, Liveness
 from meshnode.overlay.embedded.routing.places import Places, distance
-from meshnode.overlay.embedded.routing.queue import SendQueue
+from meshnode.overlay.embedded.routing.queue import BURST, PATIENCE_S, SendQueue
 from meshnode.overlay.embedded.routing.refresh import due_at
 from meshnode.overlay.embedded.wire import packets
 from meshnode.overlay.embedded.wire.framing import Frames
@@ -22,6 +22,9 @@ from meshnode.overlay.embedded.wire.packets import Announce, PathBroken, PathLoo
 from support.ygg_net import Net, identity, packet
 
 ALL = json.loads((Path(__file__).parents[2] / "vectors/yggdrasil.json").read_text())
+
+
+SECONDS = st.sampled_from((0.0, 0.001, 0.1))
 
 
 # -------------------------------------------------------------------- queue, timers, budget
@@ -33,10 +36,10 @@ def contents(queue, most=1 << 20):
 
 def test_packets_of_the_tree_go_first_and_the_others_in_their_order():
     queue = SendQueue()
-    queue.add((b"x", b"a"), b"1")
-    queue.add((b"y", b"a"), b"2")
+    queue.add((b"x", b"a"), b"1", 0.0)
+    queue.add((b"y", b"a"), b"2", 0.0)
     queue.put(b"tree")
-    queue.add((b"x", b"a"), b"3")
+    queue.add((b"x", b"a"), b"3", 0.0)
     assert contents(queue) == [b"tree", b"1", b"2", b"3"]
     assert not queue
     assert queue.waiting_bytes == queue.urgent_bytes == 0
@@ -45,16 +48,16 @@ def test_packets_of_the_tree_go_first_and_the_others_in_their_order():
 def test_a_queue_gives_about_as_much_as_is_asked():
     queue = SendQueue()
     for at in range(10):
-        queue.add((b"x", b"a"), b"%d" % at * 100)
+        queue.add((b"x", b"a"), b"%d" % at * 100, 0.0)
     assert len(contents(queue, 250)) == 3
     assert len(contents(queue)) == 7
 
 
 def test_the_flow_with_most_bytes_pays():
     queue = SendQueue(1000)
-    queue.add((b"quiet", b"a"), b"q" * 100)
+    queue.add((b"quiet", b"a"), b"q" * 100, 0.0)
     for at in range(20):
-        queue.add((b"loud", b"b"), b"%02d" % at * 50)
+        queue.add((b"loud", b"b"), b"%02d" % at * 50, 1.0)
     assert queue.dropped == 11
     left = contents(queue)
     assert left[0] == b"q" * 100
@@ -64,17 +67,35 @@ def test_the_flow_with_most_bytes_pays():
 
 def test_a_packet_larger_than_the_queue_goes_alone():
     queue = SendQueue(100)
-    queue.add((b"x", b"a"), b"1" * 80)
-    queue.add((b"x", b"a"), b"2" * 500)
+    queue.add((b"x", b"a"), b"1" * 80, 0.0)
+    queue.add((b"x", b"a"), b"2" * 500, 1.0)
     assert contents(queue) == [b"2" * 500]
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.integers(1, 400)), max_size=60))
-def test_a_queue_keeps_its_accounts(given):
+def test_a_burst_may_wait_where_the_link_is_fast():
     queue = SendQueue(1000)
-    for dest, source, size in given:
-        queue.add((dest.encode(), source.encode()), bytes(size))
-        assert queue.waiting_bytes <= 1000
+    for at in range(80):
+        queue.add((b"x", b"a"), bytes(100), at * PATIENCE_S / 100)
+    assert not queue.dropped
+    queue.add((b"x", b"a"), bytes(100), 0.02)
+    assert queue.dropped == 1
+
+
+def test_who_waits_longer_leaves_room_for_the_usual_only():
+    queue = SendQueue(1000)
+    for at in range(40):
+        queue.add((b"x", b"a"), b"%04d" % at * 25, at * 0.002)
+    assert queue.waiting_bytes == 1300  # those of the last 25 ms, and the new one
+    queue.shorten(0.1)
+    assert contents(queue) == [b"%04d" % at * 25 for at in range(30, 40)]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.integers(1, 400)), max_size=60), SECONDS)
+def test_a_queue_keeps_its_accounts(given, between):
+    queue = SendQueue(1000)
+    for at, (dest, source, size) in enumerate(given):
+        queue.add((dest.encode(), source.encode()), bytes(size), at * between)
+        assert queue.waiting_bytes <= (1000 if between > PATIENCE_S else BURST * 1000)
     waiting = queue.waiting_bytes
     assert sum(map(len, contents(queue))) == waiting
     assert len(given) - queue.dropped >= 0

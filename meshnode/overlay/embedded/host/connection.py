@@ -23,7 +23,7 @@ from meshnode.overlay.embedded.wire.meta import HEAD, Meta, decode_meta_untruste
 from meshnode.overlay.embedded.wire.packets import SIG_RES
 
 GREET_WITHIN_S = 6.0
-WRITE_AT_ONCE = 64 * 1024
+WRITE_AT_ONCE = 256 * 1024
 CLOSE_WITHIN_S = 1.0
 
 
@@ -80,9 +80,8 @@ class Connection:
         """Write what waits: now as far as the kernel takes it, the rest in a task."""
         if self.link is None or not self._idle or not self._owes(self.link):
             return
-        if self._pipe.at_once:
-            self._write_now(self.link)
-        else:
+        if not self._pipe.at_once or not self._write_now(self.link):
+            self._idle = False
             self._wake.set()
 
     def tick(self, now: float) -> None:
@@ -91,7 +90,8 @@ class Connection:
             self.close("the other side is silent")
         elif self.link is not None and self.link.queue.overflowed:
             self.close("the other side does not read")
-        else:
+        elif self.link is not None:
+            self.link.queue.shorten(now)
             self.flush()
 
     def count(self) -> None:
@@ -154,22 +154,24 @@ class Connection:
     async def _write(self, link: Link) -> None:
         while True:
             await self._pipe.room()
-            data, self._left_over = self._left_over or self._due(link), b""
-            if data:
-                await self._send(data)
-                continue
-            self._idle, self._wake = True, trio.Event()
-            await self._wake.wait()
-            self._idle = False
+            before = self.bytes_sent
+            if not self._write_now(link) and self.bytes_sent == before:
+                data, self._left_over = self._left_over, b""
+                await self._send(data)  # which knows how, or says what is wrong
+            if not self._left_over and not self._owes(link):
+                self._idle, self._wake = True, trio.Event()
+                await self._wake.wait()
+                self._idle = False
 
-    def _write_now(self, link: Link) -> None:
-        while data := self._due(link):
+    def _write_now(self, link: Link) -> bool:
+        """Give the kernel what waits; True when it has taken all."""
+        while data := self._left_over or self._due(link):
             taken = self._pipe.write_now(data)
             self.bytes_sent += taken
-            if taken < len(data):
-                self._idle, self._left_over = False, data[taken:]
-                self._wake.set()
-                return
+            self._left_over = data[taken:]
+            if self._left_over:
+                return False
+        return True
 
     def _owes(self, link: Link) -> bool:
         return bool(link.queue) or trio.current_time() >= self._liveness.answer_at

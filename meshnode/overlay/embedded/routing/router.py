@@ -173,7 +173,7 @@ class Router:
             content = packets.encode_traffic(
                 packet.path, packet.origin, packet.source, packet.dest, watermark, packet.payload
             )
-            link.queue.add((packet.dest, packet.source), content)
+            link.queue.add((packet.dest, packet.source), content, now)
         elif packet.dest == self.own:
             self.paths.heard_from(packet.source, now)
             self._deliver(packet.source, packet.payload, now)
@@ -187,7 +187,7 @@ class Router:
             passed = PathNotify(
                 packet.path, watermark, packet.source, packet.dest, packet.seq, packet.coords, packet.sig
             )
-            link.queue.add((packet.dest, packet.source), packets.encode(passed))
+            link.queue.add((packet.dest, packet.source), packets.encode(passed), now)
         elif packet.dest == self.own and self.paths.take_notify_untrusted(packet, now):
             self._learned(packet.source, now)
 
@@ -195,7 +195,7 @@ class Router:
         watermark, link = self._greedy.step(packet.path, packet.watermark)
         if link is not None:
             passed = PathBroken(packet.path, watermark, packet.source, packet.dest)
-            link.queue.add((packet.source, packet.dest), packets.encode(passed))
+            link.queue.add((packet.source, packet.dest), packets.encode(passed), now)
         elif packet.source == self.own:
             self.paths.take_broken(packet, self._greedy.coords(), now)
 
@@ -206,6 +206,6 @@ class Router:
         """To everybody on the tree whose filter holds it; and answer if we are meant."""
         content = packets.encode(lookup)
         for neighbour in self._blooms.towards(lookup.dest, besides):
-            neighbour.best.queue.add((lookup.dest, lookup.source), content)
+            neighbour.best.queue.add((lookup.dest, lookup.source), content, now)
         if lookup_key(lookup.dest) == lookup_key(self.own) and lookup.source != self.own:
             self._route_notify(self.paths.answer(lookup, self._greedy.coords(), now), now)
