@@ -53,14 +53,14 @@ def test_of_those_who_left_the_ones_told_longest_ago_are_told_anew(monkeypatch: 
     flood = node.gossip.flood
     large = Put(flood._frame(node.write("x" * 3000)), 3000, 3, 3, b"", 0.0, ())
     first, second, third = node.neighbours.bound(LINK)
-    while flood._answers(first, large):
+    while flood._answers(first, large, LINK):
         pass
-    assert not flood._answers(first, large)
-    assert flood._answers(second, large)
-    assert not flood._answers(first, large), "two are remembered"
-    assert flood._answers(second, large)
-    assert flood._answers(third, large)
-    assert flood._answers(first, large), "it is forgotten"
+    assert not flood._answers(first, large, LINK)
+    assert flood._answers(second, large, LINK)
+    assert not flood._answers(first, large, LINK), "two are remembered"
+    assert flood._answers(second, large, LINK)
+    assert flood._answers(third, large, LINK)
+    assert flood._answers(first, large, LINK), "it is forgotten"
 
 
 # repair
