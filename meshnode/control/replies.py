@@ -393,6 +393,27 @@ class PeersReply(Reply, frozen=True):
     overlay: list[OverlayPeerInfo]
 
 
+class GoingInfo(Reply, frozen=True):
+    """Something that goes when the store is full; never what it says.
+
+    `kind`: a sealed message that "expired", was "delivered" or is in "transit", the "body" of a block, a "post".
+    `age_s`: for how long it is here, absent where the date is not known. `who`: who wrote it, or the node that gave the
+    sealed message; a name where there is one, else a key, else empty. `channel`: its name, empty where it is not known.
+    """
+
+    kind: Literal["expired", "delivered", "transit", "body", "post"]
+    bytes: int
+    age_s: float | None
+    who: str
+    channel: str
+
+
+class GoingReply(Reply, frozen=True):
+    """`going`: the first ones, in order."""
+
+    going: list[GoingInfo]
+
+
 class QueueItem(Reply, frozen=True):
     """Something that waits. `kind` names the frame or "envelope"; `to` is a node, or empty for everybody."""
 

@@ -151,6 +151,10 @@ class CancelRequest(_Request, frozen=True, tag="cancel"):
     under: str = ""  # hex
 
 
+class GoingRequest(_Request, frozen=True, tag="going"):
+    """What would leave the store first if room were needed."""
+
+
 class NeighboursRequest(_Request, frozen=True, tag="neighbours"):
     """Who is heard."""
 
@@ -458,6 +462,7 @@ Request = (
     | WatchRequest
     | WhyRequest
     | CancelRequest
+    | GoingRequest
     | NeighboursRequest
     | PeersRequest
     | QueueRequest

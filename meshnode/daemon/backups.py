@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -75,18 +74,14 @@ class Backups:
         me = self._desk.me
         target = Path(request.path) if request.path else me.home / f"backup-{token_hex(8)}"
         sources = self._sources()
+        now = self._desk.unix_now()
         profiles = [one.name for one in sources if one.name]
-        about = backup.about_home(me.name, me.keys.persona.hex(), profiles, self._now())
+        about = backup.about_home(me.name, me.keys.persona.hex(), profiles, utc_text(now) if now else "")
         async with self._turn:
             size = await trio.to_thread.run_sync(
                 partial(backup.save, target, request.passphrase, about, sources, me.sealer, SystemEntropy())
             )
         return replies.BackupReply(path=str(target), bytes=size, profiles=len(sources) - 1)
-
-    def _now(self) -> str:
-        """UTC, as far as the date is known."""
-        ahead = self._desk.status().clock.offset_s
-        return "" if ahead is None else utc_text(time.time() - ahead)
 
     def _sources(self) -> list[backup.Source]:
         home, household = self._desk.me.home, self._desk.household

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,11 @@ class Desk:
         """Read the address book again."""
         channels = [channel for channel, _ in await self.host.channels()]
         self.book.load(await self.host.contacts(), channels)
+
+    def unix_now(self) -> float | None:
+        """The date, as far as it is known."""
+        ahead = self.status().clock.offset_s
+        return None if ahead is None else time.time() - ahead
 
     def status(self) -> StatusReply:
         """The state of the node."""

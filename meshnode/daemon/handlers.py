@@ -16,6 +16,7 @@ from meshnode import config as options
 from meshnode.control import replies, requests
 from meshnode.control.server import Handlers as Answers
 from meshnode.control.server import Streams
+from meshnode.daemon import wording
 from meshnode.daemon.attachments import Attachments
 from meshnode.daemon.backups import Backups
 from meshnode.daemon.capture import Capturing
@@ -30,6 +31,7 @@ from meshnode.daemon.parcel_files import ParcelFiles
 from meshnode.daemon.people import Channels, Contacts, Devices
 from meshnode.daemon.watching import Watching
 
+GOING: Final = 20  # of what goes next: a screenful
 LISTED: Final = 500  # of what waits: a carrier may hold tens of thousands of envelopes
 
 
@@ -69,6 +71,7 @@ class Running:
             requests.StatusRequest: self._status,
             requests.DoctorRequest: self._doctor,
             requests.StopRequest: self._stop,
+            requests.GoingRequest: self._going,
             requests.NeighboursRequest: self._neighbours,
             requests.PeersRequest: self._peers,
             requests.QueueRequest: self._queue,
@@ -89,6 +92,12 @@ class Running:
     async def _stop(self, request: requests.StopRequest) -> replies.DoneReply:
         self._desk.host.stop()
         return replies.DoneReply(text="the node stops")
+
+    async def _going(self, request: requests.GoingRequest) -> replies.GoingReply:
+        desk = self._desk
+        now, date = desk.host.now, desk.unix_now()
+        found = await desk.host.read(lambda reads: reads.next_to_go(now, GOING))
+        return replies.GoingReply(going=[wording.going(one, now, date, desk.book) for one in found])
 
     async def _neighbours(self, request: requests.NeighboursRequest) -> replies.NeighboursReply:
         return replies.NeighboursReply(neighbours=self._desk.status().neighbours)

@@ -11,7 +11,7 @@ from meshnode.control import replies
 from meshnode.control.replies import utc_text
 from meshnode.core import notices
 from meshnode.core.chat.cancel import take_cancelled
-from meshnode.core.ids import ChannelId, LogId, log_channel, log_device
+from meshnode.core.ids import ChannelId, LogId, PersonaKey, log_channel, log_device
 from meshnode.core.records import (
     FILE_OWN,
     FILE_WANTED,
@@ -27,6 +27,7 @@ from meshnode.core.sealing.manifest import Manifest, chunk_count, content_step, 
 from meshnode.core.settings import LinkSettings
 from meshnode.daemon.adapters import Filed, FileHere
 from meshnode.daemon.book import Book
+from meshnode.store.room import Going
 
 RING_CONTACT = 1
 EMERGENCY = 1  # the class of a message that goes before all others
@@ -136,6 +137,19 @@ def channel(record: ChannelRecord, unread: int, logs: Sequence[LogId]) -> replie
     members = {log_device(log) for log in logs if log_channel(log) == record.channel}
     return replies.ChannelInfo(
         name=record.name, id=record.channel.hex(), kind="public", members=len(members), unread=unread
+    )
+
+
+def going(one: Going, now: float, date: float | None, book: Book) -> replies.GoingInfo:
+    """What leaves the store when it is full; `now` as the store counts, `date` as Unix seconds."""
+    until = date if one.kind == "post" else now
+    channel = book.channel_name(ChannelId(one.channel)) if one.channel else ""
+    return replies.GoingInfo(
+        kind=one.kind,
+        bytes=one.size,
+        age_s=None if until is None or not one.since else max(0.0, until - one.since),
+        who=book.name_of(PersonaKey(one.who)) if one.who else "",
+        channel="" if channel == one.channel.hex() else channel,
     )
 
 

@@ -25,6 +25,7 @@ from meshnode.core.records import (
 from meshnode.errors import UsageError
 from meshnode.store.database import translated
 from meshnode.store.mapping import ColumnKey, Row
+from meshnode.store.room import Going, next_to_go
 from meshnode.store.tables import TABLES
 
 R = TypeVar("R", bound=Record)
@@ -164,6 +165,10 @@ class Reads:
     def every(self, kind: type[R], where: str = "", bound: Row = ()) -> Iterator[R]:
         """All records of one class, or those that `where` picks."""
         return self._all(kind, where, bound)
+
+    def next_to_go(self, now: float, most: int) -> list[Going]:
+        """What would go first if room were needed."""
+        return next_to_go(self._database, now, most)
 
     def counts(self) -> dict[str, int]:
         """How many rows each table has."""

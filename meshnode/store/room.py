@@ -13,7 +13,8 @@ fill the store, the node refuses to take more; then only the reserve is left, fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 import apsw
 
@@ -23,8 +24,58 @@ from meshnode.core.records import BODY_DROPPED, BODY_HELD, ROLE_TRANSIT
 
 STRANGERS = 2  # rings from here on are neither mine (0) nor a contact's (1)
 
+_EXPIRED: Final = "FROM envelope WHERE expires_at <= ?"
+_DELIVERED: Final = "FROM envelope WHERE tag IN (SELECT tag FROM tombstone)"
+_TRANSIT: Final = "FROM envelope WHERE role = ? ORDER BY held_since"
+_BODIES: Final = (
+    "FROM block JOIN log USING (log) JOIN body USING (n)"
+    f" WHERE ring >= ? AND body_state = ? AND substr(log, -{len(PERSON_CHANNEL)}) <> ?"
+    f" AND kind NOT IN ({', '.join(map(str, sorted(UNTOUCHABLE)))}) ORDER BY ring DESC, n"
+)
+_STRANGERS_BODIES: Final = (STRANGERS, BODY_HELD, PERSON_CHANNEL)
+_POSTS: Final = (
+    "FROM message WHERE channel <> x'' AND NOT outgoing AND peer NOT IN (SELECT persona FROM contact) ORDER BY cursor"
+)
+
+Kind = Literal["expired", "delivered", "transit", "body", "post"]
 Dropped = list[tuple[LogId, int]]
 _Step = Callable[[apsw.Connection, float, int, Dropped], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """Something that goes when room is needed: an envelope that expired, arrived or passes through, a body, a post.
+
+    `size` in bytes; `since`: when it came, in powered-on seconds, of a post in Unix seconds. `who`: the node that gave
+    an envelope; the persona that wrote, or its device where nobody has said whose that is. `channel`: where.
+    """
+
+    kind: Kind
+    id: bytes
+    size: int
+    since: float
+    who: bytes
+    channel: bytes
+
+
+def next_to_go(database: apsw.Connection, now: float, most: int) -> list[Going]:
+    """What `evict_once` would take, in its order, as far as it is of any size; nobody's words."""
+    envelope = "id, length(data), held_since, giver, x''"
+    writer = "coalesce((SELECT persona FROM device WHERE device = substr(log, 1, 32)), substr(log, 1, 32))"
+    questions: tuple[tuple[Kind, str, str, tuple[object, ...]], ...] = (
+        ("expired", envelope, _EXPIRED, (now,)),
+        ("delivered", envelope, _DELIVERED, ()),
+        ("transit", envelope, _TRANSIT, (ROLE_TRANSIT,)),
+        ("body", f"id, length(body), received_at, {writer}, substr(log, -16)", _BODIES, _STRANGERS_BODIES),
+        ("post", "id, length(text), received_at, peer, channel", _POSTS, ()),
+    )
+    found: dict[tuple[str, bytes], Going] = {}
+    for kind, columns, source, bound in questions:
+        for row in database.execute(f"SELECT {columns} {source}", bound):
+            if len(found) >= most:
+                return list(found.values())
+            found.setdefault((columns, row[0]), Going(kind, *row))  # what arrived may have expired, too
+    return list(found.values())
 
 
 def evict_once(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> bool:
@@ -37,31 +88,25 @@ def evict_once(database: apsw.Connection, now: float, wanted: int, dropped: Drop
 
 def _expired(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> int:
     before = database.total_changes()
-    database.execute("DELETE FROM envelope WHERE expires_at <= ?", (now,))
+    database.execute(f"DELETE {_EXPIRED}", (now,))
     for table in ("tombstone", "seen", "refused"):
         database.execute(f"DELETE FROM {table} WHERE until <= ?", (now,))
     return database.total_changes() - before
 
 
 def _delivered(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> int:
-    database.execute("DELETE FROM envelope WHERE tag IN (SELECT tag FROM tombstone)")
+    database.execute(f"DELETE {_DELIVERED}")
     return database.changes()
 
 
 def _transit(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> int:
-    oldest = "SELECT id, length(data) FROM envelope WHERE role = ? ORDER BY held_since"
-    ids = _portion(database.execute(oldest, (ROLE_TRANSIT,)), wanted)
+    ids = _portion(database.execute(f"SELECT id, length(data) {_TRANSIT}", (ROLE_TRANSIT,)), wanted)
     database.executemany("DELETE FROM envelope WHERE id = ?", ids)
     return len(ids)
 
 
 def _strangers_bodies(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> int:
-    oldest = (
-        "SELECT n, length(body) FROM block JOIN log USING (log) JOIN body USING (n)"
-        f" WHERE ring >= ? AND body_state = ? AND substr(log, -{len(PERSON_CHANNEL)}) <> ?"
-        f" AND kind NOT IN ({', '.join(map(str, sorted(UNTOUCHABLE)))}) ORDER BY ring DESC, n"
-    )
-    numbers = _portion(database.execute(oldest, (STRANGERS, BODY_HELD, PERSON_CHANNEL)), wanted)
+    numbers = _portion(database.execute(f"SELECT n, length(body) {_BODIES}", _STRANGERS_BODIES), wanted)
     marked = "UPDATE block SET body_state = ? WHERE n = ? RETURNING log, seq"
     rows = database.executemany(marked, [(BODY_DROPPED, n) for (n,) in numbers])
     dropped += [(LogId(log), seq) for log, seq in rows]
@@ -70,11 +115,7 @@ def _strangers_bodies(database: apsw.Connection, now: float, wanted: int, droppe
 
 
 def _strangers_posts(database: apsw.Connection, now: float, wanted: int, dropped: Dropped) -> int:
-    oldest = (
-        "SELECT id, length(text) FROM message WHERE channel <> x'' AND NOT outgoing"
-        " AND peer NOT IN (SELECT persona FROM contact) ORDER BY cursor"
-    )
-    ids = _portion(database.execute(oldest), wanted)
+    ids = _portion(database.execute(f"SELECT id, length(text) {_POSTS}"), wanted)
     database.executemany("DELETE FROM state WHERE message = ?", ids)
     database.executemany("DELETE FROM message WHERE id = ?", ids)
     return len(ids)

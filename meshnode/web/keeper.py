@@ -30,6 +30,7 @@ class Keeper:
         yield Route("GET", "/box/doctor", "keeper", "All checks, with remedies.", self.doctor, replies.DoctorReply)
         yield Route("GET", "/box/peers", "keeper", "Sessions and overlay peerings.", self.peers, replies.PeersReply)
         yield Route("GET", "/box/queue", "keeper", "What waits for air or a carrier.", self.queue, replies.QueueReply)
+        yield Route("GET", "/box/going", "keeper", "What leaves a full store first.", self.going, replies.GoingReply)
         yield Route("GET", "/box/mesh", "keeper", "Membership of the mesh, to hand on.", self.mesh, replies.UriReply)
         yield Route("GET", "/box/members", "keeper", "Who has a profile here.", self.members, household)
         yield Route("POST", "/box/members", "keeper", "Make a profile for somebody.", self.add, household, NewMember)
@@ -63,6 +64,10 @@ class Keeper:
     async def queue(self, asked: Asked) -> replies.QueueReply:
         """Of the box."""
         return await self._box.ask(requests.QueueRequest(), replies.QueueReply)
+
+    async def going(self, asked: Asked) -> replies.GoingReply:
+        """Of the box; what members keep has a store of its own."""
+        return await self._box.ask(requests.GoingRequest(), replies.GoingReply)
 
     async def mesh(self, asked: Asked) -> replies.UriReply:
         """It holds the secret of the mesh."""

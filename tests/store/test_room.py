@@ -79,6 +79,10 @@ def test_strangers_go_before_contacts_and_what_is_mine_stays(tmp_path: Path) -> 
         1.0,
         False,
     )
+    first = [(one.kind, one.id[-1]) for one in store.reads.next_to_go(100.0, 99)]
+    assert first[:4] == [("expired", 1), ("expired", 2), ("delivered", 3), ("transit", 4)]
+    assert [kind for kind, _ in first[4:]] == ["body"] * 4 + ["post"]
+    assert len(store.reads.next_to_go(100.0, 3)) == 3
     assert evict_all(store) == [
         "envelope+envelopes 0+envelopes 1+refused+seen",
         "envelope+envelopes 1",
@@ -86,6 +90,7 @@ def test_strangers_go_before_contacts_and_what_is_mine_stays(tmp_path: Path) -> 
         "bodies of ring 2+bodies of ring 3",
         "message+state",
     ]
+    assert store.reads.next_to_go(100.0, 99) == []
     left = census(store)
     assert {name: left[f"bodies of ring {name}"] for name in range(4)} == {0: 2, 1: 2, 2: 0, 3: 0}
     assert (left["envelopes 0"], left["envelopes 1"], left["block"], left["seen"]) == (1, 1, 8, 1)
@@ -97,6 +102,8 @@ def test_the_farthest_and_oldest_bodies_go_first(tmp_path: Path) -> None:
     store = open_store(tmp_path, LIMIT, reserve=False)
     store.commit([Persist((log(2, 2), log(3, 3), block(2, 1), block(3, 1), block(3, 2), block(3, 3)))], 1.0, False)
     told: room.Dropped = []
+    first = [one.id for one in store.reads.next_to_go(2.0, 2)]
+    assert first == [block(3, 1).id, block(3, 2).id]
     assert room.evict_once(store._database, 1.0, 5, told)
     assert told == [(LOG3, 1), (LOG3, 2)]
     dropped = [(i.log[0], i.seq) for i in store.snapshot().blocks if i.body_state == BODY_DROPPED]

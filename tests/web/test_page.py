@@ -333,6 +333,11 @@ async def test_a_chat_of_ten_thousand_scrolls_and_a_second_tab_follows(tmp_path:
             expect(page.locator(".mine p")).to_have_text("from the second tab")
             page.go_back()
             expect(page.get_by_role("heading", name="Chats")).to_be_visible()
+            page.get_by_role("link", name="Box", exact=True).click()
+            page.get_by_text("What goes first when it is full").click()
+            going = page.locator("details[open] li")
+            expect(going).to_have_count(20)
+            expect(going.first).to_contain_text("Post by Unknown 07070707 in square")
 
         await tell(story)
 

@@ -4,6 +4,7 @@ import { useEffect, useState } from "../vendor/hooks.js";
 import { html } from "../parts/html.js";
 import { Bar } from "../parts/bar.js";
 import { Bridging } from "../parts/bridging.js";
+import { Going } from "../parts/going.js";
 import { Guests } from "../parts/guests.js";
 import { Heading } from "../parts/heading.js";
 import { Members } from "../parts/members.js";
@@ -50,6 +51,7 @@ export function Box() {
       <h2>${t("box.store")}</h2>
       <${Bar} value=${status.store.bytes} most=${status.store.limit} label=${t("box.stored", { used: bytes(status.store.bytes), most: bytes(status.store.limit) })} />
       <p class="quiet">${t("box.held", { blocks: status.counts.blocks, envelopes: status.counts.envelopes })}</p>
+      <${Unfolding} title=${t("going.title")} View=${Going} />
       ${(status.bridge || status.bridges.length > 0) && html`<h2>${t("bridge.title")}</h2>
         <${Bridging} own=${status.bridge} others=${status.bridges} />`}
       <h2>${t("box.members")}</h2>
@@ -60,10 +62,16 @@ export function Box() {
       <${Securing} />
       <h2>${t("backup.title")}</h2>
       <${Saving} />
-      <details><summary>${t("restore.title")}</summary><${Restoring} /></details>
+      <${Unfolding} title=${t("restore.title")} View=${Restoring} />
       <h2>${t("poster.title")}</h2>
       <p><a class="button" href=${pathOf("poster")}>${t("poster.make")}</a></p>
     </div>`;
+}
+
+// A part that is asked for only when somebody opens it.
+function Unfolding({ title, View }) {
+  const [open, setOpen] = useState(false);
+  return html`<details onToggle=${(event) => setOpen(event.target.open)}><summary>${title}</summary>${open && html`<${View} />`}</details>`;
 }
 
 // One sentence that is true now, and below it what is wrong, each with its remedy.
