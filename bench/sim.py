@@ -2,14 +2,18 @@
 
     python bench/sim.py
     python bench/sim.py --nodes 20,100 --shape geometric --settle 60 --more 60
+    python bench/sim.py --acquainted 100 --nodes 1000 --shape geometric --settle 120 --more 600
+    python bench/sim.py --acquainted 100 --nodes 1000 --shape grid --level radio --settle 120 --more 60
     python bench/sim.py --profile
 
 Each world has one message per node and hour, to one of the sender's hundred nearest nodes, beacons and all. Two
 stretches are timed apart: `acquaintance`, in which everybody meets and tells everybody of its keys, and `settled`,
-what comes after it. Speeds are simulated seconds per CPU second of one core, so that other work on the machine does
-not count. `steps` are inputs that a node took; the same code and seed take the same steps on any machine. `profile` is
-the share of time, of a third stretch, that each part of the program spent by itself; the profiler slows calls down, so
-it is good for shares alone. A world that is out of breath ends a stretch early: `simulated_s` says how far it came.
+what comes after it. With `--acquainted N` everybody knows the N nearest from the beginning, and the first stretch is
+that in which neighbours greet each other. Speeds are simulated seconds per CPU second of one core, so that other work
+on the machine does not count. `steps` are inputs that a node took; the same code and seed take the same steps on any
+machine. `profile` is the share of time, of a third stretch, that each part of the program spent by itself; the profiler
+slows calls down, so it is good for shares alone. `mb_at_start` is taken before the first moment. A world that is out of
+breath ends a stretch early: `simulated_s` says how far it came.
 """
 
 from __future__ import annotations
@@ -36,17 +40,24 @@ SCENARIO = """
 [topology]
 shape = "{shape}"
 nodes = {nodes}
-{degree}
+{places}
 [radio]
-rate_bps = 1_000_000
-basic_bps = 300_000
+{radio}
 [mesh]
 contacts = "none"
+acquainted = {acquainted}
 [[traffic]]
 pattern = "poisson"
 every_s = 3600
-nearest = 100
+nearest = {nearest}
 """
+RADIO = {
+    "graph": "rate_bps = 1_000_000\nbasic_bps = 300_000",
+    "radio": 'level = "radio"\nwidth_mhz = 2\nbasic_width_mhz = 2',
+}
+DEGREE = 6.0  # strewn nodes: links of each, or more where all would not be joined by so few
+SPACING_M = 250.0  # grid
+AREA_M = 400.0  # scatter: the side of the square that each node has to itself
 PROFILED_S = 300
 
 
@@ -54,7 +65,11 @@ def main() -> None:
     """Parses the words and measures."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--nodes", default="20,100", help="sizes of the worlds, with commas between")
-    words.add_argument("--shape", default="line", choices=("line", "grid", "geometric"))
+    words.add_argument("--shape", default="line", choices=("line", "grid", "geometric", "scatter"))
+    words.add_argument(
+        "--level", default="graph", choices=("graph", "radio"), help="grid and scatter are by radio alone"
+    )
+    words.add_argument("--acquainted", type=int, default=0, help="how many of its nearest everybody knows already")
     words.add_argument("--settle", type=int, default=600, help="simulated seconds until a world counts as settled")
     words.add_argument("--more", type=int, default=3600, help="simulated seconds after that")
     words.add_argument("--patience", type=float, default=300.0, help="CPU seconds after which a stretch is ended")
@@ -74,20 +89,47 @@ def measure(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
 
 def measure_here(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
     """One world."""
-    degree = "mean_degree = 6.0" if options.shape == "geometric" else ""
-    scenario = parse(SCENARIO.format(shape=options.shape, nodes=nodes, degree=degree), changes=[f"seed={options.seed}"])
-    world = build(scenario, (options.settle + options.more + PROFILED_S) * SECOND_NS)
+    told = text(nodes, options.shape, level=options.level, acquainted=options.acquainted)
+    begun = time.process_time()
+    world = build(
+        parse(told, changes=[f"seed={options.seed}"]), (options.settle + options.more + PROFILED_S) * SECOND_NS
+    )
     found: dict[str, Any] = {
+        "building_s": round(time.process_time() - begun, 1),
+        "mb_at_start": memory_mb(),
         "acquaintance": stretch(world, options.settle, options.patience),
         "settled": stretch(world, options.more, options.patience),
     }
     if options.profile:
         found["profile"] = profile(world)
-    told = report(world, 0.0, 0.0)
-    found["receptions_per_message"] = told["receptions_per_message"]
-    found["delivered"] = f"{told['messages']['delivered']} of {told['messages']['created']}"
-    found["memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    seen = report(world, 0.0, 0.0)
+    found["receptions_per_message"] = seen["receptions_per_message"]
+    found["delivered"] = f"{seen['messages']['delivered']} of {seen['messages']['created']}"
+    found["memory_mb"] = memory_mb()
     return found
+
+
+def text(nodes: int, shape: str, *, level: str = "graph", acquainted: int = 0, nearest: int = 100) -> str:
+    """A scenario: a message for each node and hour, to one of the sender's `nearest`."""
+    side = AREA_M * nodes**0.5
+    places = {
+        "geometric": f"mean_degree = {DEGREE}",
+        "grid": f"spacing_m = {SPACING_M}",
+        "scatter": f"area_m = [{side:.1f}, {side:.1f}]",
+    }
+    return SCENARIO.format(
+        shape=shape,
+        nodes=nodes,
+        places=places.get(shape, ""),
+        radio=RADIO[level],
+        acquainted=acquainted,
+        nearest=nearest,
+    )
+
+
+def memory_mb() -> int:
+    """The most that this process held so far."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def stretch(world: World, seconds: int, patience: float) -> dict[str, Any]:

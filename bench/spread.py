@@ -28,7 +28,7 @@ from meshnode_sim.report import report
 from meshnode_sim.scenario import parse
 from meshnode_sim.simulate import build
 from meshnode_sim.world import World
-from sim import SCENARIO
+from sim import text
 
 FIRST_S = 60
 SETTLED_S = 600
@@ -56,11 +56,8 @@ def measure(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
 def measure_here(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
     """One world."""
     admission.NEW_PER_HOP = options.per_hop  # type: ignore[misc]  # the knob of the scale model
-    text = SCENARIO.format(shape="line", nodes=nodes, degree="").replace(
-        "nearest = 100", f"nearest = {options.nearest}"
-    )
     begun = time.process_time()
-    world = build(parse(text.format(shape="line", nodes=nodes, degree="")), END_S * SECOND_NS)
+    world = build(parse(text(nodes, "line", nearest=options.nearest)), END_S * SECOND_NS)
     octets = [octets_until(world, until_s) for until_s in (FIRST_S, SETTLED_S, END_S)]
     told = report(world, 0.0, 0.0)
     return {

@@ -5,7 +5,7 @@ Here for level `graph`: links from a shape, a list, or a contact trace. Level `r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from meshnode_sim.world import World
 @dataclass(frozen=True, slots=True)
 class Ground:
     """`nearest`: of the others so many, nearest to a node first, as at the beginning. `arrange` plans what changes.
+    `hearing`: pairs who may hear each other, at the beginning where they move.
 
     `places`: x and y of every node in metres at present, where they have places. `jammed`: whom a
     transmitter at x, y (metres) of an EIRP (dBm) drowns, as pairs of who sends and who receives.
@@ -34,6 +35,7 @@ class Ground:
     medium: Medium
     links: Sequence[LinkSettings]
     nearest: Nearest
+    hearing: Callable[[], Iterable[tuple[int, int]]]
     arrange: Callable[[World], None]
     places: Callable[[], list[tuple[float, float]]] | None = None
     jammed: Callable[[float, float, float], list[tuple[int, int]]] | None = None
@@ -48,6 +50,7 @@ def graph(scenario: Scenario, folder: Path) -> Ground:
         Channel(topology, scenario.seed, retries=radio.retries, queue_frames=radio.queue_frames),
         [link_settings(scenario)] * topology.nodes,
         by_hops(topology),
+        lambda: [(link.src, link.dst) for link in topology.links],
         lambda world: _plan_contacts(world, contacts),
     )
 

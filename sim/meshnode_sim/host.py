@@ -104,17 +104,21 @@ class Host:
         self.boots += 1
         seed = f"{self._seed}/{self.boots}"
         self._sealer = self._new_sealer(seed)
-        entropy = SeededEntropy(seed)
         self._renew_if_due(SeededEntropy(f"{seed}/renewal"))
-        epoch = self.memory.raise_epoch()
         self._began_ns = self._agenda.now_ns - ceil(self.memory.now * SECOND_NS)
-        self.node = self._make(
-            self.keys, self._mesh, self.settings, self._sealer, entropy, self.memory.snapshot(), epoch
-        )
+        self.node = self._from_store(self._sealer, seed)
         self.on = True
         self._free_ns, self._wake_ns = self._agenda.now_ns, None
         for given in (ClockSet(self.date()), *first, LinkChanged(LINK, self.link)):
             self.give(given)
+
+    def begin_early(self, *first: Input) -> Agent:
+        """Its first start, before the run and in nobody's hearing: what a new home writes is in its store."""
+        seed = f"{self._seed}/early"
+        node = self._from_store(self._new_sealer(seed), seed)
+        for given in (ClockSet(self.date()), *first):
+            self.memory.commit(node.step(given, 0.0), 0.0)
+        return node
 
     def stop(self) -> None:
         """The process is killed; what was written is in the store."""
@@ -172,6 +176,12 @@ class Host:
         if not _KEPT.issuperset(map(type, effects)):
             self._later(self._free_ns, lambda: self._outside.perform(self, effects))
         self._rewake()
+
+    def _from_store(self, sealer: ChargingSealer, seed: str) -> Agent:
+        """The node as its store has it, under the next epoch."""
+        epoch = self.memory.raise_epoch()
+        entropy, snapshot = SeededEntropy(seed), self.memory.snapshot()
+        return self._make(self.keys, self._mesh, self.settings, sealer, entropy, snapshot, epoch)
 
     def _renew_if_due(self, entropy: SeededEntropy) -> None:
         """As the daemon does it: who met its double, or lost its store, goes on as a new incarnation."""

@@ -8,7 +8,7 @@ from some commit on. Bodies, envelopes and signatures are the same objects in al
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 from operator import attrgetter
@@ -37,6 +37,7 @@ _OVER: Final = ("delivered", "read", "expired")
 
 R = TypeVar("R", bound=Keyed)
 Key = tuple[Any, ...]
+Rows = Mapping[type[Keyed], Mapping[Key, Keyed]]
 _Undo = tuple[type[Keyed], Key, Keyed | None]
 
 
@@ -69,7 +70,7 @@ class Memory:
 
     def __init__(self, pool: Pool) -> None:
         self.now = 0.0
-        self._pool = pool
+        self.pool = pool
         self._tables: dict[type[Keyed], dict[Key, Keyed]] = {}
         self._unsynced: deque[tuple[float, float, list[_Undo]]] = deque()  # when, `now` before, what it replaced
 
@@ -92,6 +93,11 @@ class Memory:
             self._unsynced.clear()
         while self._unsynced and self._unsynced[0][0] < now - WRITEBACK_S:
             self._unsynced.popleft()
+
+    def share(self, rows: Rows) -> None:
+        """Rows of another store, synced; keys and records are the same objects in both."""
+        for table, found in rows.items():
+            self._tables.setdefault(table, {}).update(found)
 
     def lose_power(self, draw: Callable[[int], int]) -> None:
         """Of the commits not yet on disk the newest are lost: `draw(n)` says from which of 0..n on."""
@@ -121,6 +127,10 @@ class Memory:
     def every(self, table: type[R]) -> list[R]:
         """All rows of a table, in the order they were first written."""
         return list(self._tables.get(table, {}).values())  # type: ignore[arg-type]
+
+    def rows(self, *tables: type[Keyed]) -> Rows:
+        """All rows of these tables, for `share`."""
+        return {table: self._tables.get(table, {}) for table in tables}
 
     def count(self) -> int:
         """Rows of all tables."""
@@ -164,7 +174,7 @@ class Memory:
                 rows = self._tables.setdefault(table, {})
                 key = _key_of(table)(record)
                 undo.append((table, key, rows.get(key)))
-                rows[key] = self._pool.shared(record)
+                rows[key] = self.pool.shared(record)
         else:
             for gone in change.keys:
                 before = self._tables.get(gone.table, {}).pop(gone.key, None)

@@ -104,11 +104,15 @@ class RadioTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MeshTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """The mesh all nodes belong to; without a secret file it has a fresh secret."""
+    """The mesh all nodes belong to; without a secret file it has a fresh secret.
+
+    `acquainted`: every node has the keys of so many others, its nearest, from the beginning (virtual time).
+    """
 
     name: str = "lab"
     secret: bool = True
     contacts: Literal["all", "none"] | tuple[tuple[str, str], ...] = "all"
+    acquainted: Annotated[int, Meta(ge=0, le=1000)] = 0
 
 
 class NodeTable(Struct, frozen=True, forbid_unknown_fields=True):

@@ -36,6 +36,7 @@ from meshnode.core.records import FactRecord, MessageRecord, Record
 from meshnode.core.sealing.mesh import MeshKeys, closed_mesh, open_mesh
 from meshnode.core.settings import LinkSettings
 from meshnode.errors import UsageError
+from meshnode_sim.acquainted import acquaint
 from meshnode_sim.agenda import AIR, FAULT, PEOPLE, SECOND_NS, Agenda
 from meshnode_sim.agents.contract import CORE, Maker
 from meshnode_sim.host import LINK, NOBODY, Host
@@ -50,6 +51,7 @@ from meshnode_sim.uplinks import FIRST, Uplinks
 TO_ONE, TO_ALL = b"\x00", b"\x02"  # first octet of a datagram on the medium; segments of sessions have TAG
 UDP_HEADERS: Final = 48  # IPv6 and UDP
 SQUARE: Final = "square"
+READER: Final = "\0reader"  # no node is called that
 RENEWAL_NS: Final = SECOND_NS  # until a node that asks for new keys has them
 READ_NS: Final = 1_000_000  # a read from the store: a millisecond
 _PREFIX: Final = "fe80::"
@@ -82,9 +84,9 @@ class World:
         self._blocked: set[tuple[int, int]] = set()  # pairs with a wall between them
         self._pool, self._memo = Pool(), memo
         self._costs = costs or Costs()
-        self._makers = makers  # by name of a node; the core for all others
-        mesh = _mesh(scenario)
-        self.hosts = [self._host(index, name, mesh, links[index]) for index, name in enumerate(scenario.names)]
+        self.makers = makers  # by name of a node; the core for all others
+        self._mesh = _mesh(scenario)
+        self.hosts = [self._host(index, name, links[index]) for index, name in enumerate(scenario.names)]
         lying = (index for index, name in enumerate(scenario.names) if getattr(makers.get(name), "LIES", False))
         self.liars = frozenset(lying)  # what they write and read counts nowhere
         self.probe = Probe({host.keys.persona: host.index for host in self.hosts}, self.liars)
@@ -305,11 +307,18 @@ class World:
 
     # ---------------------------------------------------------------- the beginning
 
-    def _host(self, index: int, name: str, mesh: MeshKeys, link: LinkSettings) -> Host:
+    def acquaint(
+        self, most: int, nearest: Callable[[int, int], Sequence[int]], hearing: Iterable[tuple[int, int]]
+    ) -> None:
+        """Before the first moment: every node knows so many others, as after days of running (acquainted.py)."""
+        reader = self._host(NOBODY, READER, self.hosts[0].link)
+        acquaint(self.hosts, reader, most, told=self._set_up, nearest=nearest, hearing=hearing)
+
+    def _host(self, index: int, name: str, link: LinkSettings) -> Host:
         return Host(
             index,
-            self.scenario.settings_of(name, open_mesh=mesh.open),
-            mesh,
+            self.scenario.settings_of(name, open_mesh=self._mesh.open),
+            self._mesh,
             link,
             f"{self.scenario.seed}/{name}",
             agenda=self.agenda,
@@ -317,7 +326,7 @@ class World:
             pool=self._pool,
             memo=self._memo,
             costs=self._costs,
-            make=self._makers.get(name, CORE),
+            make=self.makers.get(name, CORE),
         )
 
     def _first_boot(self, host: Host) -> None:

@@ -1,0 +1,77 @@
+"""A world whose people have met before: each store holds the logs and keys of the nearest, as after days of running.
+
+Each home starts once by itself, out of everybody's hearing, and writes what a new home writes; a parcel of that (the
+core's own export) is read by one reader, a node of the same mesh that verifies it as any node does; and the rows the
+reader writes go into the stores of those who know the home. So every row is one the core wrote, and its objects are the
+same in all stores.
+
+Who holds other logs than its neighbours would go on taking 64 strangers' logs a day from each. That day's share counts
+as brought, by everybody who may be heard at the beginning (`core/gossip/admission.py`): what neighbours hold differs,
+they tell each other so once, and leave it at that until the next day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from meshnode.core.effects import ReadStored, SendRecord
+from meshnode.core.gossip.admission import SPENT
+from meshnode.core.gossip.lately import fact
+from meshnode.core.ids import NodeKey
+from meshnode.core.inputs import BeginExport, EncounterBegan, Input, RecordReceived
+from meshnode.core.records import BlockRecord, DeviceRecord, FactRecord, LogRecord, PeerPrekeyRecord
+from meshnode_sim.agents.contract import Agent
+from meshnode_sim.host import Host
+from meshnode_sim.memory import Memory, Rows
+from meshnode_sim.traffic import Nearest
+
+PARCEL: Final = 1  # the number of a session that is a parcel
+PASSED: Final = (BlockRecord, LogRecord, DeviceRecord, PeerPrekeyRecord)  # what the reader writes of others
+
+
+def acquaint(
+    hosts: Sequence[Host],
+    reader: Host,
+    most: int,
+    *,
+    told: Callable[[Host], Sequence[Input]],
+    nearest: Nearest,
+    hearing: Iterable[tuple[int, int]],
+) -> None:
+    """Before the first moment: every host knows `most` others, its `nearest`.
+
+    `reader` is a home of the same mesh that nobody else meets; `told`: what the person at a host tells a new home;
+    `hearing`: pairs of nodes that may hear each other at the beginning.
+    """
+    reading = reader.begin_early()
+    known = []
+    for number, host in enumerate(hosts):
+        node = host.begin_early(*told(host))
+        reading.step(EncounterBegan(number, NodeKey(b""), "parcel", "", initiator=False), 0.0)
+        letter = Memory(host.memory.pool)
+        for record in _parcel(node, host.memory):
+            letter.commit(reading.step(RecordReceived(number, record), 0.0), 0.0)
+        known.append(letter.rows(*PASSED))
+    for host in hosts:
+        for other in nearest(host.index, most):
+            host.memory.share(known[other])
+    brought = [_brought(host) for host in hosts]
+    for one, other in hearing:
+        hosts[one].memory.share(brought[other])
+        hosts[other].memory.share(brought[one])
+
+
+def _parcel(node: Agent, memory: Memory) -> Iterator[bytes]:
+    """All a node has, as it would write it for somebody to carry."""
+    effects = node.step(BeginExport(PARCEL), 0.0)
+    while effects:
+        read = [effect for effect in effects if isinstance(effect, ReadStored)]
+        yield from (effect.data for effect in effects if isinstance(effect, SendRecord))
+        effects = [found for asked in read for found in node.step(memory.answer(asked), 0.0)]
+
+
+def _brought(host: Host) -> Rows:
+    """That a node has brought all the strangers' logs that a day allows it."""
+    record = fact(SPENT, host.keys.node, 0.0)
+    return {FactRecord: {(record.name,): record}}
