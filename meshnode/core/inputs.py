@@ -104,13 +104,15 @@ class DialFailed:
 class PeerSeen:
     """An overlay peer, or one a person configured, that may be dialled. Gone when `present` is False.
 
-    `uplink`: it is peered with by a person's word, not as a neighbour on the bound interface.
+    `uplink`: it is peered with by a person's word, not as a neighbour on the bound interface. `calls`: it may call us
+    as well, and of two that see each other at once one is to be first.
     """
 
     address: str
     carrier: str
     present: bool = True
     uplink: bool = False
+    calls: bool = True
 
 
 @dataclass(frozen=True, slots=True)

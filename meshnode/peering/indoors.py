@@ -59,7 +59,7 @@ class TheBox:
         self, inputs: trio.MemorySendChannel[Input], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Say that it is there, until cancelled."""
-        await inputs.send(PeerSeen(BOX, CARRIER))
+        await inputs.send(PeerSeen(BOX, CARRIER, calls=False))
         task_status.started()
         await trio.sleep_forever()
 

@@ -61,7 +61,7 @@ class Dialler:
         elif not self._neighbours.gate.may_call(peer):
             return
         elif peer.address not in self._callees:
-            at = self._ctx.now + self._ctx.entropy.between("dial", *START_S)
+            at = self._ctx.now + (self._ctx.entropy.between("dial", *START_S) if peer.calls else 0.0)
             open_now = [n for n in self._neighbours.session_peers() if n.session_address == peer.address]
             session = open_now[0].session if open_now else None
             self._callees[peer.address] = Callee(

@@ -11,7 +11,7 @@ are done; those over the overlay stay open, get new blocks as they come, and now
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from meshnode.core.chain.frontier import Element, Round, take_element
@@ -32,7 +32,8 @@ from meshnode.core.wire.frames import Done, Elements, Frame, Heads, Ranges, Sess
 
 STALLED_S: Final = 20.0  # without anything we asked for: give up asking here
 TELL_EVERY_S: Final = 20.0
-TELL_SOON_S: Final = 1.0  # after a catch-up elsewhere; another may be about to end as well
+TELL_SOON_S: Final = 0.2  # after a catch-up elsewhere; another may be about to end as well
+TELL_LOGS: Final = 24  # of it, by name, 55 B each: more is found by comparing
 DIFFER_S: Final = 5.0
 MAX_ROUNDS: Final = 4
 ROUND_COST: Final = 256  # bytes a log: to open rounds takes no more of our time than to have blocks verified
@@ -124,14 +125,14 @@ class Sessions:
             case _:
                 return
 
-    def arrived(self, session: int | None, logs: Iterable[LogId]) -> None:
+    def arrived(self, session: int | None, logs: Collection[LogId]) -> None:
         """Something came in, perhaps all that was asked for of these logs."""
         sync = self._open.get(session) if session is not None else None
         if sync is not None:
             sync.moved_at, caught_up = self._ctx.now, bool(sync.wanted)
             self._lacks.strike(sync, [log for log in logs if log in sync.wanted])
-            if caught_up and not sync.wanted:
-                self._tell_soon(sync)
+            if caught_up:
+                self._tell_soon(sync, logs)
             self._say_done(sync)
 
     def grew(self, session: int | None) -> None:
@@ -140,10 +141,14 @@ class Sessions:
             if sync.id != session and sync.shown:
                 sync.grew = True
 
-    def _tell_soon(self, source: Sync) -> None:
-        """What was caught up on is no news that is sent on as it comes: the other sessions hear that there is more."""
+    def _tell_soon(self, source: Sync, logs: Iterable[LogId]) -> None:
+        """What is caught up on is no news that is sent on as it comes: in the end the other sessions hear of it."""
         for sync in self._open.values():
-            if sync is not source:
+            if sync is source:
+                continue
+            if len(sync.untold) <= TELL_LOGS:
+                sync.untold.update(logs)
+            if not source.wanted:
                 sync.said_at = min(sync.said_at, self._ctx.now + TELL_SOON_S - TELL_EVERY_S)
 
     def look_below(self, log: Log, session: int | None = None) -> None:
@@ -237,6 +242,7 @@ class Sessions:
             sync.rounds[nonce] = (begun, Reconciler(begun.elements, key, nonce))
             while len(sync.rounds) > MAX_ROUNDS:
                 del sync.rounds[next(iter(sync.rounds))]
+            sync.untold.clear()
             self._send_heads(sync, begun.twins)
         return sync.rounds[nonce]
 
@@ -255,6 +261,7 @@ class Sessions:
             else:
                 self._lacks.lack(sync, Element(known.log, head, forked))
         if unknown:
+            sync.comparing = True  # until they are named
             for at in range(0, len(unknown), BATCH // 64):
                 self._send(sync, Elements(frame.nonce, tuple(unknown[at : at + BATCH // 64])))
         if answer.ranges:
@@ -271,12 +278,17 @@ class Sessions:
             self._send_heads(sync, [element for element in elements if element is not None])
 
     def _heads(self, sync: Sync, frame: Heads) -> None:
-        sync.comparing = False
+        """What it has, as we asked, or unasked what it caught up with: of that nothing which comes from elsewhere."""
+        unasked, sync.comparing = sync.done and not sync.comparing, False
         self._repair.witnesses.vouched(sync.neighbour, frame.heads)
         for element in frame.heads:
-            self._lacks.lack(sync, element)
+            if not (unasked and self._comes(element, sync)):
+                self._lacks.lack(sync, element)
         self._lacks.ask(sync)
         self._conclude(sync)
+
+    def _comes(self, element: Element, apart: Sync) -> bool:
+        return any(one.wanted.get(element.log, 0) >= element.head for one in self._open.values() if one is not apart)
 
     def _beacon(self, sync: Sync, frontier: bytes) -> None:
         peer = self._repair.peer(sync.neighbour)
@@ -301,7 +313,18 @@ class Sessions:
         sync.said_at = self._ctx.now
         if sync.carrier == "overlay" and ours != sync.said and not sync.comparing and not sync.rests(self._gate):
             sync.said = ours
+            self._tell_logs(sync)
             self._send(sync, SessionBeacon(ours, self.envelope_digest()))
+
+    def _tell_logs(self, sync: Sync) -> None:
+        """Few logs that were caught up with are named: the far end asks for them at once, and need not compare.
+
+        Not over an uplink: what the one that goes first will bring is not to cross the others as well.
+        """
+        if len(sync.untold) <= TELL_LOGS and not sync.uplink:
+            held = [self._logs.book.get(log) for log in sorted(sync.untold)]
+            self._send_heads(sync, [log.element for log in held if log is not None and log.counts])
+        sync.untold.clear()
 
     # coming to an end
 

@@ -36,6 +36,7 @@ class Sync:
     serve_at: Instant | None = None  # it had its share: when the next page is due
     queued: int = 0
     shown: bytes = b""  # our digest as the comparing began: all of that was laid open
+    untold: set[LogId] = field(default_factory=set)  # caught up with in other sessions, and not laid open here yet
     grew: bool = False  # something came from elsewhere since, which was not
     said: bytes = b""  # our digest as they heard it last
     said_at: Instant = 0.0

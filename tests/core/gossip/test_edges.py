@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from meshnode.core.airtime.outbox import Outgoing
+from meshnode.core.chain.block import compact_of
+from meshnode.core.chain.frontier import Element
 from meshnode.core.effects import Effect, ReadStored, SendRecord
 from meshnode.core.gossip import flood as flood_module
 from meshnode.core.gossip import wishes as wishes_module
@@ -12,14 +14,14 @@ from meshnode.core.gossip.flood import Flood, Put
 from meshnode.core.gossip.logs import change_of
 from meshnode.core.gossip.pace import GATHERING_S
 from meshnode.core.gossip.peer import Peer
-from meshnode.core.gossip.session import DIFFER_S
+from meshnode.core.gossip.session import DIFFER_S, TELL_LOGS, TELL_SOON_S
 from meshnode.core.ids import LogId, NeighbourId, channel_id, log_channel
 from meshnode.core.inputs import EncounterBegan, PeerSeen, RecordReceived, Tick
 from meshnode.core.neighbours.hello import FEW
 from meshnode.core.neighbours.table import Heard, Neighbour
 from meshnode.core.settings import BridgeRules, Settings
 from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
-from meshnode.core.wire.frames import Change, Delta, Done, Frame, Ranges, SessionBeacon, Want, Wish
+from meshnode.core.wire.frames import BlockFrame, Change, Delta, Done, Frame, Heads, Ranges, SessionBeacon, Want, Wish
 from support.gossip_node import VALLEY, GossipNode, node_of, post, village
 from support.world import LINK, World
 
@@ -155,6 +157,21 @@ def test_a_log_that_does_not_cross_is_not_given_to_who_asks_for_it_over_an_uplin
     for session, given in ((UPLINK, {VALLEY}), (LOCAL, {VALLEY, ELSEWHERE})):
         (read,) = [effect for effect in said(node, session, want) if isinstance(effect, ReadStored)]
         assert {log_channel(log) for log, _, _ in read.blocks} == given
+
+
+@pytest.mark.parametrize("logs", [1, TELL_LOGS, TELL_LOGS + 1, TELL_LOGS + 2])
+def test_what_was_caught_up_with_is_named_where_it_is_little_and_not_over_an_uplink(logs: int) -> None:
+    node = bridge(BridgeRules())
+    blocks = [GossipNode(f"w{number}").write("words") for number in range(logs)]
+    node.step(PeerSeen("200::d", "overlay"), 0.0)
+    node.step(EncounterBegan(3, GossipNode("d").node, "overlay", "200::d", False), 0.0)
+    said(node, 3, Heads(tuple(Element(block.log, 1, False) for block in blocks)))
+    for block in blocks:
+        said(node, 3, BlockFrame(block.log, compact_of(block, elide=False)))
+    told = [effect for effect in node.step(Tick(), 1.0 + TELL_SOON_S) if isinstance(effect, SendRecord)]
+    frames = {(one.session, type(decode_frames_untrusted(one.data)[0])) for one in told}
+    digests = {(UPLINK, SessionBeacon), (LOCAL, SessionBeacon)}
+    assert frames == (digests | {(LOCAL, Heads)} if logs <= TELL_LOGS else digests)
 
 
 @pytest.mark.parametrize(("told", "rounds"), [(None, []), (b"another!", [LOCAL])])

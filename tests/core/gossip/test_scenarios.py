@@ -415,6 +415,34 @@ def test_what_comes_from_elsewhere_while_two_compare_is_told_after(later_ms: int
     assert world.air_bytes["sessions"] - before < 100, "quiet once all know"
 
 
+@pytest.mark.parametrize("later_s", [0.0, 0.05, 0.4, 3.0])
+def test_two_members_of_a_box_have_each_others_first_words_at_once(later_s: float) -> None:
+    """The box catches up with the one that came last, and names what is new to the other: it need not compare."""
+    world = village(13, "abc")
+    world.start()
+    for name, wait_s in (("a", later_s), ("c", 0.0)):
+        post(world, name, f"of {name}")
+        world.feed(name, PeerSeen("b", "overlay", calls=False))
+        world.run(wait_s)
+    world.run(0.5)
+    assert agree(world, "a", "b", "c")
+    before = world.air_bytes["sessions"]
+    world.run(600)
+    assert world.air_bytes["sessions"] - before < 150, "quiet once all know"
+
+
+def test_what_two_caught_up_with_is_fetched_from_one_of_them() -> None:
+    world = village(13, "abcx")
+    world.start()
+    for index in range(40):
+        post(world, "x", f"old {index} " + "x" * 200)
+    for one, other in (("a", "b"), ("a", "c"), ("x", "b"), ("x", "c")):
+        world.open_overlay(one, other)
+    world.run(0.9)
+    assert agree(world, *"abcx")
+    assert world.air_bytes["sessions"] < 3.3 * 40 * 280, "to b, to c, and once to a"
+
+
 def test_a_peer_that_does_not_answer_is_called_less_and_less() -> None:
     world = village(14, "b")
     world.start()
