@@ -37,7 +37,7 @@ class Foreign:
     def answers(self, headers: dict[str, str]) -> Iterator[Header]:
         """What tells that page's browser to hand it the answer."""
         yield b"access-control-allow-origin", headers["origin"].encode("latin-1")
-        yield b"access-control-expose-headers", f"{TOKEN_HEADER}, {GLASS_HEADER}".encode()
+        yield b"access-control-expose-headers", f"{TOKEN_HEADER}, {GLASS_HEADER}, Location".encode()
         yield b"vary", b"Origin"
 
     def permits(self, headers: dict[str, str]) -> Iterator[Header]:

@@ -91,8 +91,7 @@ class Guard:
         if not self._ours(host):
             await self._elsewhere(scope, receive, send)
         elif scope[FOREIGN] and "access-control-request-method" in headers:
-            await send({"type": "http.response.start", "status": 204, "headers": [*self._foreign.permits(headers)]})
-            await send({"type": "http.response.body", "body": b""})
+            await permit(send, self._foreign.permits(headers))
         elif scope[FOREIGN]:
             await self._app(scope, receive, send)
         elif scope["method"] not in SAFE and not same_site(headers, host, scope.get("scheme", "http")):
@@ -118,6 +117,12 @@ def same_site(headers: dict[str, str], host: str, scheme: str) -> bool:
     origin = headers.get("origin")
     ours = {f"{one}://{host}".casefold() for one in (scheme, "https")}
     return origin is None or origin.casefold() in ours
+
+
+async def permit(send: Send, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """The answer to a browser that asks whether it may."""
+    await send({"type": "http.response.start", "status": 204, "headers": [*headers]})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def refuse(send: Send, status: int, kind: str, text: str, more: Iterable[tuple[bytes, bytes]] = ()) -> None:

@@ -21,7 +21,8 @@ from starlette.responses import RedirectResponse, Response
 from meshnode.errors import ConfigError, LinkError, StoreError, UsageError
 from meshnode.web import authority
 from meshnode.web.authority import Held, Subject
-from meshnode.web.guard import App, Receive, Scope, Send, refuse
+from meshnode.web.foreign import Foreign
+from meshnode.web.guard import App, Receive, Scope, Send, permit, refuse
 from meshnode.web.keeping import WORKER
 from meshnode.web.routes import BASE
 from meshnode.web.server import Server, listening
@@ -94,8 +95,8 @@ class Secure:
             if self.state == "on":
                 await self._keep(authority.leaving(self.held, self._subject, self._unix_now()))
 
-    async def run(self, app: App, home: str) -> None:
-        """Serve while it is on; `home` is the plain page's address."""
+    async def run(self, app: App, home: str, foreign: Foreign) -> None:
+        """Serve while it is on; `home` is the plain page's address, `foreign` who may ask from elsewhere."""
         try:
             self._held = await trio.to_thread.run_sync(_read, self._path)
         except ConfigError as error:  # the plain page goes on
@@ -104,7 +105,7 @@ class Secure:
             self._changed, self._spoken = trio.Event(), None
             async with trio.open_nursery() as nursery:
                 if self._held is not None:
-                    nursery.start_soon(self._serve, app if self._held.authority_key else _Farewell(home))
+                    nursery.start_soon(self._serve, app if self._held.authority_key else _Farewell(home, foreign))
                 await self._changed.wait()
                 nursery.cancel_scope.cancel()
 
@@ -142,21 +143,32 @@ class Secure:
 
 
 class _Farewell:
-    """What is left of a secure page that was turned off."""
+    """What is left of a secure page that was turned off. Pages from elsewhere that might ask it hear the same."""
 
-    def __init__(self, home: str) -> None:
+    def __init__(self, home: str, foreign: Foreign) -> None:
         self._home = home
+        self._foreign = foreign
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Phones go back to the plain page; what they keep of this one is taken away."""
         if scope["type"] != "http":
             return
         if scope["path"].startswith(BASE):
-            text, place = f"The secure page was turned off; open {self._home} instead.", self._home.encode("latin-1")
-            await refuse(send, 410, "MissingError", text, [(b"location", place)])
+            await self._gone(scope, send)
             return
         farewell = Response(FAREWELL, media_type="text/javascript", headers={"Cache-Control": "no-store"})
         await (farewell if scope["path"] == WORKER else RedirectResponse(self._home, 302))(scope, receive, send)
+
+    async def _gone(self, scope: Scope, send: Send) -> None:
+        """What a page is told whose box was here."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        elsewhere = self._foreign.allows(headers)
+        told = [*self._foreign.answers(headers)] if elsewhere else []
+        if elsewhere and "access-control-request-method" in headers:
+            await permit(send, [*told, *self._foreign.permits(headers)])
+            return
+        text, place = f"The secure page was turned off; open {self._home} instead.", self._home.encode("latin-1")
+        await refuse(send, 410, "MissingError", text, [(b"location", place), *told])
 
 
 def _read(path: Path) -> Held | None:

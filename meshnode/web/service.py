@@ -48,7 +48,7 @@ class WebPage:
     ) -> None:
         check_addresses(config.addresses)
         check_names(config.names)
-        Foreign(config.origins)
+        self._foreign = Foreign(config.origins)
         subject = Subject(name, config.names, config.addresses)
         self._secure = Secure(authority, subject, config.secure_port, unix_now)
         self._socket = socket
@@ -83,7 +83,7 @@ class WebPage:
             _log.info("page", addresses=self.addresses())
             task_status.started()
             app = application(box, site)
-            nursery.start_soon(self._secure.run, app, site.home)
+            nursery.start_soon(self._secure.run, app, site.home, self._foreign)
             await Server(app).run(listeners)
 
     def _home(self) -> str:

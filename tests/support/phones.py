@@ -7,7 +7,7 @@ it takes.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,18 @@ PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobil
 DESK = {"viewport": {"width": 1280, "height": 800}}
 SENSES = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 EXPECTED = ("Failed to load resource", "net::ERR_")  # a box that is off is part of some stories
+
+SETTLED = """() => new Promise((done) => {
+    let still = 0, changed = true;
+    const watch = new MutationObserver(() => (changed = true));
+    watch.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+    const look = () => {
+        still = changed || document.querySelector(".wait, [aria-busy=true]") ? 0 : still + 1;
+        changed = false;
+        still < 12 ? requestAnimationFrame(look) : (watch.disconnect(), done());
+    };
+    look();
+})"""  # a view that is still being fetched, or drawn, would be judged by what is not there yet
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -41,17 +53,17 @@ class Phones:
         device: dict[str, Any] | None = None,
         language: str = "en-GB",
         script: str = "",
-        also: str = "",
+        also: Iterable[str] = (),
     ) -> Page:
         """A phone of its own, with nothing remembered, on the page at this address. `script` runs before the page.
 
-        `also`: the box, where the page is from elsewhere; it may ask these two and nobody else.
+        `also`: the box, where the page is from elsewhere; it may ask these and nobody else.
         """
         context = self._browser.new_context(**(device or PHONE), locale=language, reduced_motion="reduce")
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(script)
         page = context.new_page()
-        places = {urlsplit(address).netloc, urlsplit(also or address).netloc}
+        places = {urlsplit(place).netloc for place in (address, *also)}
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
         page.on("request", lambda request: self._asked(request, places))
@@ -98,7 +110,8 @@ async def tell(story: Callable[[Phones], None], *, camera: Path | None = None, k
 
 
 def barriers(page: Page) -> list[str]:
-    """What axe finds serious on this page, as one line each; empty is well."""
+    """What axe finds serious on this page once it has stood still for a while, as one line each; empty is well."""
+    page.evaluate(SETTLED)
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     serious = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]

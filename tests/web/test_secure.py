@@ -20,6 +20,7 @@ from playwright.sync_api import Page, expect
 
 from meshnode.web import authority
 from meshnode.web.authority import Subject
+from meshnode.web.taking import whole_page
 from support.boxes import API, PASSPHRASE, WEB, boxes
 from support.phones import PATIENCE_MS, Phones, barriers, tell
 
@@ -120,7 +121,8 @@ def test_a_farewell_has_no_key_that_could_make_another() -> None:
 
 
 async def test_the_keeper_turns_it_on_and_off_and_the_plain_page_stays(tmp_path: Path) -> None:
-    async with boxes(tmp_path, web=SAFE) as valley, await valley.keeper() as keeper, await valley.phone() as phone:
+    web = msgspec.structs.replace(SAFE, origins=("file",))
+    async with boxes(tmp_path, web=web) as valley, await valley.keeper() as keeper, await valley.phone() as phone:
         assert (await phone.get("/secure"))["state"] == "off"
         assert (await phone.http.get(API + "/secure/authority.crt")).status_code == 400
         await phone.sign_up("Mia")
@@ -163,6 +165,14 @@ async def test_the_keeper_turns_it_on_and_off_and_the_plain_page_stays(tmp_path:
             assert "unregister" in (await safe.get("/worker.js")).text
             told = await safe.get(API + "/me")
             assert (told.status_code, told.headers["location"]) == (410, went.headers["location"])
+            assert "access-control-allow-origin" not in told.headers
+            told = await safe.get(API + "/me", headers={"Origin": "null"})
+            assert (told.status_code, told.headers["access-control-allow-origin"]) == (410, "null")
+            assert "Location" in told.headers["access-control-expose-headers"]
+            asks = {"Origin": "null", "Access-Control-Request-Method": "GET"}
+            may = await safe.options(API + "/me", headers=asks)
+            assert (may.status_code, may.headers["access-control-allow-origin"]) == (204, "null")
+            assert "Authorization" in may.headers["access-control-allow-headers"]
         again = await keeper.post("/box/secure")
         assert again["fingerprint"] not in ("", on["fingerprint"])
         await valley.stop(0)
@@ -189,7 +199,10 @@ async def test_a_damaged_authority_leaves_the_plain_page_alone(tmp_path: Path) -
 
 @pytest.mark.browser
 async def test_a_phone_that_trusts_the_box_keeps_its_page_until_it_is_turned_off(tmp_path: Path) -> None:
-    async with boxes(tmp_path, web=SAFE) as valley, await valley.keeper() as keeper:
+    taken = tmp_path / "taken.html"
+    taken.write_text(whole_page())
+    web = msgspec.structs.replace(SAFE, origins=("file",))
+    async with boxes(tmp_path / "boxes", web=web) as valley, await valley.keeper() as keeper:
         plain = str(keeper.http.base_url)
         state = await keeper.post("/box/secure")
 
@@ -201,7 +214,7 @@ async def test_a_phone_that_trusts_the_box_keeps_its_page_until_it_is_turned_off
             expect(desk.get_by_text(state["fingerprint"])).to_be_visible()
             assert not barriers(desk)
             address = desk.get_by_role("link", name="Open the secure page").get_attribute("href") or ""
-            page = phones.open(address, also=plain)
+            page = phones.open(address, also=[plain])
             page.get_by_label("Your name").fill("Ida")
             page.get_by_role("button", name="Start writing").click()
             expect(page.get_by_label("Message", exact=True)).to_be_visible()
@@ -209,7 +222,7 @@ async def test_a_phone_that_trusts_the_box_keeps_its_page_until_it_is_turned_off
             page.get_by_role("link", name="Me", exact=True).click()
             page.get_by_role("button", name="Keep the page on this phone").click()
             expect(page.get_by_role("button", name="Keep it no longer")).to_be_visible()
-            safe = phones.open(address, also=plain)
+            safe = phones.open(address, also=[plain])
             sign_in(safe)
             safe.on("dialog", lambda dialog: dialog.accept())
             safe.get_by_role("link", name="Box", exact=True).click()
@@ -220,6 +233,13 @@ async def test_a_phone_that_trusts_the_box_keeps_its_page_until_it_is_turned_off
             sign_in(safe)
             safe.get_by_role("link", name="Box", exact=True).click()
             expect(safe.get_by_role("button", name="Turn the secure page on")).to_be_visible()
+            along = phones.open(taken.as_uri(), also=[address, plain])
+            along.get_by_label("Where is the box?").fill(address)
+            along.get_by_role("button", name="Go there").click()
+            expect(along.get_by_text("From now on the page is here:")).to_be_visible()
+            assert not barriers(along)
+            along.get_by_role("button", name=plain.rstrip("/")).click()
+            expect(along.get_by_role("button", name="Start writing")).to_be_visible()
             page.evaluate("setTimeout(() => location.reload())")  # from what the phone keeps, which then goes
             page.wait_for_url(plain.rstrip("/") + "/**", timeout=PATIENCE_MS)
 

@@ -135,7 +135,7 @@ async def test_the_page_from_a_disk_and_from_elsewhere_writes_on_the_box(tmp_pat
 
             def story(phones: Phones) -> None:
                 for place, text in ((f"{host}/meshnode-page/", "from elsewhere"), (_on_disk(away), "from a disk")):
-                    page = phones.open(place, also=box)
+                    page = phones.open(place, also=[box])
                     page.get_by_label("Where is the box?").fill(box)
                     assert not barriers(page)
                     page.get_by_role("button", name="Go there").click()

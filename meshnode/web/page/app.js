@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "./vendor/hooks.js";
 import { html } from "./parts/html.js";
 import { icon } from "./parts/icons.js";
-import { box, isGuest, isKeeper, lost, me, toast, unread } from "./state.js";
+import { box, isGuest, isKeeper, lost, me, toast, turnToMoved, unread } from "./state.js";
 import { address, moved, taken } from "./place.js";
 import { pathOf, route } from "./route.js";
 import { t } from "./words.js";
@@ -56,11 +56,11 @@ function Navigation() {
   </nav>`;
 }
 
-// The secure page was turned off under its reader.
+// The secure page was turned off under its reader; a page that was taken along stays, and turns to the plain one.
 function Moved() {
   return html`<div class="text">
     <p role="status">${t("secure.moved")}</p>
-    <p><a class="button main" href=${moved.value}>${moved.value}</a></p>
+    <p>${taken ? html`<button class="main" onClick=${turnToMoved}>${moved.value}</button>` : html`<a class="button main" href=${moved.value}>${moved.value}</a>`}</p>
   </div>`;
 }
 

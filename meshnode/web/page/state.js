@@ -11,7 +11,7 @@ import { tellOf } from "./installed.js";
 import { owner } from "./owner.js";
 import { flushUnsent, forgetUnsent, isSending } from "./unsent.js";
 import { forgetThreads, openThreads, threadOf } from "./thread.js";
-import { address, taken, turnTo } from "./place.js";
+import { address, moved, taken, turnTo } from "./place.js";
 import { replace, route } from "./route.js";
 import { t } from "./words.js";
 
@@ -77,6 +77,16 @@ export async function leave() {
 export function elsewhere() {
   turnTo("");
   box.value = null;
+}
+
+// It goes on with the same box, where that is now.
+export function turnToMoved() {
+  turnTo(moved.value);
+  moved.value = "";
+  unfollow();
+  owner.value = "";
+  box.value = me.value = conversations.value = null;
+  begin();
 }
 
 // Runs what a person asked for; what goes wrong is said in one sentence. Undefined then.
