@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from meshnode_sim.agenda import SECOND_NS
@@ -13,6 +14,8 @@ from meshnode_sim.page import page
 from meshnode_sim.scenario import parse
 from meshnode_sim.simulate import simulate
 from support.phones import DESK, Phones, barriers, tell
+
+pytestmark = pytest.mark.browser
 
 LINE = """
 name = "soup <b>"

@@ -7,6 +7,7 @@ import socket
 import struct
 import zlib
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -37,6 +38,7 @@ BRIDGE = {
     "received_per_day": 0, "held_back": 3,
 }  # fmt: skip
 MORE_STREAMS = "globalThis.streams = [1, 2, 3, 4].map(() => new EventSource('/api/v1/events'))"
+SLOW = {"offline": False, "latency": 20, "downloadThroughput": 250_000, "uploadThroughput": 250_000}  # bytes a second
 SIGN_IN, NEW_PROFILE = "Sign in", "New profile"
 
 
@@ -390,6 +392,39 @@ async def test_a_photo_goes_smaller_and_its_preview_first(tmp_path: Path) -> Non
             assert whole.get_attribute("alt") == "ferry at eight.jpg"
 
         await tell(story)
+
+
+async def test_a_file_goes_on_where_a_slow_line_broke(tmp_path: Path) -> None:
+    """A megabyte at 2 Mbit/s, cut in the middle; 20 MB at 1 Mbit/s take minutes, so `bench/page.py` does that."""
+    film = tmp_path / "film.bin"
+    film.write_bytes(Random(6).randbytes(1_000_000))
+    async with boxes(tmp_path / "boxes") as valley, await valley.keeper() as keeper:
+        await keeper.post("/channels", name="square")
+        begun, pieces = list[str](), list[str]()
+
+        def carry(route: Route) -> None:
+            pieces.append(route.request.url)
+            if 7 <= len(pieces) < 10:
+                route.abort("internetdisconnected")
+            else:
+                route.continue_()
+
+        def story(phones: Phones) -> None:
+            page = phones.open(str(keeper.http.base_url), device=DESK)
+            page.on("request", lambda request: begun.append(request.url) if request.url.endswith("/uploads") else None)
+            page.route("**/uploads/*?offset=*", carry)
+            sign_in(page, "Ada")
+            page.locator(".list a", has_text="square").click()
+            line = page.context.new_cdp_session(page)
+            line.send("Network.emulateNetworkConditions", SLOW)
+            page.locator(".attach input").set_input_files(film)
+            expect(page.locator(".mine .file")).to_contain_text("film.bin")
+
+        await tell(story)
+        assert len(begun) == 1, "it went on, and did not begin again"
+        assert len(set(pieces)) == len(pieces) - 3 == -(-1_000_000 // 65_536), "no piece went twice but the one cut off"
+        (file,) = (await keeper.get("/files"))["files"]
+        assert (await keeper.http.get(f"/api/v1/files/{file['file']['id']}")).content == film.read_bytes()
 
 
 async def test_an_emergency_is_held_to_send_and_taken_back_for_all(tmp_path: Path) -> None:
