@@ -1,27 +1,18 @@
-"""Every option a person may set: one frozen tree, each field with its help. TOML in, documentation out.
+"""Every option a person may set: one frozen tree, each field with its bounds and its help.
 
-`config.toml` in the home holds what differs from the defaults. Unknown names, wrong types and values out of range are
-refused with the place and the reason. Numbers of the protocol are not here but beside the frames they govern.
+Numbers of the protocol are not here but beside the frames they govern.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from meshnode.core.identity.invite import MAX_NAME, one_line
 from meshnode.core.ids import channel_id
 from meshnode.core.settings import BridgeRules, LinkSettings, Settings
-from meshnode.errors import ConfigError
 
 Megabytes = Annotated[int, Meta(ge=8, le=1_000_000)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
@@ -386,198 +377,3 @@ class Config(Section, frozen=True):
 # msgspec prepares a type at its first use, and where two threads are the first at once it ends the process (seen with
 # 0.22 and several homes that were opened together): so the import is the first.
 msgspec.json.Decoder(Config)
-
-
-def load(path: Path) -> Config:
-    """Read a configuration file; a missing one gives the defaults."""
-    return parse(read(path), path.name)
-
-
-def read(path: Path) -> bytes:
-    """What stands in a configuration file; nothing where there is none."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); check its owner and mode") from error
-
-
-def parse(text: bytes, name: str = "config.toml") -> Config:
-    """Decode the text of a configuration file called `name`."""
-    try:
-        config = msgspec.toml.decode(text, type=Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{name}: {_worded(str(error))}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{name}: not UTF-8 text (byte {error.start})") from error
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{name}: {error}") from error
-    if place := _not_one_line(config):
-        raise ConfigError(f"{name}: {place}: expected one line of text without control characters")
-    if stranger := config.bridge.no_address():
-        raise ConfigError(f"{name}: bridge.far: expected addresses in 200::/8, got {stranger}")
-    if len(config.mesh.name.encode()) > MAX_NAME:
-        raise ConfigError(f"{name}: mesh.name: expected at most {MAX_NAME} bytes of UTF-8")
-    return config
-
-
-def _not_one_line(config: Config) -> str:
-    """The place of a text that would steer a terminal or break a line, where it is shown or written down."""
-    for section in config.__struct_fields__:
-        table = getattr(config, section)
-        for option in table.__struct_fields__:
-            value = getattr(table, option)
-            texts = value if isinstance(value, tuple) else (value,)
-            if any(isinstance(text, str) and not one_line(text) for text in texts):
-                return f"{section}.{option}"
-    return ""
-
-
-def dump(config: Config) -> str:
-    """The file that gives `config`: what differs from the defaults, each with its help as a comment."""
-    lines = ["# meshnode; every option: meshnode help, or docs/how-to/configuration.md", ""]
-    for section, _, options in sections():
-        chosen = getattr(config, section)
-        changed = [option for option in options if getattr(chosen, option.name) != option.default]
-        if changed:
-            lines += [f"[{section}]"]
-            for option in changed:
-                lines += [f"# {option.help}", f"{option.name} = {_toml(getattr(chosen, option.name))}"]
-            lines += [""]
-    return "\n".join(lines)
-
-
-def in_mesh(text: str, name: str) -> str:
-    """The text of a configuration with another mesh; what else a person wrote there, comments too, stays as it is."""
-    wanted = msgspec.structs.replace(parse(text.encode()), mesh=MeshSection(name=name))
-    line = f"name = {_toml(name)}\n"
-    if table := _MESH_TABLE.search(text):
-        kept = _NAME_LINE.sub("", table["options"])
-        changed = f"{text[: table.start('options')]}{line}{kept}{text[table.end() :]}"
-    else:
-        changed = f"{text.rstrip()}\n\n[mesh]\n{line}".lstrip()
-    try:
-        return changed if parse(changed.encode()) == wanted else dump(wanted)
-    except ConfigError:
-        return dump(wanted)  # the mesh is named in some other way of TOML
-
-
-_MESH_TABLE = re.compile(r"^\[mesh\][^\n]*\n(?P<options>(?:(?!\[).*(?:\n|\Z))*)", re.MULTILINE)
-_NAME_LINE = re.compile(r"^name[ \t]*=.*(?:\n|\Z)", re.MULTILINE)
-
-
-# --- words for errors -------------------------------------------------------------------------------------------------
-
-_TYPES = {
-    "str": "text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "a table",
-    "null": "nothing",
-    "datetime": "a date",
-    "date": "a date",
-    "time": "a time",
-}
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>[^`]*)`)?$", re.DOTALL)
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
-
-
-def _worded(message: str) -> str:
-    """The message of msgspec as a place and a sentence: "mesh.name: expected text, got a whole number"."""
-    found = _PLACE.match(message)
-    what, where = (found["what"], found["where"] or "") if found else (message, "")
-    if unknown := _UNKNOWN.match(what):
-        return _unknown_option(where, unknown["name"])
-    if choices := _choices(where):
-        return f"{where}: expected one of {', '.join(choices)}"
-    words = re.sub(r"`(\w+)`", lambda m: _TYPES.get(m[1], f"`{m[1]}`"), what)
-    words = words[:1].lower() + words[1:].replace(">=", "at least").replace("<=", "at most")
-    return f"{where}: {words}" if where else words
-
-
-def _choices(where: str) -> list[str]:
-    found = [o for section, _, options in sections() for o in options if f"{section}.{o.name}" == where]
-    return [choice.strip("`") for choice in found[0].kind.split(", ")] if found and found[0].kind[0] == "`" else []
-
-
-def _unknown_option(where: str, name: str) -> str:
-    known = [option.name for section, _, options in sections() if section == where for option in options]
-    near = difflib.get_close_matches(name, known or [section for section, _, _ in sections()], 1)
-    hint = f", did you mean {near[0]}?" if near else ""
-    return f"{where + '.' if where else ''}{name}: there is no such option{hint}"
-
-
-def _toml(value: object) -> str:
-    return msgspec.json.encode(value).decode()  # for text, numbers, booleans and lists of text, TOML writes the same
-
-
-# --- documentation ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """What the documentation says of one field."""
-
-    name: str
-    kind: str
-    default: object
-    help: str
-
-
-def sections() -> Iterator[tuple[str, str, list[Option]]]:
-    """Each table: its name, what it is about, its options."""
-    for field in msgspec.structs.fields(Config):
-        hints = get_type_hints(field.type, include_extras=True)
-        options = [
-            Option(inner.name, _kind(hints[inner.name]), inner.default, _description(hints[inner.name]))
-            for inner in msgspec.structs.fields(field.type)
-        ]
-        yield field.name, (field.type.__doc__ or "").strip(), options
-
-
-def documentation() -> str:
-    """docs/how-to/configuration.md."""
-    lines = [
-        "# Configuration",
-        "",
-        "`config.toml` in the home; `meshnode init` writes it, and `meshnode run --config FILE` reads another.",
-        "Only what differs from a default needs to be there. A name that does not exist, a wrong type or a value",
-        "out of range is refused with its place. This page is made from `meshnode/config.py`",
-        "(`python -m meshnode.config`).",
-    ]
-    for name, about, options in sections():
-        lines += ["", f"## [{name}]", "", about, "", "| option | is | default | |", "|---|---|---|---|"]
-        lines += [f"| `{o.name}` | {o.kind} | `{_toml(o.default)}` | {o.help} |" for o in options]
-    return "\n".join(lines) + "\n"
-
-
-def _metas(hint: Any) -> list[Meta]:
-    return [meta for meta in getattr(hint, "__metadata__", ()) if isinstance(meta, Meta)]
-
-
-def _description(hint: Any) -> str:
-    return next((meta.description for meta in _metas(hint) if meta.description), "")
-
-
-def _bases(hint: Any) -> tuple[Any, ...]:
-    """A type as it stands, and without its bounds."""
-    return hint, getattr(hint, "__origin__", hint)
-
-
-def _kind(hint: Any) -> str:
-    base = hint.__origin__ if _metas(hint) else hint
-    low = next((meta.ge for meta in _metas(hint) if meta.ge is not None), None)
-    high = next((meta.le for meta in _metas(hint) if meta.le is not None), None)
-    if get_origin(base) is Literal:
-        return ", ".join(f"`{choice}`" for choice in get_args(base))
-    if get_origin(base) is tuple:
-        return "list of text" if str in _bases(get_args(base)[0]) else "list of numbers"
-    word = {"str": "text", "int": "number", "float": "number", "bool": "true or false"}[base.__name__]
-    return f"{word} {low:,} to {high:,}" if low is not None and high is not None else word
-
-
-if __name__ == "__main__":
-    sys.stdout.write(documentation())

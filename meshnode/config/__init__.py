@@ -1,0 +1,51 @@
+"""The configuration: a tree of options (options.py), its file (file.py), its documentation (described.py)."""
+
+from meshnode.config.described import Option, documentation, sections
+from meshnode.config.file import dump, in_mesh, load, parse, read
+from meshnode.config.options import (
+    BridgeSection,
+    ClockSection,
+    Config,
+    ControlSection,
+    JournalSection,
+    LinkSection,
+    LogSection,
+    MeshSection,
+    MessagesSection,
+    ModemSection,
+    NeighboursSection,
+    NodeSection,
+    OverlaySection,
+    RadioSection,
+    Section,
+    StoreSection,
+    WebSection,
+)
+
+__all__ = [
+    "BridgeSection",
+    "ClockSection",
+    "Config",
+    "ControlSection",
+    "JournalSection",
+    "LinkSection",
+    "LogSection",
+    "MeshSection",
+    "MessagesSection",
+    "ModemSection",
+    "NeighboursSection",
+    "NodeSection",
+    "Option",
+    "OverlaySection",
+    "RadioSection",
+    "Section",
+    "StoreSection",
+    "WebSection",
+    "documentation",
+    "dump",
+    "in_mesh",
+    "load",
+    "parse",
+    "read",
+    "sections",
+]
