@@ -7,8 +7,8 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,7 +43,7 @@ def ask(common: Common, request: Request, reply: type[R], *, offline: bool = Fal
 def _ask(common: Common, request: Request, reply: type[R], offline: bool) -> R:
     path = socket_of(common)
     there = os.path.exists(path)
-    if not there and not offline and _is_busy(common.directory):
+    if not offline and _will_come(path, common.directory):
         raise HomeBusyError(f"The node of {common.directory} is starting or stopping; try again in a moment.")
     if there or not offline:  # False, too, where one may not look
         from meshnode.control import question
@@ -58,17 +58,26 @@ def _ask(common: Common, request: Request, reply: type[R], offline: bool) -> R:
     return ask_home(common.directory, request, reply)
 
 
-def _is_busy(home: Path) -> bool:
+def _will_come(socket: Path, home: Path) -> bool:
+    """Somebody is at the home, and nobody answers yet."""
     from meshnode.daemon.lock import LOCK, is_held
 
-    return is_held(home / LOCK)
+    return not os.path.exists(socket) and is_held(home / LOCK)
 
 
-def connect(common: Common) -> AbstractAsyncContextManager[Client]:
-    """A connection for several questions, or for a stream."""
+@asynccontextmanager
+async def connect(common: Common) -> AsyncIterator[Client]:
+    """A connection for several questions, or for a stream; a node that begins, or begins anew, is waited for."""
+    import trio
+
     from meshnode.control import client
 
-    return client.connect(socket_of(common))
+    path = socket_of(common)
+    with trio.move_on_after(PATIENCE_S):
+        while _will_come(path, common.directory):  # noqa: ASYNC110 - another process tells us nothing
+            await trio.sleep(TRY_EVERY_S)
+    async with client.connect(path) as connected:
+        yield connected
 
 
 def endless(follow: Callable[..., Awaitable[object]], *words: object) -> None:
