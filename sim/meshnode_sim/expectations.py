@@ -44,10 +44,6 @@ def _bounds(expect: ExpectTable, found: dict[str, Any]) -> list[tuple[str, float
     ]
 
 
-def _duty(found: dict[str, Any]) -> float:
-    return max((row["duty"] for row in found["per_node"]), default=0.0)
-
-
 def _honest(found: dict[str, Any]) -> float:
     return max((row["airtime_s"] for row in found["per_node"] if not row.get("lies")), default=0.0)
 

@@ -45,12 +45,13 @@ class Move:
 class Probe:
     """What happened to messages."""
 
-    def __init__(self, personas: dict[bytes, int], liars: Set[int] = frozenset()) -> None:
+    def __init__(self, personas: dict[bytes, int], liars: Set[int] = frozenset(), *, again: bool = False) -> None:
         self.written: dict[MessageId, Written] = {}
         self.transfers = 0  # blocks and envelopes that a node took from another one for the first time
         self.violations: list[str] = []
         self.moves: list[Move] | None = None  # set to a list, it takes every hand-over
         self._shown: set[tuple[int, MessageId]] = set()
+        self._again = again  # what was given up and comes again counts anew
         self._personas = personas
         self._liars = liars
         self._everyone = tuple(sorted(set(personas.values()) - liars))
@@ -95,10 +96,10 @@ class Probe:
             names = self._carrying.setdefault(MessageId(record.message), [])
             if record.id[:NAME] not in names:
                 names.append(record.id[:NAME])
-        if node in hops:
+        if node in hops and not self._again:
             return
         if source < 0:
-            hops[node] = 0
+            hops.setdefault(node, 0)
         elif source in hops:
             hops[node] = hops[source] + 1
         if source >= 0:
@@ -119,7 +120,13 @@ class Probe:
             self.violations.append(f"node {node} was shown message {known.number} twice")
         else:
             self._shown.add((node, message.id))
-            if self.moves is not None:  # a recipient opens an envelope and keeps none of it
+            if (
+                source >= 0
+                and not known.post
+                and not any(node in self._hops.get(name, {}) for name in self.names_of(message.id))
+            ):
+                self.transfers += 1  # a recipient opens an envelope and keeps none of it
+            if self.moves is not None:
                 self.moves.append(Move(now_ns, self.names_of(message.id)[0], source, node))
             known.arrivals.setdefault(node, (now_ns, self._way(node, message, source)))
 

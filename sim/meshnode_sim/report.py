@@ -47,6 +47,7 @@ def report(world: World | Meetings, wall_s: float, memory_peak_mb: float) -> dic
         "air": {**sums, "collisions": collisions, "utilisation_max": round(max(utilisation, default=0.0), 6)},
         "kinds": _kinds(counters),
         **_overlay(world),
+        **_dtn(world, written),
         "violations": world.probe.violations,
         "refusals": world.refusals,
         "warnings": dict(sorted(world.warnings.items())),
@@ -71,6 +72,31 @@ def _overlay(world: World | Meetings) -> dict[str, Any]:
     """What went over peerings, where there are any: no radio carried it."""
     uplinks = world.uplinks if isinstance(world, World) else None
     return {} if uplinks is None else {"overlay": uplinks.report()}
+
+
+def _dtn(world: World | Meetings, written: Sequence[Written]) -> dict[str, Any]:
+    """Level `contacts`: what The ONE's MessageStatsReport says, in its names and as it reckons (its median is the
+    upper one of two)."""
+    if not isinstance(world, Meetings):
+        return {}
+    arrived = [(at - one.at_ns, hops) for one in written for at, hops in one.arrivals.values()]
+    waits, hops = sorted(at / SECOND_NS for at, _ in arrived), sorted(hops for _, hops in arrived)
+    count, relayed = len(arrived), world.probe.transfers
+    found = {
+        "created": len(written),
+        "started": world.started,
+        "relayed": relayed,
+        "aborted": world.aborted,
+        "dropped": world.dropped,
+        "delivered": count,
+        "delivery_prob": round(count / len(written), 4) if written else 0.0,
+        "overhead_ratio": round((relayed - count) / count, 4) if count else None,
+        "latency_avg": round(sum(waits) / count, 4) if count else None,
+        "latency_med": round(waits[count // 2], 4) if count else None,
+        "hopcount_avg": round(sum(hops) / count, 4) if count else None,
+        "hopcount_med": hops[count // 2] if count else None,
+    }
+    return {"dtn": found}
 
 
 def _energy(table: EnergyTable | None, counters: Counters, span_ns: int) -> dict[str, Any]:

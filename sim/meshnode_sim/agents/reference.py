@@ -3,7 +3,8 @@ rest."""
 
 from __future__ import annotations
 
-from meshnode_sim.agents.carrier import Carried, Carrier, Peer
+from meshnode_sim.agents.buffer import Carried
+from meshnode_sim.agents.carrier import Carrier, Peer
 
 
 class Epidemic(Carrier):
@@ -32,7 +33,5 @@ class SprayAndWait(Carrier):
         return message.copies // 2
 
     def handed(self, message: Carried, peer: Peer, copies: int) -> None:
-        """What was given is not here any more."""
-        super().handed(message, peer, copies)
-        if message.to != peer.persona:
-            message.copies -= copies
+        """Half of the copies are the other's now, the larger half stays; who it is for took no less."""
+        message.copies -= message.copies // 2
