@@ -21,7 +21,7 @@ import trio
 from meshnode.config import ClockSection
 from meshnode.control import notices as told
 from meshnode.control.server import ControlServer
-from meshnode.core.neighbours.table import EPOCH_FACT
+from meshnode.core.neighbours.epochs import EPOCH_FACT
 from meshnode.core.node import Node
 from meshnode.core.notices import Warned
 from meshnode.core.records import Snapshot

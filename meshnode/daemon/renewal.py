@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from meshnode.core.effects import Forget, Persist
 from meshnode.core.identity.keys import with_new_incarnation
-from meshnode.core.neighbours.table import EPOCH_FACT
+from meshnode.core.neighbours.epochs import EPOCH_FACT
 from meshnode.core.node import RENEW_FACT
 from meshnode.core.records import (
     ROLE_OWN,

@@ -2,6 +2,9 @@
 
 Who there is stands in `roster.py`, what comes in goes through `receive.py`. What goes out: `send` (to one, or to all on
 a link) and `spread` (to each neighbour that may lack it, the cheapest way). A session peer is a neighbour too.
+
+epochs    our own epoch     greetings  addresses that are no neighbours yet
+doubts    is it still there  mending    fragments of ours that somebody lacks
 """
 
 from __future__ import annotations
@@ -10,23 +13,23 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from meshnode.core.airtime.estimate import airtime_s
-from meshnode.core.airtime.outbox import SEAL_OVERHEAD, Outbox, Outgoing
+from meshnode.core.airtime.outbox import Outbox, Outgoing
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.effects import Hangup, SendRecord
-from meshnode.core.ids import NeighbourId, hashed
+from meshnode.core.ids import NeighbourId
 from meshnode.core.inputs import EncounterEnded, FrameReceived, LinkChanged, PeerSeen, RecordReceived
 from meshnode.core.neighbours.buckets import WRONG_FACTOR, Bucket
 from meshnode.core.neighbours.doubts import Doubts
 from meshnode.core.neighbours.echoes import BOUND_FOR_S, OwnBeacons, choose_echoes, seal_echoes
-from meshnode.core.neighbours.fragments import HEADER, LIFE_S, Cut, CutItems
+from meshnode.core.neighbours.epochs import Epochs
+from meshnode.core.neighbours.greetings import Greetings
 from meshnode.core.neighbours.hello import START_WITHIN_S, HelloPacing, make_hello
-from meshnode.core.neighbours.neighbour import FOREVER, NEVER, Heard, Neighbour, Presence
+from meshnode.core.neighbours.mending import Mending
+from meshnode.core.neighbours.neighbour import Heard, Neighbour, Presence
 from meshnode.core.neighbours.receive import NOBODY, Receiver
-from meshnode.core.neighbours.roster import MAX_KNOWN, Roster
-from meshnode.core.neighbours.unheard import AFTER_S, Unheard
-from meshnode.core.records import FactRecord
-from meshnode.core.sealing.link import EPOCH_END, LinkSeal
+from meshnode.core.neighbours.roster import Roster
+from meshnode.core.sealing.link import LinkSeal
 from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame, encode_frames
 from meshnode.core.wire.frames import (
     Beacon,
@@ -46,13 +49,7 @@ __all__ = ["Heard", "Neighbour", "Neighbours", "Presence"]
 GROUP_FRESH_S: Final = 150.0  # a multicast heard within two longest intervals: group frames come through
 JITTER_S: Final = (0.02, 0.2)  # neighbours that heard the same frame must not answer at once
 YIELDS_S: Final = 2.0  # others' datagrams put a turn off for so long
-GATHER_S: Final = 0.04  # in a crowd several lack the same: one answer
-RAISE_AGAIN_S: Final = 60.0
-MAX_GREETED: Final = 64
-GREETINGS: Final = 6.0
-GREETING_EVERY_S: Final = 60.0
 _OF_FILES: Final = (FileSeek, FileHave, ChunkWant, ChunkPiece)
-EPOCH_FACT: Final = "boot_epoch"  # 3 B, big-endian
 
 
 class Neighbours(Roster):
@@ -63,28 +60,23 @@ class Neighbours(Roster):
         self._seal = LinkSeal(ctx.sealer, ctx.mesh, self.me, epoch)
         self._hellos = HelloPacing(ctx.sooner)
         self._receiver = Receiver(ctx, self, self._seal, self._hellos)
-        self._receiver.on_spoken_for = self._spoken_for
-        self._receiver.on_unechoed = self._unechoed
+        self._epochs = Epochs(ctx, self, self._seal, self._announce)
+        self._receiver.on_spoken_for = self._epochs.spoken_for
+        self._receiver.on_unechoed = self._epochs.unechoed
         self._doubts = Doubts(ctx, self, self._say)
         self._receiver.on_doubt = self._doubts.doubt
         self._receiver.on_shut_out = self._doubts.shut_out
         self._receiver.on_between_us = self._between_us
-        self._unheard = Unheard()
         self.on_bound.append(self._met)
-        self._deaf: dict[tuple[NeighbourId, str], tuple[Instant, float]] = {}  # lost on a link: when to mind, the wait
-        self._raised_at = NEVER
         self._beacons = self._receiver.beacons
-        self._cut = CutItems()
-        self._mending: dict[tuple[str, bytes], tuple[Instant, int]] = {}  # asked for in a crowd: answered when, what
+        self._mending = Mending(ctx, self)
         self.on_double: Callable[[Neighbour, str, bytes], None] = _ignore_double  # it tells all an item we hold
         self._receiver.on_double = lambda neighbour, link, item: self.on_double(neighbour, link, item)
-        self._configured: dict[NeighbourId, str] = {}  # stand-in id -> address a person gave
-        self._greeted: dict[NeighbourId, str] = {}  # the same for addresses of those not bound yet
-        self._greetings: dict[str, Bucket] = {}  # how many more, by link
+        self._greetings = Greetings(ctx, outbox)
         self.beside_hello: list[Callable[[str], Frame | None]] = []  # what else to say to one who is met on a link
         self._cut_off: set[int] = set()  # sessions that were hung up on, and are not closed yet
         outbox.seal = self.seal
-        outbox.on_fragmented = self._fragmented
+        outbox.on_fragmented = self._mending.keep
 
     # what happens on the links
 
@@ -106,13 +98,7 @@ class Neighbours(Roster):
     def peer_seen(self, peer: PeerSeen) -> None:
         """A person named a link address: HELLO and beacons go there by unicast too."""
         self.gate.peer_seen(peer)
-        if peer.carrier != "link":
-            return
-        stand_in = NeighbourId(hashed(b"mn-configured", peer.address.encode(), 6))
-        if not peer.present:
-            self._configured.pop(stand_in, None)
-        elif stand_in not in self._configured:
-            self._configured[stand_in] = peer.address
+        if peer.carrier == "link" and self._greetings.peer_seen(peer):
             for link in self._beacons:
                 self._hellos.ask(link, self._ctx.now)
 
@@ -296,7 +282,7 @@ class Neighbours(Roster):
     def seal(self, link: str, to: NeighbourId | None, plaintext: bytes) -> tuple[str | None, bytes] | None:
         """Seal frames for a neighbour's last authenticated address, or for all; None if it has none on that link."""
         if self._seal.spent:
-            self._raise_epoch()
+            self._epochs.go_on()
         if to is None:
             address, sealed = None, self._seal.seal_multicast(self._echoing(link, plaintext))
         elif (way := self._way(link, to)) is not None:
@@ -309,7 +295,7 @@ class Neighbours(Roster):
 
     def _way(self, link: str, to: NeighbourId) -> tuple[str, NeighbourId | None, bytes | None] | None:
         """Address, link id and key of one neighbour; None where there is none yet."""
-        met = self._configured.get(to) or self._greeted.get(to)
+        met = self._greetings.address(to)
         if met is not None:
             return met, None, None
         neighbour = self.table.get(to)
@@ -333,8 +319,7 @@ class Neighbours(Roster):
 
     def wakeup(self) -> Instant | None:
         """When something here is due."""
-        times = [self._hellos.wakeup(), self._receiver.reassembly.wakeup(), self.next_loss()]
-        times += [due for due, _ in self._mending.values()]
+        times = [self._hellos.wakeup(), self._receiver.reassembly.wakeup(), self.next_loss(), self._mending.wakeup()]
         return min((at for at in times if at is not None), default=None)
 
     def tick(self) -> None:
@@ -346,21 +331,13 @@ class Neighbours(Roster):
             neighbour = self.table.get(hop)
             if neighbour is not None and neighbour.bound_on(link, now):
                 self.send(neighbour, want, 0, link=link)
-        self._mend_all()
+        self._mending.tick()
         self._doubts.tick()
         self.give_up_silent()
 
     def greet(self, link: str, address: str, *frames: Frame) -> bool:
-        """Introduce us to one that is not bound here yet: sealed for any member, and repeated by the MAC until heard.
-
-        Its address is anybody's word, and what nobody hears is repeated in vain: False after a few.
-        """
-        bucket = self._greetings.setdefault(link, Bucket(1.0 / GREETING_EVERY_S, GREETINGS, self._ctx.now))
-        if not bucket.spend(1.0, self._ctx.now):
-            return False
-        for frame in frames:
-            self._outbox.put(Outgoing(frame, 0, link, self._stand_in(address), key=type(frame).__name__.encode()))
-        return True
+        """Introduce us to one that is not bound here yet; False after a few."""
+        return self._greetings.greet(link, address, *frames)
 
     def ask(self, neighbour: Neighbour, link: str) -> None:
         """Have a bound neighbour say that it is there; what comes of it, `heard_at` tells."""
@@ -387,19 +364,10 @@ class Neighbours(Roster):
                 self.send(None, frame, 0, link=link, key=b"beacon", ring=0)
 
     def _met(self, neighbour: Neighbour) -> None:
-        self._unheard.heard()
+        self._epochs.met()
         for link, presence in neighbour.presences.items():
             if presence.is_bound(self._ctx.now):
                 self._hellos.met(link, presence.address)
-
-    def _stand_in(self, address: str) -> NeighbourId:
-        name = NeighbourId(hashed(b"mn-configured", address.encode(), 6))
-        if name not in self._configured:
-            self._greeted.pop(name, None)
-            self._greeted[name] = address
-            while len(self._greeted) > MAX_GREETED:
-                del self._greeted[next(iter(self._greeted))]
-        return name
 
     def _may_say(self, peer: Neighbour, received: RecordReceived) -> bool:
         """Who spent what a session may bring is hung up on; its next session goes on with what is left."""
@@ -411,30 +379,6 @@ class Neighbours(Roster):
         self._cut_off.add(received.session)
         self._ctx.emit(Hangup(received.session))
         return False
-
-    def _mend(self, neighbour: Neighbour, link: str, want: FragmentWant) -> None:
-        """It lacks fragments of an item we cut. In a crowd others do, too: they are gathered, and said to all."""
-        step = self._piece(link, neighbour.id)
-        if self.crowded(link) and self._cut.fits(want.item, self._piece(link, None)):
-            if self.pay(neighbour, link, self._piece(link, None) * want.missing.bit_count()):
-                due, missing = self._mending.get((link, want.item), (self._ctx.now + GATHER_S, 0))
-                self._mending[(link, want.item)] = (due, missing | want.missing)
-                self._ctx.sooner(due)
-            return
-        for cut, fragment in self._cut.answer(want, step, self._ctx.now):
-            if not self.pay(neighbour, link, len(fragment.data)):
-                return
-            name = want.item + bytes([fragment.index])
-            asker = neighbour.node
-            self.send(neighbour, fragment, cut.cls, link=link, key=name, ring=cut.ring, previous=asker, asked=True)
-
-    def _mend_all(self) -> None:
-        for link, item in [key for key, (due, _) in self._mending.items() if due <= self._ctx.now]:
-            want = FragmentWant(item, self._mending.pop((link, item))[1])
-            if link not in self._beacons:
-                continue
-            for cut, fragment in self._cut.answer(want, self._piece(link, None), self._ctx.now):
-                self.send(None, fragment, cut.cls, link=link, key=item + bytes([fragment.index]), ring=cut.ring)
 
     def _everyone(self, link: str, introducing: bool) -> list[NeighbourId | None]:
         """To whom a frame for all on a link goes. What introduces us goes to those not bound and not met, too."""
@@ -448,10 +392,10 @@ class Neighbours(Roster):
         names: list[NeighbourId | None] = []
         if settings is None or settings.multicast:
             names.append(None)
-            present = [n for n in present if n.presences[link].address in self._configured.values()]
+            present = [n for n in present if n.presences[link].address in self._greetings.configured.values()]
             present = [n for n in present if n.presences[link].group_heard_at < now - GROUP_FRESH_S]
         names += [n.id for n in present]
-        return names + [name for name, address in self._configured.items() if address not in addresses]
+        return names + [name for name, address in self._greetings.configured.items() if address not in addresses]
 
     def _group(self, link: str, targets: list[Neighbour]) -> list[NeighbourId | None]:
         """Multicast, and unicast to those whom group frames do not reach; unicast alone where there are none."""
@@ -460,74 +404,36 @@ class Neighbours(Roster):
         settings = self._ctx.links.get(link)
         if settings is not None and not settings.multicast:
             return [n.id for n in targets]
-        configured = set(self._configured.values())
+        configured = set(self._greetings.configured.values())
         deaf = [n for n in targets if n.presences[link].address in configured]
         deaf = [n for n in deaf if n.presences[link].group_heard_at < self._ctx.now - GROUP_FRESH_S]
         return [*([None] if len(deaf) < len(targets) else []), *(n.id for n in deaf)]
 
-    def _fragmented(self, item: bytes, encoded: bytes, outgoing: Outgoing) -> None:
-        step, until = self._piece(outgoing.link, outgoing.to), self._ctx.now + LIFE_S
-        self._cut.keep(item, Cut(encoded, outgoing.cls, outgoing.ring, step, until))
-
-    def _piece(self, link: str, to: NeighbourId | None) -> int:
-        """How many bytes of an item fit into one fragment there."""
-        settings = self._ctx.links[link]
-        limit = settings.multicast_payload if to is None else settings.unicast_payload
-        return limit - SEAL_OVERHEAD - HEADER
-
     def _between_us(self, neighbour: Neighbour, link: str, frame: Frame) -> None:
         """What a bound neighbour says to us alone, about the two of us."""
         if isinstance(frame, FragmentWant):
-            self._mend(neighbour, link, frame)
+            self._mending.asked(neighbour, link, frame)
         else:
             self._doubts.between_us(neighbour, link, frame)
 
     def _say(self, neighbour: Neighbour, link: str, frame: Frame, key: bytes) -> None:
         self.send(neighbour, frame, 0, link=link, key=key, ring=0)
 
-    def _raise_epoch(self, by: int = 1) -> None:
-        """Go on in a new epoch: on disk before the next datagram, and signed for everyone who hears us."""
-        self._raised_at = self._ctx.now
-        self._seal.raise_epoch(self._seal.epoch + by)
-        self._ctx.persist(FactRecord(EPOCH_FACT, self._seal.epoch.to_bytes(3, "big")), promise=True)
-        self._receiver.own_counter = -1
-        for link in self._beacons:
-            self._hellos.ask(link, self._ctx.now)
-
-    def _spoken_for(self) -> None:
-        """Somebody speaks in our name, ahead of us: a new epoch, once a minute at most."""
-        if self._ctx.now >= self._raised_at + RAISE_AGAIN_S:
-            self._raise_epoch()
-
     def lose(self, neighbour: Neighbour, link: str) -> None:
-        """It is within reach no longer; if we hear it all the same, our words may look like old ones to it."""
-        self._deaf.setdefault((neighbour.id, link), (FOREVER, AFTER_S))
-        while len(self._deaf) > MAX_KNOWN:
-            del self._deaf[next(iter(self._deaf))]
+        """It is within reach no longer."""
+        self._epochs.lost(neighbour, link)
         super().lose(neighbour, link)
 
     def bind(self, neighbour: Neighbour, presence: Presence, link: str) -> None:
         """Two-way hearing is proven."""
-        self._deaf.pop((neighbour.id, link), None)
+        self._epochs.bound(neighbour, link)
         super().bind(neighbour, presence, link)
 
-    def _unechoed(self, neighbour: Neighbour, link: str) -> None:
-        """A neighbour does not hear us; if nobody does, or it did before, our words may look like old ones."""
-        by = self._grew_deaf(neighbour, link) if self.bound() else self._unheard.unechoed(self._ctx.now)
-        if by and self._seal.epoch + by < EPOCH_END:
-            self._ctx.count("epoch_raised_unheard")
-            self._raise_epoch(by)
-
-    def _grew_deaf(self, neighbour: Neighbour, link: str) -> int:
-        """By how many epochs to go on for one that was bound: somebody may have spoken in our name, in its hearing."""
-        now = self._ctx.now
-        due, wait = self._deaf.get((neighbour.id, link), (FOREVER, 0.0))
-        if wait and due == FOREVER:
-            self._deaf[neighbour.id, link] = (now + wait, wait)  # heard for the first time since: it may be on its way
-        if now < due or now < self._raised_at + RAISE_AGAIN_S:
-            return 0
-        self._deaf[neighbour.id, link] = (now + 2 * wait, 2 * wait)  # a way may carry one way only
-        return 1
+    def _announce(self) -> None:
+        """A new epoch has begun: its counters begin anew, and everyone who hears us is to know."""
+        self._receiver.own_counter = -1
+        for link in self._beacons:
+            self._hellos.ask(link, self._ctx.now)
 
     def beacon_sent_at(self, link: str, nonce_hash: bytes) -> Instant | None:
         """When our recent beacon of that echo hash left on a link; None if there is none."""

@@ -156,16 +156,16 @@ def test_who_asks_for_fragments_pays_for_them_like_for_blocks() -> None:
     world.start()
     world.run(10)
     node, neighbour = node_of(world, "a"), far(world, "a", "b")
-    node.neighbours._cut.keep(b"12345678", Cut(bytes(16_000), 3, 1, 1000, world.now + 60))
+    node.neighbours._mending._cut.keep(b"12345678", Cut(bytes(16_000), 3, 1, 1000, world.now + 60))
     bucket = node.neighbours.buckets.bound(neighbour.id, True, LinkSettings(), world.now)
     want = FragmentWant(b"12345678", 1)
     assert bucket.spend(0, node.ctx.now)
     before = bucket._left
-    node.neighbours._mend(neighbour, LINK, want)
+    node.neighbours._mending.asked(neighbour, LINK, want)
     assert bucket._left == before - 1000
     waiting = len(node.outbox._all())
     bucket.fine(1e9, world.now)
-    node.neighbours._mend(neighbour, LINK, replace(want, missing=0xFFFF))
+    node.neighbours._mending.asked(neighbour, LINK, replace(want, missing=0xFFFF))
     assert len(node.outbox._all()) == waiting == 1
 
 

@@ -17,13 +17,14 @@ from meshnode.core.inputs import (
     PeerSeen,
     RecordReceived,
 )
-from meshnode.core.neighbours import table as table_module
+from meshnode.core.neighbours import greetings
 from meshnode.core.neighbours.echoes import echo_hash
+from meshnode.core.neighbours.epochs import EPOCH_FACT
 from meshnode.core.neighbours.fragments import item_id
 from meshnode.core.neighbours.hello import HelloPacing
 from meshnode.core.neighbours.receive import NOBODY, Receiver
 from meshnode.core.neighbours.roster import MAX_BOUND, MAX_KNOWN, SILENT_S, Roster
-from meshnode.core.neighbours.table import EPOCH_FACT, JITTER_S, YIELDS_S, Heard, Neighbour, Neighbours
+from meshnode.core.neighbours.table import JITTER_S, YIELDS_S, Heard, Neighbour, Neighbours
 from meshnode.core.notices import NeighbourChanged, PeerChanged, Warned
 from meshnode.core.records import FactRecord, NeighbourRecord
 from meshnode.core.sealing.link import COUNTER_END, LinkHeader, LinkSeal
@@ -863,18 +864,18 @@ def test_a_configured_peer_is_told_once() -> None:
     world = pair()
     for _ in range(2):
         world.feed("a", PeerSeen("z", "link"))
-    assert len(node_of(world, "a").neighbours._configured) == 1
+    assert len(node_of(world, "a").neighbours._greetings.configured) == 1
     world.feed("a", PeerSeen("z", "link", present=False))
     world.feed("a", PeerSeen("z", "link", present=False))
-    assert node_of(world, "a").neighbours._configured == {}
+    assert node_of(world, "a").neighbours._greetings.configured == {}
 
 
 def test_addresses_of_the_unmet_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_module, "MAX_GREETED", 2)
+    monkeypatch.setattr(greetings, "MAX_GREETED", 2)
     node = GossipNode("a")
     for address in ("fe80::1", "fe80::2", "fe80::1", "fe80::3"):
-        node.neighbours._stand_in(address)
-    assert list(node.neighbours._greeted.values()) == ["fe80::1", "fe80::3"]
+        node.neighbours._greetings._stand_in(address)
+    assert list(node.neighbours._greetings._greeted.values()) == ["fe80::1", "fe80::3"]
 
 
 def test_who_is_not_bound_pays_for_nothing_and_gets_nothing() -> None:

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from meshnode.core.neighbours import table
+from meshnode.core.neighbours import epochs
 from meshnode.core.neighbours.unheard import AFTER_S, MAX_TRIES, Unheard
 from meshnode.core.sealing.link import COUNTER_END
 from support.trial_member import neighbour
@@ -46,7 +46,7 @@ def test_who_takes_all_that_we_say_for_old_words_does_not_part_us_for_good() -> 
     assert a.node.neighbours._seal.epoch == epoch + 1
     message = a.write(c, "still there?")
     assert world.run(60, until=lambda: a.state(message) == "delivered")
-    assert not a.node.neighbours._deaf
+    assert not a.node.neighbours._epochs._deaf
 
 
 def test_who_never_hears_us_again_costs_an_epoch_ever_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,14 +54,15 @@ def test_who_never_hears_us_again_costs_an_epoch_ever_less_often(monkeypatch: py
     _, a, b = world.line("dab")
     world.run(60)
     node, lost = a.node.neighbours, neighbour(a, b)
+    own = node._epochs
     node.lose(lost, LINK)
     neighbour(a, world.boxes["d"]).presences[LINK].bound_until = 1e9
     raised = []
     for _ in range(200):
         node._ctx.now += 10
-        node._unechoed(lost, LINK)
-        raised += [node._ctx.now] if node._raised_at == node._ctx.now else []
+        own.unechoed(lost, LINK)
+        raised += [node._ctx.now] if own._raised_at == node._ctx.now else []
     assert [round(later - earlier, -1) for earlier, later in pairwise(raised)] == [120, 240, 480, 960]
-    monkeypatch.setattr(table, "MAX_KNOWN", 1)
+    monkeypatch.setattr(epochs, "MAX_KNOWN", 1)
     node.lose(neighbour(a, world.boxes["d"]), LINK)
-    assert len(node._deaf) == 1
+    assert len(own._deaf) == 1
