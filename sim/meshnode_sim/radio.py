@@ -46,6 +46,7 @@ CW_MIN, CW_MAX = 15, 1023
 SENSE_NS: Final = 40_000  # CCA time
 AGGREGATE_FRAMES: Final = 16
 COMFORT_MDB: Final = 3_000  # rate control leaves this much above what an MCS requires
+SELDOM: Final = 2_000  # mdB below the sensitivity: nine in ten of 256 octets are lost; no group frame is decoded there
 NDP_OCTETS: Final = 6  # an NDP ACK is 25 bits of SIG, at the rate of MCS 0
 
 CHANCE_SLOT, CHANCE_FRAME = 48, 49  # purposes of draws
@@ -348,8 +349,8 @@ class RadioMedium:
         frame, row = burst.frames[0], burst.row
         if radio.queue and radio.queue[0] is frame:
             radio.queue.popleft()
-        least = sensitivity(burst.rate.width_mhz, burst.rate.mcs, self.settings.profile) - 2_000
-        near = row.nodes[row.levels >= least].tolist()  # below that nine in ten are lost even at 256 octets
+        least = sensitivity(burst.rate.width_mhz, burst.rate.mcs, self.settings.profile) - SELDOM
+        near = row.nodes[row.levels >= least].tolist()
         heard = [node for node in near if self._hears_group(burst, frame, node)]
         radio.counters.lost += len(near) - len(heard)
         for node in heard:

@@ -21,7 +21,7 @@ from meshnode_sim.mobility import Mobility
 from meshnode_sim.phy import noise, sensitivity
 from meshnode_sim.places import Budget, Row, apart_by_channel, rows
 from meshnode_sim.propagation import Metres, PathLoss, Shadowing
-from meshnode_sim.radio import RadioMedium, RadioSettings, best_mcs
+from meshnode_sim.radio import SELDOM, RadioMedium, RadioSettings, best_mcs
 from meshnode_sim.scenario import Scenario
 from meshnode_sim.slots import SlotMedium
 from meshnode_sim.terrain import terrain
@@ -36,7 +36,7 @@ def sky(scenario: Scenario) -> Ground:
     """The ground of a scenario with places."""
     found = Sky(scenario)
     links = [found.link_settings(node) for node in range(len(scenario.names))]
-    return Ground(found.medium, links, found.nearest, found.neighbours, found.arrange, found.places, found.jammed)
+    return Ground(found.medium, links, found.nearest, found.hearing, found.arrange, found.places, found.jammed)
 
 
 class Sky:
@@ -108,8 +108,15 @@ class Sky:
 
     def neighbours(self) -> list[tuple[int, int]]:
         """Who decodes the basic rate of whom when nobody disturbs, the lower number first."""
+        return self._within(0)
+
+    def hearing(self) -> list[tuple[int, int]]:
+        """Who decodes anything that is for all of whom, if only now and then."""
+        return self._within(SELDOM)
+
+    def _within(self, below: int) -> list[tuple[int, int]]:
         settings = self._settings
-        least = sensitivity(settings.basic_width_mhz, settings.basic_mcs, settings.profile)
+        least = sensitivity(settings.basic_width_mhz, settings.basic_mcs, settings.profile) - below
         return [
             (node, other)
             for node, row in enumerate(self._rows)
