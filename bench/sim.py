@@ -6,8 +6,8 @@
     python bench/sim.py --acquainted 100 --nodes 1000 --shape grid --level radio --settle 120 --more 60
     python bench/sim.py --profile
 
-Each world has one message per node and hour, to one of the sender's hundred nearest nodes, beacons and all. Two
-stretches are timed apart: `acquaintance`, in which everybody meets and tells everybody of its keys, and `settled`,
+Each world has one message per node and hour (`--every`), to one of the sender's hundred nearest nodes, beacons and all.
+Two stretches are timed apart: `acquaintance`, in which everybody meets and tells everybody of its keys, and `settled`,
 what comes after it. With `--acquainted N` everybody knows the N nearest from the beginning, and the first stretch is
 that in which neighbours greet each other. Speeds are simulated seconds per CPU second of one core, so that other work
 on the machine does not count. `steps` are inputs that a node took; the same code and seed take the same steps on any
@@ -46,9 +46,11 @@ nodes = {nodes}
 [mesh]
 contacts = "none"
 acquainted = {acquainted}
+"""
+TRAFFIC = """
 [[traffic]]
 pattern = "poisson"
-every_s = 3600
+every_s = {every}
 nearest = {nearest}
 """
 RADIO = {
@@ -73,6 +75,9 @@ def main() -> None:
     words.add_argument("--settle", type=int, default=600, help="simulated seconds until a world counts as settled")
     words.add_argument("--more", type=int, default=3600, help="simulated seconds after that")
     words.add_argument("--patience", type=float, default=300.0, help="CPU seconds after which a stretch is ended")
+    words.add_argument(
+        "--every", type=int, default=3600, help="seconds between two messages of a node; 0: nobody writes"
+    )
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--profile", action="store_true")
     options = words.parse_args()
@@ -89,7 +94,7 @@ def measure(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
 
 def measure_here(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
     """One world."""
-    told = text(nodes, options.shape, level=options.level, acquainted=options.acquainted)
+    told = text(nodes, options.shape, level=options.level, acquainted=options.acquainted, every=options.every)
     begun = time.process_time()
     world = build(
         parse(told, changes=[f"seed={options.seed}"]), (options.settle + options.more + PROFILED_S) * SECOND_NS
@@ -109,22 +114,20 @@ def measure_here(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def text(nodes: int, shape: str, *, level: str = "graph", acquainted: int = 0, nearest: int = 100) -> str:
-    """A scenario: a message for each node and hour, to one of the sender's `nearest`."""
+def text(
+    nodes: int, shape: str, *, level: str = "graph", acquainted: int = 0, nearest: int = 100, every: int = 3600
+) -> str:
+    """A scenario: a message of each node in so many seconds, to one of the sender's `nearest`; never for 0."""
     side = AREA_M * nodes**0.5
     places = {
         "geometric": f"mean_degree = {DEGREE}",
         "grid": f"spacing_m = {SPACING_M}",
         "scatter": f"area_m = [{side:.1f}, {side:.1f}]",
     }
-    return SCENARIO.format(
-        shape=shape,
-        nodes=nodes,
-        places=places.get(shape, ""),
-        radio=RADIO[level],
-        acquainted=acquainted,
-        nearest=nearest,
+    world = SCENARIO.format(
+        shape=shape, nodes=nodes, places=places.get(shape, ""), radio=RADIO[level], acquainted=acquainted
     )
+    return world + (TRAFFIC.format(every=every, nearest=nearest) if every else "")
 
 
 def memory_mb() -> int:

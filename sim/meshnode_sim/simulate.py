@@ -119,17 +119,13 @@ def build(
 def _acquaint(world: World, ground: Ground) -> None:
     table = world.scenario.mesh
     if any(not getattr(agent, "LIES", False) for agent in world.makers.values()):
-        raise UsageError(
-            "[mesh] `acquainted` is about keys of the core: reference agents have none, leave one of them out"
-        )
+        return  # reference agents seal nothing: everybody knows everybody
     world.acquaint(min(table.acquainted, len(world.hosts) - 1), ground.nearest, ground.hearing())
 
 
 def meetings(scenario: Scenario, end_ns: int, folder: Path, film: Film | None = None) -> Meetings:
     """The world of level `contacts` before its first moment."""
     _check(scenario)
-    if scenario.mesh.acquainted:
-        raise UsageError('level "contacts" has no keys: leave out [mesh] `acquainted`')
     if scenario.faults or any(action.do not in ("send", "post") for action in scenario.actions):
         raise UsageError('level "contacts" has neither faults nor actions but `send` and `post`')
     count = range(len(scenario.names))

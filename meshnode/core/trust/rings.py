@@ -24,7 +24,9 @@ class Rings:
     def __init__(self, keys: Keys) -> None:
         self._own = keys
         self._personas: dict[DeviceKey, PersonaKey] = {keys.device: keys.persona}
-        self._devices: dict[PersonaKey, set[DeviceKey]] = {keys.persona: {keys.device}}
+        self._devices: dict[PersonaKey, tuple[DeviceKey, ...]] = {
+            keys.persona: (keys.device,)
+        }  # small: thousands of one
         self._contacts: dict[PersonaKey, bool] = {}
         self.on_changed: list[Callable[[PersonaKey], None]] = []
 
@@ -46,7 +48,7 @@ class Rings:
         """A stranger's device is not remembered any more."""
         persona = self._personas.pop(device, None)
         if persona is not None:
-            self._devices[persona].discard(device)
+            self._devices[persona] = tuple(one for one in self._devices[persona] if one != device)
             if not self._devices[persona]:
                 del self._devices[persona]
 
@@ -93,7 +95,7 @@ class Rings:
         if before is not None:
             self.device_forgotten(device)
         self._personas[device] = persona
-        self._devices.setdefault(persona, set()).add(device)
+        self._devices[persona] = (*self._devices.get(persona, ()), device)
 
     def _tell(self, persona: PersonaKey) -> None:
         for changed in self.on_changed:
