@@ -8,14 +8,15 @@ becomes a scenario of level `contacts` for reference agents.
 from __future__ import annotations
 
 import json
-from math import cos, radians
+from math import cos, isfinite, nan, radians
 from pathlib import Path
 from typing import Any, Final
 
 import tomli_w
 
 from meshnode.errors import ConfigError, UsageError
-from meshnode_sim.contacts import events
+from meshnode_sim.contacts import check_contact, events
+from meshnode_sim.scenario import parse
 
 METRES_PER_DEGREE: Final = 111_195.0  # of latitude, on a sphere of 6,371 km
 
@@ -32,9 +33,11 @@ def scenario_of(path: Path) -> str:
                 tree = _geojson(json.loads(path.read_text(encoding="utf-8")), path)
             case _:
                 tree = _trace(path)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    return tomli_w.dumps({"name": path.stem, "about": f"Imported from {path.name}.", **tree})
+    text = tomli_w.dumps({"name": path.stem, "about": f"Imported from {path.name}.", **tree})
+    parse(text, f"what {path} says")
+    return text
 
 
 def _graphml(path: Path) -> Tree:
@@ -51,35 +54,62 @@ def _graphml(path: Path) -> Tree:
     nodes = {str(name): facts for name, facts in graph.nodes(data=True)}
     places = [(name, facts) for name, facts in nodes.items() if {"x", "y"} <= facts.keys()]
     if len(places) == len(nodes):
-        return _placed([(name, float(facts["x"]), float(facts["y"])) for name, facts in places])
+        return _placed([(name, *_pair(facts, "x", "y", name, path)) for name, facts in places])
     known = [(name, facts) for name, facts in nodes.items() if {"lat", "lon"} <= facts.keys()]
     if len(known) == len(nodes):
-        return _placed(_flat([(name, float(facts["lon"]), float(facts["lat"])) for name, facts in known]))
-    links = [_link(str(one), str(other), facts) for one, other, facts in graph.edges(data=True)]
+        return _placed(_flat([(name, *_pair(facts, "lon", "lat", name, path)) for name, facts in known]))
+    edges = [(str(one), str(other), facts) for one, other, facts in graph.edges(data=True) if one != other]
+    pairs = {(min(one, other), max(one, other)): facts for one, other, facts in edges}
+    links = [_link(one, other, facts, path) for (one, other), facts in pairs.items()]
     return {"topology": {"shape": "links", "names": list(nodes), "links": links}}
 
 
-def _link(one: str, other: str, facts: Tree) -> Tree:
-    kept = {
-        key: kind(facts[key]) for key, kind in (("loss", float), ("rate_bps", int), ("delay_s", float)) if key in facts
-    }
-    return {"a": one, "b": other, **kept}
+def _link(one: str, other: str, facts: Tree, path: Path) -> Tree:
+    kept: Tree = {"a": one, "b": other}
+    for key, kind in (("loss", float), ("rate_bps", int), ("delay_s", float)):
+        if key in facts:
+            kept[key] = kind(_number(facts[key], key, f"the edge {one}-{other}", path))
+    return kept
+
+
+def _pair(facts: Tree, first: str, second: str, name: str, path: Path) -> tuple[float, float]:
+    where = f"node {name}"
+    return _number(facts[first], first, where, path), _number(facts[second], second, where, path)
+
+
+def _number(value: object, key: str, where: str, path: Path) -> float:
+    try:
+        found = float(str(value))
+    except ValueError:
+        found = nan
+    if not isfinite(found):
+        raise ConfigError(f"{path}: {key} of {where} is {value}, and has to be a number")
+    return found
 
 
 def _geojson(tree: Any, path: Path) -> Tree:
     features = tree.get("features") if isinstance(tree, dict) else None
     if not isinstance(features, list):
         raise ConfigError(f"{path} is no GeoJSON: it has no list of features")
-    found = []
-    for number, feature in enumerate(features):
-        shape = feature.get("geometry") or {}
-        if shape.get("type") == "Point":
-            name = str((feature.get("properties") or {}).get("name") or f"n{number}")
-            lon, lat = shape["coordinates"][:2]
-            found.append((name, float(lon), float(lat)))
+    found = [point for number, feature in enumerate(features) if (point := _point(feature, number, path))]
     if len(found) < 2:
         raise ConfigError(f"{path} has {len(found)} points, and a mesh needs two")
     return _placed(_flat(found))
+
+
+def _point(feature: Any, number: int, path: Path) -> tuple[str, float, float] | None:
+    """Name, longitude and latitude of a feature that is a point; None for lines, areas, and what has no place."""
+    shape = feature.get("geometry") if isinstance(feature, dict) else None
+    if not isinstance(shape, dict) or shape.get("type") != "Point":
+        return None
+    facts, place = feature.get("properties"), shape.get("coordinates")
+    name = str((facts.get("name") if isinstance(facts, dict) else None) or f"n{number}")
+    if not isinstance(place, list) or len(place) < 2:
+        raise ConfigError(f"{path}: the point {name} has no `coordinates`: a longitude and a latitude")
+    lon, lat = (_number(value, "a coordinate", f"the point {name}", path) for value in place[:2])
+    if not (abs(lon) <= 180 and abs(lat) <= 90):
+        raise ConfigError(f"{path}: the point {name} at {lon:g}, {lat:g} is not on earth: longitude comes first")
+    return name, lon, lat
 
 
 def _flat(found: list[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
@@ -99,8 +129,7 @@ def _trace(path: Path) -> Tree:
     nodes: set[str] = set()
     last_s = 0.0
     for line, last_s, fields in events(path):  # noqa: B007 (the time of the last line is wanted)
-        if fields[:1] != ["CONN"] or len(fields) != 4:
-            raise ConfigError(f"{path}:{line}: a contact is `time CONN a b up` or `time CONN a b down`")
+        check_contact(fields, path, line)
         nodes |= set(fields[1:3])
     numbers = all(name.isdecimal() for name in nodes)
     who = {"nodes": max(map(int, nodes)) + 1} if numbers and nodes else {"names": sorted(nodes)}

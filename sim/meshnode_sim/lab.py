@@ -35,7 +35,8 @@ from meshnode_sim.macs import link_local_of, mac_of
 from meshnode_sim.namespace import open_namespace
 from meshnode_sim.node import Node
 from meshnode_sim.pcap import Capture
-from meshnode_sim.scenario import ActionTable, Scenario
+from meshnode_sim.scenario import Scenario
+from meshnode_sim.tables import ActionTable
 
 INTERFACE = "halow0"
 NARROW_PAYLOAD = 384  # the largest datagram for groups, and for one receiver at the lowest modes, of a 1 MHz channel

@@ -6,7 +6,6 @@ names file, line and place.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,8 +19,11 @@ from meshnode.air.draws import chance
 from meshnode.air.topology import Link, Schedule, Topology
 from meshnode.core.settings import BridgeRules, Settings
 from meshnode.errors import ConfigError, UsageError
+from meshnode_sim.blame import check_numbers, for_people, line_of, line_of_sentence
 from meshnode_sim.lawful import check_width, eirp_dbm
+from meshnode_sim.plausible import check_story
 from meshnode_sim.tables import (
+    ActionTable,
     EnergyTable,
     ExpectTable,
     FaultTable,
@@ -47,7 +49,6 @@ MOST_SLOTTED = 300  # nodes: every slot of every one that waits is an event
 
 Shape = Literal["line", "ring", "star", "full", "geometric", "ferry", "links", "trace", "grid", "scatter", "places"]
 Overlay = Literal["auto", "system", "embedded", "none"]  # in the order of config.py: typing takes the two for one
-Action = Literal["send", "post", "kill", "stop", "start", "restart", "off", "on", "cut", "join", "run"]
 
 
 class LinkTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,20 +130,6 @@ class NodeTable(Struct, frozen=True, forbid_unknown_fields=True):
     buffer_octets: Annotated[int, Meta(ge=1)] | None = None  # agents: what they keep; the longest held goes first
 
 
-class ActionTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """One thing that is done at one time."""
-
-    at_s: Seconds
-    do: Action
-    node: str
-    to: str | None = None  # send: a contact; cut, join: the other end of the link
-    channel: str = "square"
-    text: str = ""
-    command: tuple[str, ...] = ()  # run: words for meshnode on that node
-    every_s: Positive | None = None
-    times: Annotated[int, Meta(ge=1)] = 1
-
-
 class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     """One file."""
 
@@ -172,6 +159,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
         _check_radio(self.radio, self.propagation)
         _check_level(self)
         _check_terrain(self)
+        check_story(self.actions, self.traffic, self.faults)
         if bool(self.topology.trace) != (self.topology.shape == "trace"):
             raise UsageError(
                 'a topology of shape "trace" needs `trace`, a file of contacts, and no other shape has one'
@@ -277,14 +265,15 @@ def parse(text: str, where: str = "the scenario", changes: Sequence[str] = ()) -
         tree = msgspec.toml.decode(text)
         for change in changes:
             _change(tree, change)
+        check_numbers(tree)
         scenario = msgspec.convert(tree, Scenario)
         scenario.world()
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}{_line(text, str(error))}: {_for_people(str(error))}") from error
+        raise ConfigError(f"{where}{line_of(text, str(error))}: {for_people(str(error))}") from error
     except msgspec.DecodeError as error:
         raise ConfigError(f"{where} is not TOML: {error}") from error
     except UsageError as error:
-        raise ConfigError(f"{where}{_line_of_stranger(text, str(error))}: {error}") from error
+        raise ConfigError(f"{where}{line_of_sentence(text, str(error))}: {error}") from error
     return scenario
 
 
@@ -392,43 +381,6 @@ def _mentions(scenario: Scenario) -> list[tuple[str, str]]:
     ends = [end for link in scenario.overlay.links for end in (link.a, link.b)]
     found += [("a link of [overlay]", end) for end in ends if end not in scenario.overlay.relays]
     return found
-
-
-_UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]+)`")
-_PLACE = re.compile(r" - at `\$?(?P<path>[^`]*)`")
-
-
-def _line(text: str, error: str) -> str:
-    """`:12` where the offending key is found in the file, else nothing."""
-    unknown, place = _UNKNOWN.search(error), _PLACE.search(error)
-    path = [part for part in re.split(r"[.\[\]]+", place["path"]) if part] if place else []
-    key = unknown["key"] if unknown else next((part for part in reversed(path) if not part.isdigit()), None)
-    if key is None:
-        return ""
-    head = next((part for part in path if part != key and not part.isdigit()), None)
-    lines = text.splitlines()
-    start = next((n for n, line in enumerate(lines) if head and re.match(rf"\s*\[+\s*{re.escape(head)}\b", line)), 0)
-    for number, line in enumerate(lines[start:], start + 1):
-        if re.search(rf"(^|[\s{{,\[]){re.escape(key)}\s*[=\]]", line):
-            return f":{number}"
-    return ""
-
-
-def _line_of_stranger(text: str, error: str) -> str:
-    """`:12` where a name that no node has stands first, if that is what is wrong."""
-    stranger = re.search(r" names (?P<name>.+), and no node is called that", error)
-    lines = enumerate(text.splitlines(), 1)
-    quoted = stranger and f'"{stranger["name"]}"'
-    return next((f":{number}" for number, line in lines if quoted and quoted in line), "")
-
-
-def _for_people(error: str) -> str:
-    place = _PLACE.search(error)
-    what = _PLACE.sub("", error)
-    unknown = _UNKNOWN.search(error)
-    if unknown:
-        what = f"there is no key `{unknown['key']}` here; `meshnode-sim new` shows the keys there are"
-    return f"at {place['path'].lstrip('.')}: {what}" if place and place["path"] else what
 
 
 # -------------------------------------------------------------------- links

@@ -20,10 +20,10 @@ from meshnode_sim.meetings import Meetings
 from meshnode_sim.mishaps import Mishaps
 from meshnode_sim.overheard import Overheard
 from meshnode_sim.report import report
-from meshnode_sim.scenario import ActionTable, Scenario
+from meshnode_sim.scenario import Scenario
 from meshnode_sim.sealing import Costs, Memo
 from meshnode_sim.sniffer import Sniffer
-from meshnode_sim.tables import ProcessorTable
+from meshnode_sim.tables import ActionTable, ProcessorTable
 from meshnode_sim.traffic import Word, contacts_of, plan, until
 from meshnode_sim.world import World
 

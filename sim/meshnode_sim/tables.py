@@ -10,6 +10,21 @@ Positive = Annotated[float, Meta(gt=0)]
 Seconds = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
+Action = Literal["send", "post", "kill", "stop", "start", "restart", "off", "on", "cut", "join", "run"]
+
+
+class ActionTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing that is done at one time."""
+
+    at_s: Seconds
+    do: Action
+    node: str
+    to: str | None = None  # send: a contact; cut, join: the other end of the link
+    channel: str = "square"
+    text: str = ""
+    command: tuple[str, ...] = ()  # run: words for meshnode on that node
+    every_s: Positive | None = None
+    times: Annotated[int, Meta(ge=1)] = 1
 
 
 class TrafficTable(Struct, frozen=True, forbid_unknown_fields=True, rename={"class_": "class"}):
@@ -90,7 +105,7 @@ class PropagationTable(Struct, frozen=True, forbid_unknown_fields=True):
     exponent: Annotated[float, Meta(ge=1, le=8)] = 3.5  # log_distance
     reference_db: Annotated[float, Meta(ge=0, le=100)] = 31.5  # log_distance: the loss at one metre
     shadowing_db: Annotated[float, Meta(ge=0, le=20)] = 0.0
-    correlation_m: Positive = 50.0
+    correlation_m: Annotated[float, Meta(ge=0.1)] = 50.0
     profile: Literal["standard", "chip"] = "chip"
 
 

@@ -6,18 +6,22 @@ before), so that a second table, or another writer, moves none of the first one'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from meshnode.air.draws import Draws
 from meshnode.errors import ConfigError, UsageError
 from meshnode_sim.agenda import SECOND_NS, nanoseconds
 from meshnode_sim.contacts import events, node_named
 from meshnode_sim.integers import exponential
+from meshnode_sim.plausible import MOST_WORDS
 from meshnode_sim.scenario import Scenario
 from meshnode_sim.tables import TrafficTable
 
+_UNITS: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "kiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 CHANCE_WAIT, CHANCE_TO = 16, 17  # purposes of draws; those below 16 are the world's own
 
 Nearest = Callable[[int, int], Sequence[int]]  # of the others so many, nearest to a node first
@@ -53,6 +57,8 @@ def plan(scenario: Scenario, until_ns: int, nearest: Nearest, folder: Path) -> l
             for turn, at_ns in enumerate(moments):
                 to = -1 if table.what == "post" else near[draws.word(CHANCE_TO, index, writer, turn) % len(near)]
                 words.append(Word(at_ns, writer, to, _text(table.octets, writer, turn), table.class_))
+                if len(words) > MOST_WORDS:
+                    raise UsageError(f"more than {MOST_WORDS} words are written: raise `every_s`, or end sooner")
     return sorted(word for word in words if word.at_ns <= until_ns)
 
 
@@ -60,8 +66,6 @@ def _acted(scenario: Scenario, number: dict[str, int]) -> Iterator[Word]:
     for action in scenario.actions:
         if action.do not in ("send", "post"):
             continue
-        if action.do == "send" and action.to is None:
-            raise UsageError(f"the action at {action.at_s:g} s sends to nobody: give `to`")
         to = number[action.to] if action.do == "send" and action.to is not None else -1
         for turn in range(action.times):
             at_ns = nanoseconds(action.at_s + turn * (action.every_s or 0.0))
@@ -73,9 +77,7 @@ def _moments(table: TrafficTable, index: int, writer: int, draws: Draws, until_n
     if table.pattern == "schedule":
         yield from (nanoseconds(at) for at in table.at_s)
         return
-    if table.every_s is None:
-        raise UsageError('traffic of pattern "poisson" needs `every_s`, the mean time between two words of one writer')
-    mean, turn = nanoseconds(table.every_s), 0
+    mean, turn = nanoseconds(table.every_s or 0.0), 0
     at_ns = nanoseconds(table.start_s) + exponential(draws.word(CHANCE_WAIT, index, writer, turn), mean)
     end_ns = until_ns if table.end_s is None else min(until_ns, nanoseconds(table.end_s))
     while at_ns <= end_ns:
@@ -101,10 +103,17 @@ def _replayed(table: TrafficTable, number: dict[str, int], path: Path) -> Iterat
             raise ConfigError(f"{path}:{line}: a message is `time C id from to size`")
         _, name, src, dst, size = fields[:5]
         ends = [node_named(text, number, path, line) for text in (src, dst)]
-        if not size.isdigit():
-            raise ConfigError(f"{path}:{line}: {size} is no size in octets")
-        text = f"{name} ".ljust(min(int(size), 4096), ".")
-        yield Word(nanoseconds(at_s), ends[0], ends[1], text, table.class_, octets=int(size))
+        octets = _size(size)
+        if octets is None:
+            raise ConfigError(f"{path}:{line}: {size[:40]} is no size in octets: write 500, 500k or 2MiB")
+        text = f"{name} ".ljust(min(octets, 4096), ".")
+        yield Word(nanoseconds(at_s), ends[0], ends[1], text, table.class_, octets=octets)
+
+
+def _size(text: str) -> int | None:
+    """Octets of 500, 500k (thousands) or 2MiB; None for anything else."""
+    found = re.fullmatch(r"([0-9]{1,12})(|[kMG]|[kMG]iB)", text)
+    return int(found[1]) * _UNITS[found[2]] if found else None
 
 
 def _text(octets: int, writer: int, turn: int) -> str:

@@ -33,17 +33,29 @@ def test_names_and_numbers(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("5 CONN 0 1 up\n4 CONN 0 1 down", ":2: time goes back from 5 to 4 s"),
-        ("1 CONN 0 1 down", ":1: 0 and 1 are not up"),
-        ("1 CONN 0 1 up\n1 CONN 1 0 up", ":2: 1 and 0 are up already"),
         ("1 CONN 0 0 up", ":1: node 0 meets itself"),
         ("1 CONN 0 3 up", ":1: there is no node 3 among 3"),
         ("1 CONN 0 1 maybe", ":1: a contact is"),
         ("soon CONN 0 1 up", ":1: soon is no time"),
+        ("inf CONN 0 1 up", ":1: inf is no time of a run"),
+        ("1 CONN \u00b2 1 up", ":1: there is no node"),
+        ("1 CONN " + "9" * 5000 + " 1 up", ":1: there is no node 9999"),
     ],
 )
 def test_what_makes_no_sense_is_named_with_its_line(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         read(tmp_path, text)
+
+
+def test_recordings_of_two_devices_are_one_contact(tmp_path: Path) -> None:
+    """As The ONE reads them: what has begun does not begin again, and its first end is its end."""
+    twice = "1 CONN p0 p1 up\n2 CONN 1 0 UP wlan\n5 CONN 0 1 down\n6 CONN 0 1 down\n"
+    assert read(tmp_path, twice) == [Contact(1_000_000_000, 0, 1, True), Contact(5_000_000_000, 0, 1, False)]
+
+
+def test_a_device_that_never_ends_is_no_trace() -> None:
+    with pytest.raises(ConfigError, match="is no file"):
+        read_contacts(Path("/dev/zero"), NAMES)
 
 
 def test_a_message_travels_by_the_meetings_alone(tmp_path: Path) -> None:

@@ -22,6 +22,13 @@ def points(*found: tuple[str, float, float]) -> str:
     return json.dumps({"type": "FeatureCollection", "features": features})
 
 
+def edge(loss: str) -> str:
+    """GraphML of two nodes and an edge between them, whose loss is a text."""
+    graph = nx.Graph()
+    graph.add_edge("a", "b", loss=loss)
+    return "\n".join(nx.generate_graphml(graph))
+
+
 def test_points_become_places_in_metres(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, out = tmp_path / "v.geojson", tmp_path / "v.toml"
     file.write_text(points(("mill", 11.0, 47.0), ("inn", 11.01, 47.0), ("farm", 11.0, 47.01)))
@@ -62,7 +69,15 @@ def test_a_trace_becomes_a_scenario_for_agents(tmp_path: Path) -> None:
         ("a.geojson", "{", "cannot be read"),
         ("a.geojson", "{}", "no list of features"),
         ("a.geojson", points(("mill", 0, 0)), "has 1 points"),
+        ("a.geojson", points(("mill", 0, 0), ("mill", 1, 1)), "two nodes have the same name"),
+        ("a.geojson", points(("mill", 0, 0), ("inn", "x", 1)), "point inn is x, and has to be a number"),
+        ("a.geojson", points(("mill", 0, 0), ("inn", 47, 91)), "inn at 47, 91 is not on earth"),
+        ("a.geojson", '{"features": [{"geometry": {"type": "Point"}}]}', "n0 has no `coordinates`"),
+        ("a.geojson", '{"features": [null, 5, {"geometry": "x"}]}', "has 0 points"),
+        ("a.geojson", "[" * 100_000, "cannot be read"),
         ("a.graphml", "<x", "no GraphML"),
+        ("a.graphml", edge("high"), "loss of the edge a-b is high"),
+        ("a.graphml", edge("9"), r"topology\.links\[0\]\.loss: Expected `float` <= 1"),
         ("a.txt", "1 MOVE 0 1\n", ":1: a contact is"),
         ("a.txt", "x CONN 0 1 up\n", "x is no time"),
     ],

@@ -69,11 +69,12 @@ def test_another_seed_gives_other_words() -> None:
 
 
 def test_messages_of_another_simulator(tmp_path: Path) -> None:
-    (tmp_path / "events.txt").write_text("# made elsewhere\n1.5 C M1 0 5 20\n\n2 C M2 B A 4\n")
+    (tmp_path / "events.txt").write_text("# made elsewhere\n1.5 C M1 0 5 20\n\n2 C M2 B A 4\n3 C M3 p1 p2 2kiB\n")
     words = planned('[[traffic]]\npattern = "replay"\nfile = "events.txt"\n', folder=tmp_path)
     assert [(word.at_ns, word.writer, word.to, len(word.text)) for word in words] == [
         (1_500_000_000, 0, 5, 20),
         (2_000_000_000, 1, 0, 4),
+        (3_000_000_000, 1, 2, 2048),
     ]
 
 
@@ -86,6 +87,8 @@ def test_messages_of_another_simulator(tmp_path: Path) -> None:
         ("nan C M1 0 1 20", r":1: nan is no time"),
         ("1 C M1 0 9 20", r":1: there is no node 9 among 6"),
         ("1 C M1 0 1 big", r":1: big is no size"),
+        ("1 C M1 0 1 \u00b2", r":1: \u00b2 is no size"),
+        ("1 C M1 0 1 " + "9" * 5000, r":1: 9999"),
         ("1 D M1 0 1 20", r":1: a message is"),
     ],
 )
@@ -98,12 +101,14 @@ def test_a_bad_event_is_one_sentence_with_its_line(tmp_path: Path, lines: str, w
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         planned('[[traffic]]\npattern = "replay"\nfile = "none.txt"\n', folder=tmp_path)
-    with pytest.raises(UsageError, match="every_s"):
-        planned('[[traffic]]\npattern = "poisson"\n')
     with pytest.raises(UsageError, match="somebody to write to"):
         planned(poisson('writers = ["A"]\nto = ["A"]'))
-    with pytest.raises(UsageError, match="sends to nobody"):
-        planned('[[actions]]\nat_s = 3\ndo = "send"\nnode = "B"\n')
+
+
+def test_more_words_than_a_run_can_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meshnode_sim.traffic.MOST_WORDS", 100)
+    with pytest.raises(UsageError, match="more than 100 words"):
+        planned(poisson())
 
 
 def _scenario(nodes: int, more: str = "") -> Scenario:

@@ -7,7 +7,7 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from meshnode.core.clock import Instant
 from meshnode.core.effects import Effect
@@ -69,21 +69,24 @@ def maker(name: str, folder: Path = Path()) -> Maker:
     if name == "core":
         return CORE
     module, _, attribute = KNOWN.get(name, name).partition(":")
-    if not attribute:
+    if not attribute or not all(part.isidentifier() for part in module.split(".")):
         raise UsageError(f"{name} is no agent: write module:Class, or one of core, {', '.join(KNOWN)}")
     found = getattr(_module(module, folder), attribute, None)
-    if not callable(found):
+    if not isinstance(found, type):
         raise UsageError(f"the agent {name} is not there: {module} has no class {attribute}")
-    made: Maker = found
-    return made
+    if not (hasattr(found, "step") and hasattr(found, "next_wakeup")):
+        raise UsageError(f"{name} is no agent: it needs `step` and `next_wakeup`, as agents/contract.py has them")
+    return cast(Maker, found)
 
 
 def _module(name: str, folder: Path) -> ModuleType:
     beside = (folder / name.replace(".", "/")).with_suffix(".py")
-    if beside.is_file():
-        return _from_file(f"_agents.{name}", beside)
     try:
-        return importlib.import_module(name)
+        return _from_file(f"_agents.{name}", beside) if beside.is_file() else importlib.import_module(name)
+    except SyntaxError as error:
+        raise UsageError(
+            f"{error.filename}:{error.lineno}: {error.msg}: the agent's module is no Python yet"
+        ) from error
     except ImportError as error:
         raise UsageError(f"the agent's module {name} cannot be imported ({error}), nor is there a {beside}") from error
 

@@ -265,9 +265,18 @@ def test_an_idea_is_a_file_beside_the_scenario(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("agent", "why"),
-    [("gossip", "is no agent"), ("no.such:Thing", "cannot be imported"), ("json:Thing", "has no class Thing")],
+    [
+        ("gossip", "is no agent"),
+        ("no.such:Thing", "cannot be imported"),
+        ("json:Thing", "has no class Thing"),
+        ("os:system", "has no class"),
+        ("json:JSONDecoder", "needs `step`"),
+        ("broken:A", r"broken\.py:1: .* no Python yet"),
+        (":A", "is no agent"),
+    ],
 )
 def test_what_is_no_agent_is_said(agent: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("class A(\n")
     with pytest.raises(UsageError, match=why):
         ran(tmp_path, CHAIN, "", agent=agent, for_s=10)
 
