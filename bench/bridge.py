@@ -1,7 +1,8 @@
 """Bytes over an uplink for each message that is delivered across it, with everything around them. Needs root.
 
 Two real nodes with the embedded overlay, peered over TCP; counted is what the wire between them carries, both ways,
-Ethernet and IP headers included, from the first word to the last receipt. Texts cannot be compressed.
+Ethernet and IP headers included, from the first word to the last receipt; `read` is what the notes cost that say that
+all was read. Texts cannot be compressed.
 
     python bench/bridge.py                       # 100 messages and 100 posts of 100, 200 and 1,000 B
 """
@@ -25,12 +26,15 @@ from support.ygg_lab import until
 COUNT = 100
 
 
+SETTLES_S = 12  # receipts ride together, after nine seconds at most
+
+
 def at_once(ada: Bridge, bo: Bridge, said: list[str], *words: str) -> int:
     """A burst, until the last of it has its receipt."""
-    before, known = ada.wire_bytes(), len(bo.texts())
+    before, there = ada.wire_bytes(), arrived(ada, bo)
     ada.cli(*words, "--lines", "--json", stdin="".join(f"{text}\n" for text in said))
-    until(lambda: len(bo.texts()) >= known + len(said), "it does not arrive", within_s=180)
-    time.sleep(12)  # receipts ride together, after nine seconds at most
+    until(lambda: arrived(ada, bo) >= there + len(said), "it does not arrive", within_s=180)
+    time.sleep(SETTLES_S)
     return ada.wire_bytes() - before
 
 
@@ -39,10 +43,26 @@ def made_up_for(ada: Bridge, bo: Bridge, said: list[str], *words: str) -> int:
     netns.ip("-n", bo.namespace, "link", "set", WIRE, "down")
     until(lambda: ada.status()["bridge"]["state"] == "apart", "nobody notices", within_s=200)
     ada.cli(*words, "--lines", "--json", stdin="".join(f"{text}\n" for text in said))
-    before, known = ada.wire_bytes(), len(bo.texts())
+    before, there = ada.wire_bytes(), arrived(ada, bo)
     netns.ip("-n", bo.namespace, "link", "set", WIRE, "up")
-    until(lambda: len(bo.texts()) >= known + len(said), "it does not catch up", within_s=700)
-    time.sleep(12)
+    until(lambda: arrived(ada, bo) >= there + len(said), "it does not catch up", within_s=700)
+    time.sleep(SETTLES_S)
+    return ada.wire_bytes() - before
+
+
+def arrived(ada: Bridge, bo: Bridge) -> int:
+    """Messages with a receipt, and posts that are there. Whoever looks at a message has read it, and says so."""
+    own = json.loads(ada.cli("inbox", "--json"))["messages"]
+    receipted = sum(one["from"] == "Ada" and one["state"] in ("delivered", "read") for one in own)
+    posts = json.loads(bo.cli("inbox", "--channel", "square", "--json"))["messages"]
+    return receipted + sum(one["from"] == "Ada" for one in posts)
+
+
+def read(ada: Bridge, bo: Bridge) -> int:
+    """Looked at: the notes that say so."""
+    before = ada.wire_bytes()
+    bo.texts()
+    time.sleep(SETTLES_S)
     return ada.wire_bytes() - before
 
 
@@ -59,7 +79,8 @@ def main() -> None:
                 for how in (at_once, made_up_for) if size == 200 else (at_once,):
                     used = how(ada, bo, texts(len(rows), COUNT, size), *words)
                     row = {"what": kind, "bytes": size, "how": how.__name__, "wire": used // COUNT}
-                    rows.append(row | {"over_payload": round(used / COUNT / size, 2)})
+                    row["over_payload"] = round(used / COUNT / size, 2)
+                    rows.append(row | ({"read": read(ada, bo) // COUNT} if kind == "messages" else {}))
                     print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     print(json.dumps(rows, indent=1))
 

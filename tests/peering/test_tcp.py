@@ -9,6 +9,7 @@ import trio
 from meshnode.core.inputs import DialFailed, EncounterBegan, EncounterEnded, RecordReceived
 from meshnode.core.sealing.stream import DIALLER
 from meshnode.errors import LinkError, WireError
+from meshnode.peering import tcp
 from meshnode.peering.places import LINK_PORT, OVERLAY_PORT
 from meshnode.peering.session import prove
 from meshnode.peering.tcp import SHORT_SEGMENT, TcpSessions
@@ -213,6 +214,16 @@ async def test_only_over_an_uplink_long_segments_go(two_hosts):
                     with caller:
                         sizes.append(caller.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
     assert sizes == [SHORT_SEGMENT - 12, 1500 - 60 - 12]  # timestamps take twelve
+
+
+async def test_segments_are_filled_over_the_overlay_alone():
+    hurries = []
+    for carrier in ("overlay", "link"):
+        stream = trio.SocketStream(trio.socket.socket(socket.AF_INET6))
+        tcp._unhurried(stream, tcp._Place(carrier, "", 0, "::1", 0))
+        hurries.append(stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        await stream.aclose()
+    assert [bool(hurry) for hurry in hurries] == [False, True]
 
 
 async def test_a_local_user_of_the_box_is_not_a_peer(two_hosts):

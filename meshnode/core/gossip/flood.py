@@ -34,6 +34,7 @@ from meshnode.core.chain.block import Block, compact_of
 from meshnode.core.chain.kinds import acted_upon
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
+from meshnode.core.gossip.company import Company
 from meshnode.core.gossip.emergency import EMERGENCY, Emergencies
 from meshnode.core.ids import PERSON_CHANNEL, BlockId, NeighbourId, log_channel, log_handle
 from meshnode.core.neighbours.echoes import MAX_ECHOES
@@ -117,6 +118,7 @@ class Flood:
         self._items: dict[bytes, Block] = {}  # by item id: those that do not fit into a datagram
         self._doubts: dict[tuple[bytes, str], Doubt] = {}
         self._emergencies = Emergencies(ctx)
+        self._company = Company(ctx, neighbours)
         self.holds: Callable[[Neighbour, Block], bool] = _holds_nothing
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -182,11 +184,13 @@ class Flood:
             self._leave_out(block, link, copies)
 
     def wakeup(self) -> Instant | None:
-        """When what was in doubt is looked at again."""
-        return min((doubt.put.at for doubt in self._doubts.values()), default=None)
+        """When what was in doubt is looked at again, or has waited for company."""
+        doubts, company = (doubt.put.at for doubt in self._doubts.values()), self._company.wakeup()
+        return min(doubts, default=None) if company is None else min((company, *doubts))
 
     def tick(self) -> None:
         """What is still left goes on."""
+        self._company.tick()
         for key in [key for key, doubt in self._doubts.items() if doubt.put.at <= self._ctx.now]:
             doubt, (_, link) = self._doubts.pop(key), key
             if link not in self._ctx.links:
@@ -220,8 +224,11 @@ class Flood:
     def _to_sessions(self, block: Block, frame: BlockFrame, cls: int, skip: set[bytes]) -> None:
         item = crossing(block, cls)
         passes = self._neighbours.gate.passes(item)
-        kept_from = [n for n in self._neighbours.session_peers() if not self._neighbours.has_news_at_once(n, passes)]
-        self._neighbours.spread_sessions(frame, skip.union(n.node for n in kept_from))
+        far = [n for n in self._neighbours.session_peers() if self._neighbours.over_uplink(n)]
+        self._neighbours.spread_sessions(frame, skip.union(n.node for n in far))
+        for neighbour in far:
+            if neighbour.node not in skip and self._neighbours.has_news_at_once(neighbour, passes):
+                self._company.say(neighbour, block, urgent=cls == EMERGENCY)
 
     def _put(self, block: Block, link: str, copies: Copies, put: Put, left: list[Neighbour]) -> None:
         if len(left) == 1 and not self._answers(left[0], put, link):

@@ -13,20 +13,20 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from meshnode.core.chain.block import Block, compact_of, stored_block
+from meshnode.core.chain.block import Block, stored_block
 from meshnode.core.chain.fork import ForkProof
-from meshnode.core.chain.ranges import build_run
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.effects import ReadStored
+from meshnode.core.gossip.company import frame_of
 from meshnode.core.gossip.flood import Flood
 from meshnode.core.gossip.logs import Logs
-from meshnode.core.ids import LOG_ID_SIZE, LogId, log_handle
+from meshnode.core.ids import LOG_ID_SIZE, LogId
 from meshnode.core.inputs import Stored
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.records import BODY_HELD, BlockRecord
 from meshnode.core.wire.codec import encode_frame
-from meshnode.core.wire.frames import BlockFrame, ForkFrame, Frame, Run, Want, Wish
+from meshnode.core.wire.frames import ForkFrame, Frame, Want, Wish
 from meshnode.core.wire.limits import MAX_RUN
 
 OPEN_REQUESTS: Final = 2
@@ -242,13 +242,7 @@ def fork_frame(proof: ForkProof) -> ForkFrame:
 
 
 def _frame(batch: list[Block], full: Container[LogId]) -> tuple[Frame, int, list[Block]]:
-    first = batch[0]
-    ref = first.log if first.log in full else log_handle(first.log)
-    frame: Frame
-    if len(batch) == 1:
-        frame = BlockFrame(ref, compact_of(first, elide=False))
-    else:
-        frame = Run(ref, first.seq, build_run(batch))
+    frame = frame_of(batch, full=batch[0].log in full)
     return frame, len(encode_frame(frame)), batch
 
 
