@@ -196,7 +196,10 @@ async def test_a_box_that_burnt_down_is_restored_on_the_first_screen(tmp_path: P
 
 
 async def test_two_phones_three_hops_apart_write_and_the_ticks_are_true(tmp_path: Path) -> None:
-    async with boxes(tmp_path, *LINE) as valley:
+    """Words and a photo, and words again over a box that was off between them."""
+    photo = tmp_path / "soup.png"
+    photo.write_bytes(striped_png(600, 300))
+    async with boxes(tmp_path / "boxes", *LINE) as valley:
         near, _, _, far = await open_boxes(valley)
 
         def story(phones: Phones) -> None:
@@ -221,6 +224,16 @@ async def test_two_phones_three_hops_apart_write_and_the_ticks_are_true(tmp_path
             expect(mia.locator(".why")).to_contain_text("They have opened it.")
             write(noa, "on my way")
             expect(mia.locator(".theirs p")).to_have_text("on my way")
+            mia.locator(".attach input").set_input_files(photo)
+            noa.get_by_role("button", name="Fetch").click()
+            expect(noa.locator(".theirs .picture img")).to_be_visible()
+            last_state(mia, "read")
+            trio.from_thread.run(valley.stop, 2)  # the only way between them
+            write(mia, "bring bread")
+            last_state(mia, "carried")  # by the box before the gap
+            trio.from_thread.run(valley.start, 2)
+            expect(noa.locator(".theirs p").last).to_have_text("bring bread")
+            last_state(mia, "read")
 
         await tell(story)
 

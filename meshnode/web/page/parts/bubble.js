@@ -53,7 +53,8 @@ function Cancel({ id }) {
 // The state in words, who vouches for it, and what it waits for.
 function Why({ why }) {
   return html`<div class="why" role="status">
-    <p><b>${t("state." + why.state)}</b> ${t("why." + why.state)}</p>
+    <p><b>${t("state." + why.state)}</b></p>
+    <p>${t("why." + why.state)}</p>
     ${why.witnesses.length > 0 && html`<p>${t("why.witnesses")} ${why.witnesses.map(nameOf).join(", ")}</p>`}
     ${why.waiting_for && html`<p>${t("why.waits")} ${why.waiting_for}</p>`}
   </div>`;

@@ -16,9 +16,10 @@ const Restoring = later(() => import("../parts/restoring.js"), "Restoring");
 
 export function Entrance() {
   const { name, mesh, set_up, guests, sign_up } = box.value;
-  const doors = [!set_up && "keeper", set_up && guests && "guest", set_up && "in", set_up && sign_up && "up", (!set_up || sign_up) && "backup"].filter(Boolean);
+  const doors = [!set_up && "keeper", set_up && guests && "guest", set_up && "in", set_up && sign_up && "up"].filter(Boolean);
+  const restores = !set_up || sign_up;
   const [chosen, open] = useState("");
-  const door = doors.includes(chosen) ? chosen : doors[0];
+  const door = doors.includes(chosen) || (restores && chosen === "backup") ? chosen : doors[0];
   const Door = { keeper: Keeper, guest: Guest, in: SignIn, up: SignUp, backup: Restoring }[door];
   return html`<section class="entrance">
     <header><img src="icon.svg" alt="" width="56" height="56" /><h1>${name || mesh}</h1><p>${t("entrance.about")}</p></header>
@@ -26,6 +27,7 @@ export function Entrance() {
       ${doors.map((one) => html`<button key=${one} aria-pressed=${one === door} onClick=${() => open(one)}>${t("entrance." + one)}</button>`)}
     </div>`}
     <${Door} key=${door} done=${() => open("in")} />
+    ${restores && html`<button class="quiet" onClick=${() => open(door === "backup" ? "" : "backup")}>${t(door === "backup" ? "nav.back" : "entrance.backup")}</button>`}
     <footer>${taken && html`<p>${address.value} <button onClick=${elsewhere}>${t("place.other")}</button></p>`}<${LanguageChoice} /><p class="quiet">${t("entrance.truth")}</p></footer>
   </section>`;
 }

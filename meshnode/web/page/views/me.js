@@ -27,7 +27,7 @@ export function Me() {
       <${Choice} label=${t("me.theme")} name="theme" values=${THEMES} chosen=${theme} />
       <${Choice} label=${t("me.size")} name="size" values=${SIZES} chosen=${size} />
       <h2>${t("me.safety")}</h2>
-      <p>${taken ? t("me.taken", { address: address.value }) : t(isSecureContext ? "me.secure" : "me.plain")}</p>
+      <p>${taken ? t("me.taken", { address: address.value }) : t(!isSecureContext ? "me.plain" : location.protocol === "http:" ? "me.here" : "me.secure")}</p>
       ${location.protocol === "http:" && !taken && html`<p><a href=${pathOf("secure")}>${t("secure.make")}</a></p>`}
       ${possible && html`<${Keeping} />`}
       <p class="quiet">${t("entrance.truth")}</p>

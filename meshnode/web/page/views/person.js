@@ -42,7 +42,7 @@ export function Person({ id }) {
         <button disabled=${name === one.name}>${t("do.save")}</button>
       </form>
       <h2>${t("person.peace")}</h2>
-      <p><button onClick=${() => change({ blocked: !one.blocked })}>${t(one.blocked ? "person.unblock" : "person.block")}</button>
+      <p class="choices"><button onClick=${() => change({ blocked: !one.blocked })}>${t(one.blocked ? "person.unblock" : "person.block")}</button>
         <button class="danger" onClick=${forget}>${t("person.remove")}</button></p>
     </div>`;
 }

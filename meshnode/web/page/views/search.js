@@ -2,9 +2,10 @@
 
 import { useRef, useState } from "../vendor/hooks.js";
 import { html } from "../parts/html.js";
+import { Face } from "../parts/face.js";
 import { Heading } from "../parts/heading.js";
 import { get } from "../api.js";
-import { attempt, box } from "../state.js";
+import { attempt, box, me } from "../state.js";
 import { nameOf } from "../names.js";
 import { brief } from "../times.js";
 import { pathOf } from "../route.js";
@@ -33,6 +34,7 @@ export function Search() {
 }
 
 const Hit = ({ one }) => html`<li><a href=${pathOf("chat", one.conversation)}>
+  <${Face} name=${one.channel ?? nameOf(one.from)} persona=${one.outgoing ? me.value.persona : one.persona} channel=${!!one.channel} />
   <span class="who">${one.channel ?? nameOf(one.from)}</span>
   <time>${brief(one.received_at ?? one.sent_at, box.value.clock)}</time>
   <span class="what">${one.text}</span>
