@@ -131,7 +131,7 @@ def _trace(path: Path) -> Tree:
     for line, last_s, fields in events(path):  # noqa: B007 (the time of the last line is wanted)
         check_contact(fields, path, line)
         nodes |= set(fields[1:3])
-    numbers = all(name.isdecimal() for name in nodes)
+    numbers = all(name.isdecimal() and len(name) < 10 for name in nodes)
     who = {"nodes": max(map(int, nodes)) + 1} if numbers and nodes else {"names": sorted(nodes)}
     return {
         "for_s": max(last_s, 1.0),

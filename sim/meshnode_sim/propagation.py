@@ -5,7 +5,11 @@ Models (d in m, f in MHz; IEEE 802.11-11/0968 as quoted by range studies of 802.
     macro          8    + 37.6 log10 d + 21 log10 (f / 900)     one antenna high above the roofs
     pico          23.3  + 36.7 log10 d + 21 log10 (f / 900)     both below the roofs
     free space    20 log10 d + 20 log10 f - 27.55
+    two ray       40 log10 d - 40 log10 h                       over open ground or water, both antennas h m above it
     log distance  reference at 1 m + 10 exponent log10 d
+
+Two ray (Rappaport, Wireless Communications, 4.6) is what a flat earth leaves far from the antennas: the ray that the
+ground throws back takes the direct one away. Nearer than 4 pi h^2 / wavelength free space loses more, and is taken.
 
 Shadowing is a field over the map, so that neighbours share it: each place has a level, interpolated between the points
 of a grid of independent draws, and a pair has the sum of its two levels, scaled to the deviation asked for. It is the
@@ -24,7 +28,7 @@ from numpy.typing import NDArray
 from meshnode.air.draws import Draws
 from meshnode_sim.integers import LOG2, ONE, milli_db
 
-Model = Literal["macro", "pico", "free_space", "log_distance"]
+Model = Literal["macro", "pico", "free_space", "two_ray", "log_distance"]
 Levels: TypeAlias = NDArray[np.int64]
 Metres: TypeAlias = NDArray[np.float64]
 
@@ -37,12 +41,14 @@ _MDB_OF_TWO: Final = 3010.299956639812  # 10,000 log10 2
 
 @dataclass(frozen=True, slots=True)
 class PathLoss:
-    """A model with its constants. `exponent` and `reference_db` (at 1 m) are those of log distance."""
+    """A model with its constants. `exponent` and `reference_db` (at 1 m) are those of log distance, `antenna_m` (above
+    ground) is that of two ray."""
 
     model: Model
     mhz: float
     exponent: float = 3.5
     reference_db: float = 31.5
+    antenna_m: float = 2.0
 
     def mdb(self, metres: Metres) -> Levels:
         """Loss over each distance in mdB, never less than in free space (but for log distance, which is as told)."""
@@ -52,6 +58,8 @@ class PathLoss:
             return free
         if self.model == "log_distance":
             return _rounded(10.0 * self.exponent * log_d) + round(self.reference_db * 1000)
+        if self.model == "two_ray":
+            return np.maximum(_rounded(40.0 * log_d) - 4 * _db10(self.antenna_m), free)
         slope, offset = (37.6, 8_000) if self.model == "macro" else (36.7, 23_300)
         carrier = 21 * (_db10(self.mhz) - _db10(900.0)) // 10
         return np.maximum(_rounded(slope * log_d) + offset + carrier, free)
@@ -131,6 +139,6 @@ def _rounded(values: Metres) -> Levels:
     return np.floor(values + 0.5).astype(np.int64)
 
 
-def _db10(mhz: float) -> int:
-    """10 log10 of a frequency in MHz, in mdB."""
-    return milli_db(round(mhz * 1_000_000)) - milli_db(1_000_000)
+def _db10(value: float) -> int:
+    """10 log10 of a frequency in MHz, or a height in metres, in mdB."""
+    return milli_db(round(value * 1_000_000)) - milli_db(1_000_000)

@@ -59,7 +59,7 @@ class Sky:
             queue_frames=radio.queue_frames,
             aggregate=radio.aggregate,
         )
-        self._loss = PathLoss(table.model, table.mhz, table.exponent, table.reference_db)
+        self._loss = PathLoss(table.model, table.mhz, table.exponent, table.reference_db, table.antenna_m)
         self._budget = Budget(scenario.eirp_dbm, table.antenna_dbi, noise(1, 0, table.profile) - BELOW_NOISE)
         draws = Draws(scenario.seed)
         shadowed = table.shadowing_db > 0

@@ -98,12 +98,13 @@ class PropagationTable(Struct, frozen=True, forbid_unknown_fields=True):
     `eirp_dbm`: 20 when left out, or what the country allows if that is less (lawful.py).
     """
 
-    model: Literal["macro", "pico", "free_space", "log_distance"] = "pico"
+    model: Literal["macro", "pico", "free_space", "two_ray", "log_distance"] = "pico"
     mhz: Annotated[float, Meta(ge=700, le=1000)] = 915.0
     eirp_dbm: Annotated[float, Meta(ge=-30, le=40)] | None = None
     antenna_dbi: Annotated[float, Meta(ge=-20, le=20)] = 2.0
     exponent: Annotated[float, Meta(ge=1, le=8)] = 3.5  # log_distance
     reference_db: Annotated[float, Meta(ge=0, le=100)] = 31.5  # log_distance: the loss at one metre
+    antenna_m: Annotated[float, Meta(ge=0.1, le=1000)] = 2.0  # two_ray: how high both antennas are above the ground
     shadowing_db: Annotated[float, Meta(ge=0, le=20)] = 0.0
     correlation_m: Annotated[float, Meta(ge=0.1)] = 50.0
     profile: Literal["standard", "chip"] = "chip"

@@ -30,6 +30,15 @@ def test_nothing_is_lost_less_than_in_free_space() -> None:
     assert PathLoss("macro", 900.0).mdb(np.array([10.0])) == PathLoss("free_space", 900.0).mdb(np.array([10.0]))
 
 
+def test_over_open_ground_the_ground_takes_from_where_its_ray_cancels_the_direct_one() -> None:
+    """Antennas 5 m high at 900 MHz: free space until 4 pi h^2 / wavelength, 943 m, and 12 dB a doubling from there."""
+    at = np.array([100.0, 900.0, 1000.0, 2000.0, 8000.0])
+    found = PathLoss("two_ray", 900.0, antenna_m=5.0).mdb(at).tolist()
+    assert found[:2] == PathLoss("free_space", 900.0).mdb(at[:2]).tolist()
+    assert found[2:] == pytest.approx([1000 * (40 * math.log10(d / 5.0)) for d in (1000, 2000, 8000)], abs=2)
+    assert PathLoss("two_ray", 900.0, antenna_m=0.1).mdb(at[2:3]).tolist() == [160_000]
+
+
 def test_log_distance_is_as_told() -> None:
     loss = PathLoss("log_distance", 900.0, exponent=3.0, reference_db=30.0)
     assert loss.mdb(np.array([1.0, 10.0, 100.0])).tolist() == [30_000, 60_000, 90_000]
