@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from meshnode.errors import UsageError
-from meshnode_sim.tables import ActionTable, FaultTable, TrafficTable
+from meshnode_sim.tables import ActionTable, FaultTable, RouteTable, TrafficTable, WalkTable
 
 MOST_WORDS: Final = 1_000_000  # of one run; each is held from the beginning
 SHORTEST_S: Final = 0.001  # of a state that comes and goes: a frame takes as long
@@ -23,6 +23,28 @@ def check_story(actions: Iterable[ActionTable], traffic: Iterable[TrafficTable],
             raise UsageError(
                 f"a fault `{fault.kind}` comes and goes faster than the air: `up_s` and `down_s` are means"
             )
+
+
+def check_ways(routes: Iterable[RouteTable], walks: Iterable[WalkTable]) -> None:
+    """UsageError where a way cannot be gone."""
+    timed: set[str] = set()
+    for route in routes:
+        if route.node in timed:
+            raise UsageError(f"[[routes]] has {route.node} twice: a node has one timetable")
+        timed.add(route.node)
+    for walk in walks:
+        slow, fast = walk.speed_mps
+        if slow > fast:
+            raise UsageError(f"`speed_mps` goes from {slow:g} down to {fast:g}: the lower speed comes first")
+
+
+def check_spans(what: str, spans: Iterable[tuple[float, float]], period_s: float | None) -> None:
+    """UsageError where a link would be up backwards in time, or longer than the period in which it comes again."""
+    for start, end in spans:
+        if end <= start:
+            raise UsageError(f"{what} has `up_s` from {start:g} to {end:g} s: it ends before it begins")
+        if period_s is not None and end > period_s:
+            raise UsageError(f"{what} has `up_s` until {end:g} s, and begins anew every {period_s:g} s (`period_s`)")
 
 
 def _check_action(action: ActionTable) -> None:

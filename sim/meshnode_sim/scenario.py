@@ -21,7 +21,7 @@ from meshnode.core.settings import BridgeRules, Settings
 from meshnode.errors import ConfigError, UsageError
 from meshnode_sim.blame import check_numbers, for_people, line_of, line_of_sentence
 from meshnode_sim.lawful import check_width, eirp_dbm
-from meshnode_sim.plausible import check_story
+from meshnode_sim.plausible import check_spans, check_story, check_ways
 from meshnode_sim.tables import (
     ActionTable,
     EnergyTable,
@@ -160,6 +160,10 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
         _check_level(self)
         _check_terrain(self)
         check_story(self.actions, self.traffic, self.faults)
+        check_ways(self.routes, self.walks)
+        timed: list[LinkTable | PeeringTable] = [*self.topology.links, *self.overlay.links]
+        for link in timed:
+            check_spans(f"the link from {link.a} to {link.b}", link.up_s, link.period_s)
         if bool(self.topology.trace) != (self.topology.shape == "trace"):
             raise UsageError(
                 'a topology of shape "trace" needs `trace`, a file of contacts, and no other shape has one'
@@ -282,11 +286,11 @@ def _change(tree: dict[str, Any], change: str) -> None:
     key, equals, value = change.partition("=")
     *path, last = key.strip().split(".")
     if not equals or not last or not all(path):
-        raise UsageError(f"`{change}` is no change: write KEY=VALUE, as in radio.loss=0.2")
+        raise ConfigError(f"--set `{change}` is no change: write KEY=VALUE, as in radio.loss=0.2")
     for part in path:
         tree = tree.setdefault(part, {})
         if not isinstance(tree, dict):
-            raise UsageError(f"`{change}`: {part} is not a table")
+            raise ConfigError(f"--set `{change}`: {part} is not a table")
     try:
         tree[last] = msgspec.toml.decode(f"value = {value}")["value"]
     except msgspec.DecodeError:

@@ -11,6 +11,7 @@ from meshnode.air.draws import chance
 from meshnode.errors import ConfigError, UsageError
 from meshnode_sim import library
 from meshnode_sim.scenario import letters, load, parse, rates
+from meshnode_sim.tables import ExpectTable
 
 LINE = '[topology]\nshape = "line"\nnodes = 3\n'
 
@@ -66,6 +67,7 @@ def test_contacts() -> None:
 
 ONCE = '{ a = "A", b = "C", rate_bps = 1_000_000 }'
 PEERED = LINE + f"[overlay]\nlinks = [{ONCE}]\n"
+PLACED = LINE + '[radio]\nlevel = "radio"\nwidth_mhz = 2\n'
 WRONG = [
     (LINE + "[radio]\nrate = 5\n", r"x\.toml:5: at radio: there is no key `rate` here"),
     (LINE + "[radio]\nwidth_mhz = 2\nmcs = 9\n", r"x\.toml:6: 802\.11ah has no MCS 9 at 2 MHz"),
@@ -82,6 +84,13 @@ WRONG = [
     (LINE + '[[actions]]\nat_s = 3\ndo = "send"\nnode = "B"\n', "sends to nobody: give `to`"),
     (LINE + '[[actions]]\nat_s = 3\ndo = "send"\nnode = "B"\nto = "B"\n', r"x\.toml:8: .*sends B a message of its own"),
     (LINE + '[[actions]]\nat_s = 3\ndo = "post"\nnode = "B"\ntimes = 1_000_000_000\n', r"x\.toml:8: .*`times` goes up"),
+    (
+        '[topology]\nshape = "links"\nlinks = [\n{ a = "A", b = "B", up_s = [[5, 1]] }]\n',
+        r"x\.toml:4: .*from A to B has `up_s` from 5 to 1 s",
+    ),
+    ('[topology]\nshape = "links"\nlinks = [{ a = "A", b = "B", up_s = [[0, 9]], period_s = 5 }]\n', "anew every 5 s"),
+    (PLACED + "[[walks]]\nspeed_mps = [2, 1]\n", r"x\.toml:\d+: `speed_mps` goes from 2 down to 1"),
+    (PLACED + '[[routes]]\nnode = "A"\nstops = [{ at_s = 0, x_m = 0, y_m = 0 }]\n' * 2, "has A twice"),
     (LINE + "colour = 1\n", r"x\.toml:4: at topology: there is no key `colour`"),
     (LINE + "[radio]\nloss = 2\n", r"x\.toml:5: at radio\.loss: .*<= 1"),
     (LINE + "[radio]\nloss = -0.1\n", r"x\.toml:5: at radio\.loss: .*>= 0"),
@@ -133,7 +142,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", library.shipped())
 def test_what_ships_is_right_and_has_a_sentence(name: str) -> None:
-    assert library.find(name).about.endswith(".")
+    found = library.find(name)
+    assert found.about.endswith(".")
+    assert found.expect != ExpectTable()  # else nobody would notice that it shows something else
 
 
 def test_the_template_is_right_and_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def new(file: Path) -> None:
     Example: meshnode-sim new mine.toml
     """
     library.write_template(file)
-    print(f"{file} is a line of four nodes; `meshnode-sim lab {file}` runs it")
+    print(f"{file} is a line of four; `meshnode-sim run {file}` plays it, `meshnode-sim lab {file}` runs real daemons")
 
 
 def check(scenario: str, *, json_: Json = False) -> None:

@@ -63,3 +63,5 @@ def writable(path: Path) -> None:
     """Said before a long run instead of after it."""
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{path} cannot be written: there is no folder {path.absolute().parent}")
+    if path.is_dir():
+        raise UsageError(f"{path} cannot be written: it is a folder, so name a file in it")

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from meshnode.daemon.home import open_home
-from meshnode.errors import SimulationError
+from meshnode.errors import SimulationError, UsageError
 from meshnode_sim.cli.options import Json
 from meshnode_sim.replay import Life
 from meshnode_sim.replay import replay as play
@@ -27,6 +27,8 @@ def replay(
 
     Example: meshnode-sim replay ~/.local/share/meshnode/journal
     """
+    if not journal.exists():
+        raise UsageError(f"there is no journal {journal}: name the folder `journal` of a home that keeps one")
     folder = journal if journal.is_dir() else journal.parent
     with open_home(home or folder, lock=False, passphrase_file=passphrase_file) as opened:
         lives = play(opened, folder)
