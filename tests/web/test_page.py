@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
 import zlib
@@ -14,6 +15,7 @@ import pytest
 import trio
 from playwright.sync_api import Page, Route, expect
 
+import meshnode
 from meshnode.web.files import PAGE
 from support.boxes import PASSPHRASE, WEB, Boxes, Phone, boxes, fill
 from support.phones import DESK, Phones, barriers, tell
@@ -373,6 +375,12 @@ async def test_a_member_takes_a_backup_home_and_takes_another_passphrase(tmp_pat
             page.get_by_label("The new one").fill("words of tomorrow")
             page.get_by_role("button", name="Change the passphrase").click()
             expect(page.get_by_text("only the new passphrase")).to_be_visible()
+            german = phones.open(str(keeper.http.base_url), language="de-DE")
+            german.get_by_role("button", name="Anmelden").first.click()
+            german.get_by_label("Dein Name").fill("Mia")
+            german.get_by_label("Passphrase").fill(PASSPHRASE)
+            german.locator("form button").click()
+            expect(german.get_by_text("Name und Passphrase passen nicht zusammen.")).to_be_visible()
             page.get_by_role("link", name="Chats", exact=True).click()
             expect(page.get_by_role("heading", name="Chats")).to_be_visible()
 
@@ -541,6 +549,17 @@ def test_every_language_has_every_word_and_its_places() -> None:
         assert catalogue.keys() == english.keys(), code
         for key, text in catalogue.items():
             assert _places(text) == _places(english[key]), f"{code} {key}"
+
+
+def test_the_page_knows_the_sentences_of_the_box_as_it_says_them() -> None:
+    table = re.search(r"SENTENCES = \{(.*?)\n\};", (PAGE / "said.js").read_text(), re.DOTALL)
+    assert table is not None
+    sentences = json.loads("{" + table[1].rstrip().rstrip(",") + "}")
+    source = "".join(path.read_text() for path in Path(meshnode.__file__).parent.rglob("*.py"))
+    for key, sentence in sentences.items():
+        assert all(part in source for part in re.split(r"\{\w+\}|; ", sentence)), key
+        for catalogue in (PAGE / "lang").glob("*.json"):
+            assert _places(json.loads(catalogue.read_text())[key]) == _places(sentence), key
 
 
 def _places(text: str | dict[str, str]) -> set[str]:

@@ -13,6 +13,7 @@ import { flushUnsent, forgetUnsent, isSending } from "./unsent.js";
 import { forgetThreads, openThreads, threadOf } from "./thread.js";
 import { address, moved, taken, turnTo } from "./place.js";
 import { replace, route } from "./route.js";
+import { said } from "./said.js";
 import { t } from "./words.js";
 
 export const box = signal(null); // the Welcome, once it has answered
@@ -102,7 +103,7 @@ export async function attempt(doing) {
 export function complain(problem) {
   if (!(problem instanceof Problem)) throw problem;
   if (problem.status === 401) return;
-  say(problem.kind === "offline" ? t("problem.offline") : problem.message);
+  say(problem.kind === "offline" ? t("problem.offline") : said(problem.message));
 }
 
 export function say(text) {

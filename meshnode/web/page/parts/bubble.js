@@ -10,6 +10,7 @@ import { get, post } from "../api.js";
 import { attempt, isGuest, me } from "../state.js";
 import { nameOf } from "../names.js";
 import { hour } from "../times.js";
+import { said } from "../said.js";
 import { t } from "../words.js";
 import { setDraft } from "../drafts.js";
 import { takeBack, tryAgain } from "../unsent.js";
@@ -56,7 +57,7 @@ function Why({ why }) {
     <p><b>${t("state." + why.state)}</b></p>
     <p>${t("why." + why.state)}</p>
     ${why.witnesses.length > 0 && html`<p>${t("why.witnesses")} ${why.witnesses.map(nameOf).join(", ")}</p>`}
-    ${why.waiting_for && html`<p>${t("why.waits")} ${why.waiting_for}</p>`}
+    ${why.waiting_for && html`<p>${t("why.waits")} ${said(why.waiting_for)}</p>`}
   </div>`;
 }
 
@@ -67,7 +68,7 @@ export function Waiting({ one }) {
     <p dir="auto">${one.file ? one.file.name + " " : ""}${one.text}</p>
     <small><${Ticks} state="unsent" /></small>
     ${one.urgent && !one.problem && html`<button class="danger" onClick=${edit}>${t("do.takeBack")}</button>`}
-    ${one.problem && html`<div class="why" role="alert"><p>${one.problem}</p>
+    ${one.problem && html`<div class="why" role="alert"><p>${said(one.problem)}</p>
       <button onClick=${() => tryAgain(one.id)}>${t("do.again")}</button> <button onClick=${edit}>${t("do.takeBack")}</button></div>`}
   </li>`;
 }
