@@ -17,6 +17,7 @@ from meshnode.web import past
 from support.boxes import PASSPHRASE, Boxes, boxes, unread, until
 from support.phones import DESK, PHONE, Phones, tell
 
+BELOW_THE_TOP = "one => (one.scrollIntoView(), one.closest('main').scrollBy(0, -80))"
 NAMES = ("Mill", "Bridge House", "Chapel", "Ferry")
 
 
@@ -26,7 +27,12 @@ async def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as homes:
         async with boxes(Path(homes), *NAMES) as valley:
             address = await said(valley)
-            await tell(partial(pictures, address, folder))
+            file = Path(homes) / "mill.backup"
+            async with await valley.phone(0) as keeper:
+                await keeper.sign_in(NAMES[0])
+                made = await keeper.http.post("/api/v1/me/backup", json={"passphrase": PASSPHRASE})
+            file.write_bytes(made.content)
+            await tell(partial(pictures, address, folder, file))
 
 
 async def said(valley: Boxes) -> str:
@@ -50,12 +56,18 @@ async def said(valley: Boxes) -> str:
     return str(mill.http.base_url)
 
 
-def pictures(address: str, folder: Path, phones: Phones) -> None:
+def pictures(address: str, folder: Path, backup: Path, phones: Phones) -> None:
     """Each main screen on a phone and on a desk; Arabic and dark on the phone."""
     for device, kind in ((PHONE, "phone"), (DESK, "desk")):
         member, keeper = phones.open(address, device=device), phones.open(address, device=device)
         shoot = partial(_shoot, folder, kind)
         shoot(member, "entrance", "form")
+        member.get_by_role("button", name="I have a backup").click()
+        member.get_by_label("File of the backup").set_input_files(backup)
+        member.locator("input[type=password]").fill(PASSPHRASE)
+        member.locator("form button").click()
+        shoot(member, "restore", ".choices")
+        member.get_by_role("button", name="Back").click()
         _sign_in(member, "Mia")
         shoot(member, "chats", ".list a")
         member.locator(".list a", has_text="Noa").click()
@@ -74,6 +86,10 @@ def pictures(address: str, folder: Path, phones: Phones) -> None:
         _sign_in(keeper, NAMES[0])
         _go(keeper, "box")
         shoot(keeper, "box", ".health")
+        keeper.get_by_text("What goes first when it is full").click()
+        keeper.wait_for_selector("details[open] :is(ol, p.quiet)")
+        keeper.get_by_role("heading", name="Disk").evaluate(BELOW_THE_TOP)
+        shoot(keeper, "box-disk", ".bar")
         _go(keeper, "poster")
         keeper.locator("input").first.fill("Mill")
         shoot(keeper, "poster", ".qr")

@@ -65,14 +65,16 @@ function Choose({ given, change, look, busy, share }) {
   </form>`;
 }
 
-// What is in it, before anything is changed.
+// What is in it, before anything is changed. A box that has a keeper is restored by that one alone.
 function Found({ found, busy, take, drop }) {
+  const mine = found.kind === "profile" || isKeeper.value || !box.value.set_up;
   return html`<section>
     <h2>${t("restore.is." + found.kind, { name: found.name })}</h2>
     <p>${t("restore.made", { time: inFull(found.made_at), version: found.version })} ${t("restore.holds", { n: found.messages })}</p>
     ${found.members.length > 0 && found.kind === "box" && html`<p>${t("restore.members", { names: found.members.join(", ") })}</p>`}
     <p>${t("restore.whole")}</p>
-    <p class="choices"><button class="main" disabled=${busy} aria-busy=${busy} onClick=${take}>${t("restore.take")}</button>
+    ${!mine && html`<p role="alert">${t("said.whole")}</p>`}
+    <p class="choices">${mine && html`<button class="main" disabled=${busy} aria-busy=${busy} onClick=${take}>${t("restore.take")}</button>`}
       <button disabled=${busy} onClick=${drop}>${t("restore.other")}</button></p>
   </section>`;
 }
