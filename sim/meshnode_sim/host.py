@@ -95,7 +95,8 @@ class Host:
         self._began_ns = 0  # world time at which our own clock would have been zero
         self._free_ns = 0  # when the processor is through
         self._inbox: deque[tuple[Input, int]] = deque()
-        self._wake_ns: int | None = None
+        self._due_ns: int | None = None  # when the node wants a Tick
+        self._wake_ns: int | None = None  # when it is looked at next, which may be sooner
 
     # ---------------------------------------------------------------- power
 
@@ -200,19 +201,27 @@ class Host:
     def _rewake(self) -> None:
         due = self.node.next_wakeup()
         if due is None:
+            self._due_ns = None
             return
         soonest = max(self._free_ns, self._agenda.now_ns + _SOONEST_NS)
-        at_ns = max(ceil(due * SECOND_NS) + self._began_ns, soonest)
-        if self._wake_ns is None or at_ns < self._wake_ns:
-            self._wake_ns = at_ns
-            node = self.node
-            self._agenda.at(at_ns, WAKE, self.index, lambda: self._wake(node, at_ns))
+        self._due_ns = max(ceil(due * SECOND_NS) + self._began_ns, soonest)
+        if self._wake_ns is None or self._due_ns < self._wake_ns:
+            self._wake_at(self._due_ns)
+
+    def _wake_at(self, at_ns: int) -> None:
+        self._wake_ns = at_ns
+        node = self.node
+        self._agenda.at(at_ns, WAKE, self.index, lambda: self._wake(node, at_ns))
 
     def _wake(self, node: Agent, at_ns: int) -> None:
+        """What was due may have become due later since, or not at all: then nobody is woken."""
         if not self.on or self.node is not node or self._wake_ns != at_ns:
             return
         self._wake_ns = None
-        self.give(Tick())
+        if self._due_ns is not None and self._due_ns <= at_ns:
+            self.give(Tick())
+        elif self._due_ns is not None:
+            self._wake_at(self._due_ns)
 
     def _later(self, at_ns: int, do: Callable[[], None]) -> None:
         """Unless the power goes in between."""
