@@ -4,11 +4,13 @@ Two real nodes with the embedded overlay, peered over TCP; counted is what the w
 Ethernet and IP headers included, from the first word to the last receipt; `read` is what the notes cost that say that
 all was read. Texts cannot be compressed.
 
-    python bench/bridge.py                       # 100 messages and 100 posts of 100, 200 and 1,000 B
+    python bench/bridge.py                   # 100 messages and 100 posts of 100, 200 and 1,000 B, and after an outage
+    python bench/bridge.py --count 300 --sizes 100
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -23,7 +25,7 @@ from support import netns
 from support.uplink import WIRE, Bridge, uplink
 from support.ygg_lab import until
 
-COUNT = 100
+OUTAGE_AT = 200  # bytes of text
 
 
 SETTLES_S = 12  # receipts ride together, after nine seconds at most
@@ -66,23 +68,32 @@ def read(ada: Bridge, bo: Bridge) -> int:
     return ada.wire_bytes() - before
 
 
+def measured(ada: Bridge, bo: Bridge, count: int, sizes: list[int]) -> list[dict[str, object]]:
+    """One row for each size, kind and way."""
+    rows: list[dict[str, object]] = []
+    for size in sizes:
+        for kind, words in (("messages", ("send", "Bo")), ("posts", ("post", "square"))):
+            for how in (at_once, made_up_for) if size == OUTAGE_AT else (at_once,):
+                each = how(ada, bo, texts(len(rows), count, size), *words) / count
+                row = {"what": kind, "bytes": size, "how": how.__name__, "wire": round(each)}
+                row["over_payload"] = round(each / size, 2)
+                rows.append(row | ({"read": read(ada, bo) // count} if kind == "messages" else {}))
+                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    return rows
+
+
 def main() -> None:
     """All rows, as JSON."""
-    rows = []
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--count", type=int, default=100)
+    words.add_argument("--sizes", default="100,200,1000")
+    given = words.parse_args()
     with tempfile.TemporaryDirectory() as folder, uplink(Path(folder)) as (ada, bo):
         ada.cli("send", "Bo", "first", "--wait", "delivered", "--timeout", "120")
         bo.cli("post", "square", "first")
         ada.cli("post", "square", "first")
         until(lambda: len(ada.texts()) == 1 and len(bo.texts()) == 2, "it does not settle", within_s=120)
-        for size in (100, 200, 1000):
-            for kind, words in (("messages", ("send", "Bo")), ("posts", ("post", "square"))):
-                for how in (at_once, made_up_for) if size == 200 else (at_once,):
-                    used = how(ada, bo, texts(len(rows), COUNT, size), *words)
-                    row = {"what": kind, "bytes": size, "how": how.__name__, "wire": used // COUNT}
-                    row["over_payload"] = round(used / COUNT / size, 2)
-                    rows.append(row | ({"read": read(ada, bo) // COUNT} if kind == "messages" else {}))
-                    print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    print(json.dumps(rows, indent=1))
+        print(json.dumps(measured(ada, bo, given.count, [int(size) for size in given.sizes.split(",")]), indent=1))
 
 
 if __name__ == "__main__":

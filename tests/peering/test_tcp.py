@@ -226,6 +226,13 @@ async def test_segments_are_filled_over_the_overlay_alone():
     assert [bool(hurry) for hurry in hurries] == [False, True]
 
 
+def test_who_does_not_answer_at_rest_is_given_up_half_a_minute_later():
+    with tcp._socket(tcp._Place("overlay", "", 0, "::1", 0), socket.socket) as made:
+        options = (socket.SO_KEEPALIVE, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_USER_TIMEOUT)
+        levels = (socket.SOL_SOCKET, *[socket.IPPROTO_TCP] * 3)
+        assert [made.getsockopt(*at) for at in zip(levels, options, strict=True)] == [1, 120, 30, 30_000]
+
+
 async def test_a_local_user_of_the_box_is_not_a_peer(two_hosts):
     with netns.entered(two_hosts[0]), trio.fail_after(PATIENCE_S):
         listening = on_overlay(1, "200::1")

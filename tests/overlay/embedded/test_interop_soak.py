@@ -35,6 +35,29 @@ def uptimes(node):
     return {row["remote"]: row["uptime"] for row in node.ask("getPeers")["peers"] if row["up"]}
 
 
+LOSSY = """
+table inet air {
+  chain input { type filter hook input priority 0; iifname "eth0" numgen random mod 100 < 30 drop; }
+}
+"""
+
+
+def test_a_third_of_the_packets_lost_below_and_still_every_pair_pings(tmp_path):
+    """Links end now and then, as between two of Go's: a sign of life that is lost four times comes too late."""
+    with lab(["go", "ours", "go", "ours"], tmp_path) as nodes:
+        for at, node in enumerate(nodes):
+            node.start([nodes[at - 1].uri("tcp")] if at else [])
+        all_ping(nodes)
+        for node in nodes:
+            done = node.run("nft", "-f", "-", input=LOSSY)
+            assert done.returncode == 0, done.stderr
+        all_ping(nodes)
+        for node in nodes:
+            node.run("nft", "delete", "table", "inet", "air")
+        all_ping(nodes)
+        until(lambda: one_root(nodes), "the tree does not settle again")
+
+
 def test_five_of_each_kind_find_each_other_again_after_cuts(tmp_path):
     choose = random.Random(4)
     kinds = ["go", "ours"] * 5
