@@ -39,6 +39,13 @@ def restore(
     else:
         about = backup.restore(file, common.directory, words, RealSealer())
         done = f"is restored to {common.directory}"
-    data = {"name": about.name, "persona": about.persona, "version": about.version, "profiles": len(about.homes) - 1}
+    data = {
+        "name": about.name,
+        "persona": about.persona,
+        "version": about.version,
+        "made_at": about.made_at,
+        "profiles": len(about.homes) - 1,
+    }
+    saved = f", saved {about.made_at}," if about.made_at else ""
     profiles = f" and {len(about.homes) - 1} profiles" if len(about.homes) > 1 else ""
-    say.answer(common, data, [f"the home of {about.name}{profiles} {done}"])
+    say.answer(common, data, [f"the home of {about.name}{profiles}{saved} {done}"])

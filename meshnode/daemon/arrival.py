@@ -39,7 +39,8 @@ def unpacking(home: Path) -> Iterator[Path]:
 
 
 def lay(home: Path) -> None:
-    """What was unpacked is whole: from now on it is what the home will be."""
+    """What was unpacked is whole: from now on it is what the home will be, in place of what was laid before."""
+    shutil.rmtree(home / RESTORED, ignore_errors=True)
     _before(home, _last(home) + 1).mkdir(mode=0o700)
     os.replace(home / RESTORING, home / RESTORED)
     sync_folder(home)

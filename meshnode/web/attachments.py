@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
 from typing import Final
 from urllib.parse import quote
 
@@ -12,11 +11,10 @@ from meshnode.control import replies, requests
 from meshnode.errors import MissingError
 from meshnode.web.box import Box
 from meshnode.web.flowing import Flowing
-from meshnode.web.routes import Asked, Query, Route
+from meshnode.web.routes import Asked, Route
 from meshnode.web.shapes import NewUpload, UploadState
-from meshnode.web.spool import Upload
+from meshnode.web.uploads import BYTES, OFFSET, Uploads
 
-BYTES: Final = "application/octet-stream"
 PART: Final = 128 * 1024
 # Shown in the page itself; anything else, above all SVG and HTML, which may hold scripts, is only ever saved.
 SHOWN: Final = re.compile(r"image/(jpeg|png|gif|webp|avif|heic)|audio/[a-z0-9.+-]+|video/[a-z0-9.+-]+")
@@ -28,17 +26,18 @@ class Attachments:
 
     def __init__(self, box: Box) -> None:
         self._box = box
+        self._uploads = Uploads(box.spool, lambda asked: asked.who.persona)
 
     def routes(self) -> Iterator[Route]:
         """Its rows."""
-        offset = Query("offset", int, "Where the bytes begin: where the upload stands.", 0)
+        uploads = self._uploads
         yield Route("POST", "/uploads", "member", "Begin to upload a file.", self.begin, UploadState, NewUpload)
-        yield Route("GET", "/uploads/{id}", "member", "How far an upload is.", self.state, UploadState)
+        yield Route("GET", "/uploads/{id}", "member", "How far an upload is.", uploads.state, UploadState)
         yield Route(
-            "PATCH", "/uploads/{id}", "member", "Bytes of an upload, from its offset on.", self.more, UploadState,
-            query=(offset,), takes=BYTES,
+            "PATCH", "/uploads/{id}", "member", "Bytes of an upload, from its offset on.", uploads.more, UploadState,
+            query=(OFFSET,), takes=BYTES,
         )  # fmt: skip
-        yield Route("DELETE", "/uploads/{id}", "member", "Let an upload go.", self.forget, UploadState)
+        yield Route("DELETE", "/uploads/{id}", "member", "Let an upload go.", uploads.forget, UploadState)
         yield Route("GET", "/files", "member", "The files that messages announced.", self.files, replies.FilesReply)
         yield Route("POST", "/files/{id}/fetch", "member", "Have a file fetched.", self.fetch, replies.FileReply)
         yield Route(
@@ -48,27 +47,7 @@ class Attachments:
 
     async def begin(self, asked: Asked) -> UploadState:
         """Its size is told first."""
-        return _state(await self._box.spool.begin(asked.who.persona, asked.sent(NewUpload).size))
-
-    async def state(self, asked: Asked) -> UploadState:
-        """For a phone that comes back."""
-        return _state(self._upload(asked))
-
-    async def more(self, asked: Asked) -> UploadState:
-        """What came before the line broke stays."""
-        upload = self._upload(asked)
-        async with aclosing(asked.chunks) as pieces:
-            await self._box.spool.write(upload, asked.query["offset"], pieces)
-        return _state(upload)
-
-    async def forget(self, asked: Asked) -> UploadState:
-        """Its bytes are gone."""
-        upload = self._upload(asked)
-        await self._box.spool.drop(upload)
-        return _state(upload)
-
-    def _upload(self, asked: Asked) -> Upload:
-        return self._box.spool.find(asked.who.persona, asked.place["id"])
+        return await self._uploads.begin(asked, asked.sent(NewUpload).size)
 
     async def files(self, asked: Asked) -> replies.FilesReply:
         """All."""
@@ -106,10 +85,6 @@ class Attachments:
     async def _part(self, asked: Asked, offset: int, size: int) -> replies.FilePartReply:
         request = requests.FileReadRequest(id=asked.place["id"], offset=offset, size=size)
         return await self._box.ask_mine(asked, request, replies.FilePartReply)
-
-
-def _state(upload: Upload) -> UploadState:
-    return UploadState(id=upload.id, offset=upload.offset, size=upload.size)
 
 
 def _headers(info: replies.FileInfo) -> dict[str, str]:

@@ -9,7 +9,6 @@ their own, where people may make one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import aclosing
 
 import msgspec
 from starlette.background import BackgroundTask
@@ -18,11 +17,10 @@ from starlette.responses import Response
 from meshnode.control import replies, requests
 from meshnode.errors import UsageError
 from meshnode.web.box import Box
-from meshnode.web.routes import Asked, Query, Route
+from meshnode.web.routes import Asked, Route
 from meshnode.web.shapes import NewRestore, RestoreWords, UploadState
 from meshnode.web.spool import Upload
-
-BYTES = "application/octet-stream"
+from meshnode.web.uploads import BYTES, OFFSET, Uploads
 
 
 class Restoring:
@@ -30,18 +28,18 @@ class Restoring:
 
     def __init__(self, box: Box) -> None:
         self._box = box
+        self._uploads = Uploads(box.backups, _owner)
 
     def routes(self) -> Iterator[Route]:
         """Its rows."""
-        offset = Query("offset", int, "Where the bytes begin: where the upload stands.", 0)
-        found = replies.RestoredReply
+        uploads, found = self._uploads, replies.RestoredReply
         yield Route("POST", "/restores", "anyone", "Begin to upload a backup.", self.begin, UploadState, NewRestore)
-        yield Route("GET", "/restores/{id}", "anyone", "How far a backup is.", self.state, UploadState)
+        yield Route("GET", "/restores/{id}", "anyone", "How far a backup is.", uploads.state, UploadState)
         yield Route(
-            "PATCH", "/restores/{id}", "anyone", "Bytes of a backup, from its offset on.", self.more, UploadState,
-            query=(offset,), takes=BYTES,
+            "PATCH", "/restores/{id}", "anyone", "Bytes of a backup, from its offset on.", uploads.more, UploadState,
+            query=(OFFSET,), takes=BYTES,
         )  # fmt: skip
-        yield Route("DELETE", "/restores/{id}", "anyone", "Let a backup go.", self.forget, UploadState)
+        yield Route("DELETE", "/restores/{id}", "anyone", "Let a backup go.", uploads.forget, UploadState)
         yield Route(
             "POST", "/restores/{id}/look", "anyone", "What it holds, all of it opened and checked.", self.look, found,
             RestoreWords,
@@ -58,24 +56,7 @@ class Restoring:
         may = requests.RestoreMayRequest(size=sent.size, code=sent.code, by_keeper=by_keeper)
         await self._box.ask(may, replies.DoneReply)
         await self._box.backups.drop_of(_owner(asked))
-        return _state(await self._box.backups.begin(_owner(asked), sent.size))
-
-    async def state(self, asked: Asked) -> UploadState:
-        """For a phone that comes back."""
-        return _state(self._upload(asked))
-
-    async def more(self, asked: Asked) -> UploadState:
-        """What came before the line broke stays."""
-        upload = self._upload(asked)
-        async with aclosing(asked.chunks) as pieces:
-            await self._box.backups.write(upload, asked.query["offset"], pieces)
-        return _state(upload)
-
-    async def forget(self, asked: Asked) -> UploadState:
-        """Its bytes are gone."""
-        upload = self._upload(asked)
-        await self._box.backups.drop(upload)
-        return _state(upload)
+        return await self._uploads.begin(asked, sent.size)
 
     async def look(self, asked: Asked) -> replies.RestoredReply:
         """Nothing changes."""
@@ -101,14 +82,11 @@ class Restoring:
 
     def _opened(self, asked: Asked) -> Upload:
         """A whole upload; each try to open one costs a passphrase's work."""
-        upload = self._upload(asked)
+        upload = self._uploads.find(asked)
         if upload.offset < upload.size:
             raise UsageError(f"Only {upload.offset} of the {upload.size} bytes of this backup are here.")
         self._box.patience.take(f"restore {asked.source}")
         return upload
-
-    def _upload(self, asked: Asked) -> Upload:
-        return self._box.backups.find(_owner(asked), asked.place["id"])
 
 
 def _by_keeper(asked: Asked) -> bool:
@@ -117,7 +95,3 @@ def _by_keeper(asked: Asked) -> bool:
 
 def _owner(asked: Asked) -> str:
     return "keeper" if _by_keeper(asked) else asked.source
-
-
-def _state(upload: Upload) -> UploadState:
-    return UploadState(id=upload.id, offset=upload.offset, size=upload.size)
