@@ -26,29 +26,24 @@ def checks(expect: ExpectTable, found: dict[str, Any]) -> list[Check]:
 
 
 def _bounds(expect: ExpectTable, found: dict[str, Any]) -> list[tuple[str, float | None, float | None, bool]]:
-    """What is measured, its value, its bound, and whether that is a least one."""
-    air, messages, posts = found["air"], found["messages"], found["posts"]
+    """What is measured (in seconds where it begins with s, else a share), its value, its bound, and whether a least."""
+    air, messages, posts, rows = found["air"], found["messages"], found["posts"], found["per_node"]
+    duty = max((row["duty"] for row in rows), default=0.0)
+    honest = max((row["airtime_s"] for row in rows if not row.get("lies")), default=0.0)
     return [
-        ("of the messages arrived", messages["delivery_ratio"], expect.delivery_ratio_min, True),
-        ("of the posts arrived", posts["delivery_ratio"], expect.post_ratio_min, True),
-        ("s until 95 % of what arrived had", messages["latency_s"]["p95"], expect.latency_p95_max_s, False),
-        ("of the time the busiest air was taken", air["utilisation_max"], expect.utilisation_max, False),
-        ("s of airtime were used", air["airtime_s"], expect.airtime_max_s, False),
-        (
-            "of the time any radio sent",
-            max((r["duty"] for r in found["per_node"]), default=0.0),
-            expect.duty_max,
-            False,
-        ),
-        ("s of airtime were used by any honest node", _honest(found), expect.node_airtime_max_s, False),
+        ("of the messages to arrive", messages["delivery_ratio"], expect.delivery_ratio_min, True),
+        ("of the posts to arrive", posts["delivery_ratio"], expect.post_ratio_min, True),
+        ("s until 95 % of what arrived was there", messages["latency_s"]["p95"], expect.latency_p95_max_s, False),
+        ("of the time for the busiest air to be taken", air["utilisation_max"], expect.utilisation_max, False),
+        ("s of airtime in all", air["airtime_s"], expect.airtime_max_s, False),
+        ("of the time for each radio to send", duty, expect.duty_max, False),
+        ("s of airtime for each honest node", honest, expect.node_airtime_max_s, False),
     ]
-
-
-def _honest(found: dict[str, Any]) -> float:
-    return max((row["airtime_s"] for row in found["per_node"] if not row.get("lies")), default=0.0)
 
 
 def _check(what: str, value: float | None, bound: float, least: bool) -> Check:
     met = value is not None and (value >= bound if least else value <= bound)
-    shown = "nothing" if value is None else f"{value:g}"
-    return Check(f"expected {'at least' if least else 'at most'} {bound:g} {what}, and it was {shown}", met)
+    shares = not what.startswith("s ")
+    shown = "nothing" if value is None else f"{100 * value:.6g} %" if shares else f"{value:g} s"
+    wanted = f"{100 * bound:.6g} %" if shares else f"{bound:g}"
+    return Check(f"expected {'at least' if least else 'at most'} {wanted} {what}, and it was {shown}", met)

@@ -93,6 +93,7 @@ def _data(outcome: Outcome, film: Film) -> dict[str, Any]:
         "walls": [[list(wall.from_m), list(wall.to_m), wall.loss_db] for wall in world.scenario.walls],
         "off": [list(nodes) for nodes in film.off],
         "links": _links(film),
+        "sessions": _sessions(world.scenario),
         "messages": _messages(outcome),
         "latency": _latencies(written),
         "hops": _counted(hops for one in written for _, hops in one.arrivals.values() if hops >= 0),
@@ -100,6 +101,12 @@ def _data(outcome: Outcome, film: Film) -> dict[str, Any]:
         "airtime": [{kind: round(s, 3) for kind, s in sums.items()} for sums in film.airtime_s],
         "per_node": [_airtime(outcome, node) for node in range(len(world.hosts))],
     }
+
+
+def _sessions(scenario: Scenario) -> list[list[int]]:
+    """Pairs of bridges, by number."""
+    number = {name: index for index, name in enumerate(scenario.names)}
+    return [[number[one], number[other]] for one, other in scenario.overlay.sessions]
 
 
 def _places(film: Film, count: int) -> list[list[list[float]]]:

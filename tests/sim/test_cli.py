@@ -67,7 +67,7 @@ def test_a_run_reports_on_the_screen_and_to_a_file(tmp_path: Path, capsys: pytes
         (["--set", "radio"], "is no change"),
         (["--set", "seed.x=1"], "seed is not a table"),
         (["--until", "30", "--json", "/nowhere/x.json"], "there is no folder /nowhere"),
-        (["--until", "2", "--set", "expect.delivery_ratio_min=1.0"], "expected at least 1 of the messages"),
+        (["--until", "2", "--set", "expect.delivery_ratio_min=1.0"], "expected at least 100 % of the messages"),
     ],
 )
 def test_a_run_that_fails_says_why(words: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,6 +61,12 @@ async def test_a_planner_looks_at_a_run(tmp_path: Path) -> None:
         expect(seen.locator("#airtime svg rect").first).to_be_attached()
         assert barriers(seen) == []
 
+        whole = drawn.get_attribute("viewBox") or ""
+        seen.get_by_role("button", name="farther").click()
+        seen.get_by_role("button", name="closer").click()
+        seen.get_by_role("button", name="closer").click()
+        near = drawn.get_attribute("viewBox") or ""
+        assert float(near.split()[2]) == pytest.approx(0.8 * float(whole.split()[2]))
         seen.get_by_label("message").select_option(index=1)
         told = seen.locator("#journey")
         expect(told).to_contain_text(re.compile(r"Written by A to C at 00:00:10\. A → B after .*, B → C after"))

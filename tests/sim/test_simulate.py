@@ -148,7 +148,7 @@ def test_a_node_may_start_late() -> None:
 def test_what_is_expected_and_does_not_come_true_is_said() -> None:
     unmet = ran(LINE, 35, "expect.post_ratio_min=1.0", "expect.utilisation_max=0.000001").unmet
     assert len(unmet) == 2
-    assert unmet[0].startswith("expected at least 1 of the posts arrived, and it was nothing")
+    assert unmet[0].startswith("expected at least 100 % of the posts to arrive, and it was nothing")
 
 
 @pytest.mark.parametrize(

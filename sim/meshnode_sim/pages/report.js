@@ -33,7 +33,7 @@ const low = [0, 1].map((axis) => Math.min(...all.map((place) => place[axis])));
 const high = [0, 1].map((axis) => Math.max(...all.map((place) => place[axis])));
 const size = Math.max(high[0] - low[0], high[1] - low[1], 1e-6);
 const [width, height] = [0, 1].map((axis) => Math.max((high[axis] - low[axis]) / size, 0.3) * 1000);
-let view = [-80, -80, width + 160, height + 160];
+let view = [-80, -80, width + 240, height + 160];
 const onMap = ([x, y]) => [(x - low[0]) / size * 1000, (high[1] - y) / size * 1000];
 const busiest = Math.max(1, ...data.links.map((link) => Math.max(...Object.values(link[2]))));
 const dot = Math.max(3, Math.min(12, 160 / Math.sqrt(data.nodes.length)));
@@ -43,13 +43,15 @@ for (const [from, to, loss] of data.walls) {
   wall.appendChild(svg("title", {}, `takes ${loss} dB from what crosses it`));
 }
 const links = data.links.map(() => map.appendChild(svg("line", { "stroke-width": dot / 6 })));
+const sessions = data.sessions.map(() => map.appendChild(svg("line", { class: "session", "stroke-width": dot / 4 })));
 const way = map.appendChild(svg("g"));
 const dots = data.nodes.map((name) => {
   const circle = map.appendChild(svg("circle", { r: dot, class: "node" }));
   circle.appendChild(svg("title", {}, name));
   return circle;
 });
-const labels = data.nodes.length > 60 ? [] : data.nodes.map((name) => map.appendChild(svg("text", { "font-size": 20 }, name)));
+const labels = data.nodes.length > 60 ? [] : data.nodes.map((name) => map.appendChild(svg("text", {}, name)));
+const unitsOfPixel = () => Math.max(view[2] / map.clientWidth, view[3] / map.clientHeight);
 
 function drawMap(moment, message) {
   const places = placesAt(moment).map(onMap), off = new Set(data.off[moment] || []), now = at(moment);
@@ -60,6 +62,7 @@ function drawMap(moment, message) {
     line.style.stroke = octets ? `hsl(${200 - 200 * share} 80% 50%)` : "";
     line.style.opacity = octets ? 1 : data.links.length > 400 ? 0.15 : 0.6;
   });
+  data.sessions.forEach(([one, other], index) => place(sessions[index], places[one], places[other]));
   const has = new Set(message ? [message.from, ...message.way.filter((step) => step[0] <= now).map((step) => step[2])] : []);
   if (message && message.at > now) has.clear();
   dots.forEach((circle, node) => {
@@ -68,6 +71,7 @@ function drawMap(moment, message) {
     circle.setAttribute("class", off.has(node) ? "off" : has.has(node) ? "has" : "node");
   });
   labels.forEach((label, node) => {
+    label.style.fontSize = `${11 * unitsOfPixel()}px`;  // as large on a phone, and however near one looks
     label.setAttribute("x", places[node][0] + dot + 4);
     label.setAttribute("y", places[node][1] - dot);
   });
@@ -105,6 +109,11 @@ function bars(id, rows, unit) {
   byId(id).append(rows.length ? box : `No ${unit}.`);
 }
 
+const MEANINGS = {
+  "class 0": "what keeps the mesh together", "class 1": "emergencies", "class 2": "messages", "class 3": "posts",
+  "class 4": "what can wait", session: "catching up",
+};
+
 function legend(parent) {
   const line = document.createElement("p");
   line.className = "legend";
@@ -112,7 +121,7 @@ function legend(parent) {
     const key = document.createElement("span");
     key.className = "key";
     key.style.background = colour(kind);
-    line.append(key, kind);
+    line.append(key, MEANINGS[kind] ? `${kind}: ${MEANINGS[kind]}` : kind);
   }
   parent.append(line);
 }
@@ -218,15 +227,20 @@ byId("other").addEventListener("change", async (event) => {
   const [file] = event.target.files;
   if (file) layBeside(new DOMParser().parseFromString(await file.text(), "text/html"));
 });
-map.addEventListener("wheel", (event) => {
-  event.preventDefault();
-  const by = event.deltaY < 0 ? 0.8 : 1.25, [x, y, wide, tall] = view;
+function look(by) {
+  const [x, y, wide, tall] = view;
   view = [x + wide * (1 - by) / 2, y + tall * (1 - by) / 2, wide * by, tall * by];
   draw();
+}
+map.addEventListener("wheel", (event) => {
+  event.preventDefault();
+  look(event.deltaY < 0 ? 0.8 : 1.25);
 }, { passive: false });
+byId("closer").addEventListener("click", () => look(0.8));
+byId("farther").addEventListener("click", () => look(1.25));
 map.addEventListener("pointermove", (event) => {
   if (!event.buttons) return;
-  const scale = Math.max(view[2] / map.clientWidth, view[3] / map.clientHeight);
+  const scale = unitsOfPixel();
   view = [view[0] - event.movementX * scale, view[1] - event.movementY * scale, view[2], view[3]];
   draw();
 });

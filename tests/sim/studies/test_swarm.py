@@ -64,4 +64,4 @@ def test_a_failure_is_seen() -> None:
         "text": "x",
     }
     lonely = {**tree, "faults": [apart], "actions": [word], "expect": {"delivery_ratio_min": 1.0}, "for_s": 60}
-    assert "of the messages arrived" in failure(lonely)
+    assert "of the messages to arrive" in failure(lonely)
