@@ -96,6 +96,13 @@ def _recipients(table: TrafficTable, writer: int, wanted: list[int], others: int
     return near
 
 
+def replayed(scenario: Scenario, folder: Path) -> list[Word]:
+    """The words that files say, in the order of the files."""
+    number = {name: index for index, name in enumerate(scenario.names)}
+    tables = [table for table in scenario.traffic if table.pattern == "replay"]
+    return [word for table in tables for word in _replayed(table, number, folder / table.file)]
+
+
 def _replayed(table: TrafficTable, number: dict[str, int], path: Path) -> Iterator[Word]:
     """`time C id from to size` on each line; nodes are named as in the scenario, or numbered from 0."""
     for line, at_s, fields in events(path):

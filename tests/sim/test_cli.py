@@ -35,7 +35,30 @@ def test_new_then_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert run(["new", file]) == 1
     capsys.readouterr()
     assert run(["check", file, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"name": "my mesh", "nodes": 4, "links": 6, "actions": 1}
+    counts = {"nodes": 4, "links": 6, "contacts": 0, "actions": 1, "words": 0}
+    assert json.loads(capsys.readouterr().out) == {"name": "my mesh", **counts}
+    assert run(["check", "valley"]) == 0
+    assert capsys.readouterr().out == "21 nodes at places, 1 actions\n"
+
+
+def test_a_check_reads_the_files_that_a_scenario_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, trace, words = (tmp_path / name for name in ("mine.toml", "trace.txt", "words.txt"))
+    file.write_text(
+        '[topology]\nshape = "trace"\ntrace = "trace.txt"\nnodes = 3\n[radio]\nlevel = "contacts"\n'
+        '[nodes]\nagent = "epidemic"\n[[traffic]]\npattern = "replay"\nfile = "words.txt"\n'
+    )
+    assert run(["check", str(file)]) == 1
+    assert f"{trace} cannot be read" in capsys.readouterr().err
+    trace.write_text("1 CONN 0 1 up\n2 CONN 0 1 down\n")
+    words.write_text("1 C M1 0 7 100\n")
+    assert run(["check", str(file)]) == 1
+    assert f"{words}:1: there is no node 7" in capsys.readouterr().err
+    words.write_text("1 C M1 0 2 100\n")
+    assert run(["check", str(file)]) == 0
+    assert capsys.readouterr().out == "3 nodes, 1 pairs that meet, 1 words of a file\n"
+    file.write_text(file.read_text().replace("epidemic", "gossip"))
+    assert run(["check", str(file)]) == 1
+    assert "gossip is no agent" in capsys.readouterr().err
 
 
 def test_a_wrong_scenario_is_one_sentence_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

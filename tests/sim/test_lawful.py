@@ -102,4 +102,4 @@ def test_a_report_tells_energy_where_it_is_asked_for() -> None:
 def test_what_a_radio_sends_is_a_share_of_the_time() -> None:
     outcome = simulate(parse(PAIR, changes=["expect.duty_max=0.0001"]), until_ns=30 * SECOND_NS)
     assert outcome.report["per_node"][0]["duty"] > 0.001
-    assert any("of the time any radio sent" in text for text in outcome.unmet)
+    assert any("of the time for each radio to send" in text for text in outcome.unmet)

@@ -9,8 +9,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from meshnode_sim import library
+from meshnode_sim.agents.contract import maker
 from meshnode_sim.cli.options import Json, write
+from meshnode_sim.ground import contacts_of_trace
 from meshnode_sim.importing import scenario_of
+from meshnode_sim.scenario import PLACED
+from meshnode_sim.traffic import replayed
 
 
 def list_(*, json_: Json = False) -> None:
@@ -36,14 +40,33 @@ def new(file: Path) -> None:
 
 
 def check(scenario: str, *, json_: Json = False) -> None:
-    """Read a scenario and say what it is, or what is wrong with it.
+    """Read a scenario and the files it names, and say what it is, or what is wrong with it.
 
     Example: meshnode-sim check mine.toml
     """
-    found = library.find(scenario)
-    links = len(found.world().links)
-    facts = {"name": found.name, "nodes": len(found.names), "links": links, "actions": len(found.actions)}
-    print(json.dumps(facts) if json_ else f"{facts['nodes']} nodes, {links} one-way links, {facts['actions']} actions")
+    found, folder = library.find(scenario), library.path_of(scenario).parent
+    contacts = contacts_of_trace(found, folder)
+    words = replayed(found, folder)
+    for agent in {found.run_of(name).agent for name in found.names} - {None}:
+        maker(str(agent), folder)
+    counts = {
+        "nodes": len(found.names),
+        "links": len(found.world().links),
+        "contacts": len({(contact.one, contact.other) for contact in contacts}),
+        "actions": len(found.actions),
+        "words": len(words),
+    }
+    if json_:
+        print(json.dumps({"name": found.name, **counts}))
+        return
+    where = [f"{counts['nodes']} nodes at places" if found.radio.level in PLACED else f"{counts['nodes']} nodes"]
+    said = [
+        ("links", "one-way links"),
+        ("contacts", "pairs that meet"),
+        ("actions", "actions"),
+        ("words", "words of a file"),
+    ]
+    print(", ".join(where + [f"{counts[key]} {what}" for key, what in said if counts[key]]))
 
 
 def import_(
