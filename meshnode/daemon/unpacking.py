@@ -74,7 +74,7 @@ def _files_untrusted(stream: BinaryIO) -> Iterator[tuple[str, int]]:
             raise WireError(_ODD) from None
         if member.type == tarfile.XHDTYPE and 0 <= member.size <= NOTES_MOST:
             _exactly(stream, member.size + -member.size % tarfile.BLOCKSIZE)
-        elif member.isreg() and member.type != tarfile.GNUTYPE_SPARSE and _is_ours(member):
+        elif member.isreg() and _is_ours(member):
             yield member.name, member.size
         else:
             raise WireError(_ODD)
