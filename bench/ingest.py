@@ -17,7 +17,7 @@ import gc
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,9 +37,11 @@ from meshnode.core.sealing.atrest import StoreKey
 from meshnode.core.sealing.mesh import open_mesh
 from meshnode.core.sealing.primitives import RealSealer
 from meshnode.core.settings import Settings
-from meshnode.core.wire.codec import encode_frame
+from meshnode.core.wire.codec import encode_frame, join_frames
 from meshnode.core.wire.frames import Run
+from meshnode.core.wire.limits import MAX_PLAINTEXT
 from meshnode.daemon.entropy import SystemEntropy
+from meshnode.peering.session import TOGETHER
 from meshnode.store.store import Store
 
 SECRET = bytes(range(32))
@@ -54,6 +56,7 @@ def main() -> None:
     words.add_argument("--logs", type=int, default=1, help="how many contacts wrote them")
     words.add_argument("--size", type=int, default=200)
     words.add_argument("--run", type=int, default=128, help="blocks in a record of a session, and in a commit")
+    words.add_argument("--together", type=int, default=TOGETHER, help="bytes of short runs that share a record")
     words.add_argument("--turns", type=int, default=5)
     words.add_argument("--seed", type=int, default=1)
     options = words.parse_args()
@@ -64,11 +67,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Turns of both."""
     logs = [write(number, options) for number in range(options.logs)]
     blocks = [block for log in logs for block in log]
-    records = [
+    runs = [
         (len(part), encode_frame(Run(part[0].log, part[0].seq, build_run(part))))
         for log in logs
         for part in chunks(log, options.run)
     ]
+    records = list(together(runs, options.together))
     signed = [(block.signature + LABEL + block.content, log_device(block.log)) for block in blocks]
     writers = [log_device(log[0].log) for log in logs]
     gc.collect()
@@ -106,6 +110,22 @@ def write(number: int, options: argparse.Namespace) -> list[Block]:
 def chunks(blocks: list[Block], size: int) -> list[list[Block]]:
     """Stretches of a log, as a session sends them."""
     return [blocks[at : at + size] for at in range(0, len(blocks), size)]
+
+
+def together(runs: Iterable[tuple[int, bytes]], most: int) -> Iterator[tuple[int, bytes]]:
+    """Short runs share a record, as a session sends them: how many blocks are in it, and its bytes."""
+    waiting: list[tuple[int, bytes]] = []
+    for run in runs:
+        if waiting and sum(len(data) for _, data in [*waiting, run]) > most:
+            yield joined(waiting)
+            waiting = []
+        waiting.append(run)
+    yield joined(waiting)
+
+
+def joined(runs: Sequence[tuple[int, bytes]]) -> tuple[int, bytes]:
+    """One record."""
+    return sum(count for count, _ in runs), join_frames([data for _, data in runs], MAX_PLAINTEXT)
 
 
 class Spent(NamedTuple):

@@ -34,7 +34,7 @@ LOW_WATER = 32 * 1024  # queued bytes below which the core may send more
 MOST_QUEUED = 4 * 1024 * 1024
 WRITE_AT_ONCE = 16 * 1024  # records that go into one segment train
 READ_AT_ONCE = 16 * 1024
-TOGETHER = 4 * 1024  # frames that share a record: in more, 19 B a record would save nothing, and steps would be long
+TOGETHER = 16 * 1024  # frames that share a record, and a step there; a run of blocks alone may have twice that
 APART_S = 0.2  # between two writes over the overlay, unless there is much to write
 IDLE_LINK_S = 60.0  # a session on the link is cheap to open again; one on the overlay stays (None)
 
