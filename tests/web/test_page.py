@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import struct
 import zlib
 from pathlib import Path
@@ -19,7 +18,7 @@ import meshnode
 from meshnode.web.files import PAGE
 from support.boxes import PASSPHRASE, WEB, Boxes, Phone, boxes, fill
 from support.phones import DESK, Phones, barriers, tell
-from support.ports import free_ports
+from support.ports import lasting_port
 
 pytestmark = pytest.mark.browser
 
@@ -162,7 +161,7 @@ async def test_a_box_that_burnt_down_is_restored_on_the_first_screen(tmp_path: P
         await bo.post("/box/members", name="Noa", passphrase=PASSPHRASE)
         saved = await bo.http.post("/api/v1/me/backup", json={"passphrase": "words of the file"})
         file.write_bytes(saved.content)
-    web = msgspec.structs.replace(WEB, port=free_ports(1, socket.SOCK_STREAM)[0])
+    web = msgspec.structs.replace(WEB, port=lasting_port())
     async with boxes(tmp_path / "new", "New", web=web) as valley:
         code = await valley.code()
 
