@@ -1,6 +1,6 @@
 """News on their way over an uplink: blocks of one log that come soon after each other share a run.
 
-The first goes at once. What follows within 0.2 s waits until then, or until there are 64: in a run a block leaves out
+The first goes at once. What follows within 0.2 s waits until then, or until it is 16 KiB: in a run a block leaves out
 its backlink and the name of its log, 29 B of perhaps 200. An emergency waits for nothing and takes along what waits.
 """
 
@@ -19,7 +19,8 @@ from meshnode.core.neighbours.table import Neighbour, Neighbours
 from meshnode.core.wire.frames import BlockFrame, Run
 
 APART_S: Final = 0.2
-MOST: Final = 64
+MOST: Final = 16 * 1024  # bytes: what a session writes at once, and far below what a record holds
+_AROUND: Final = 70  # bytes of a block in a run beside its body
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class _Waiting:
 
     until: Instant = NEVER
     blocks: list[Block] = field(default_factory=list)
+    size: int = 0  # of them, in bytes
 
 
 class Company:
@@ -42,7 +44,8 @@ class Company:
         """Send a new block, alone or soon in company."""
         waiting = self._waiting.setdefault(neighbour.node, _Waiting())
         waiting.blocks.append(block)
-        if urgent or self._ctx.now >= waiting.until or len(waiting.blocks) >= MOST:
+        waiting.size += _AROUND + len(block.body or b"")
+        if urgent or self._ctx.now >= waiting.until or waiting.size >= MOST:
             self._speak(neighbour, waiting)
 
     def tick(self) -> None:
@@ -58,7 +61,7 @@ class Company:
         return min((waiting.until for waiting in self._waiting.values()), default=None)
 
     def _speak(self, neighbour: Neighbour, waiting: _Waiting) -> None:
-        blocks, waiting.blocks = waiting.blocks, []
+        blocks, waiting.blocks, waiting.size = waiting.blocks, [], 0
         waiting.until = self._ctx.now + APART_S
         if neighbour.session is not None:
             for together in _in_rows(blocks):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshnode.core.gossip.company import APART_S, MOST
+from meshnode.core.wire.codec import encode_frame
 from meshnode.core.wire.frames import BlockFrame, Run
 from support.valleys import Valleys, two_valleys
 
@@ -38,12 +39,17 @@ def test_what_follows_the_first_word_closely_shares_a_run() -> None:
     assert crossed(world) == [[0], list(range(1, 10))]
 
 
-def test_so_many_do_not_wait() -> None:
+def test_much_does_not_wait_and_stays_below_what_a_record_holds() -> None:
     world = ready()
-    for number in range(MOST + 1):
-        world.boxes["e"].post(f"{number}")
-    world.run(APART_S / 2)
-    assert crossed(world) == [[0], list(range(1, MOST + 1))]
+    e, v = world.boxes["e"], world.boxes["v"]
+    said = [f"{number} {TEXT * 38}" for number in range(40)]  # 80 kB, where a record holds 64 KiB
+    for text in said:
+        e.post(text)
+    world.run(5)
+    sizes = [len(encode_frame(frame)) for one, _, frame in world.frames if one == "e" and isinstance(frame, Run)]
+    assert len(sizes) == 5, "and the first, alone"
+    assert max(sizes) < MOST + 2500
+    assert v.posts() == ["hello", *said]
 
 
 def test_an_emergency_takes_along_what_waits() -> None:
