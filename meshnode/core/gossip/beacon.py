@@ -8,7 +8,8 @@ who says it is alone (flag 4) or by an id not heard lately; and a radio that rep
 | bound neighbours           | Trickle; shorter intervals for a while after one of several was lost               |
 | nobody bound for 30 s      | every 5 s                                                                          |
 | carrying, nobody heard for | every 2 s; five without an answer: we are away, and whoever was bound is lost.     |
-|   a while (4 to 60 s)      | That while grows with the time since anybody came or went: a settled node is quiet |
+|   a while (4 to 60 s)      | That while grows with the time since anybody came or went, or since we moved (two  |
+|                            | beacons in vain, then others: a ferry loses nobody that it meets every minute)     |
 
 Our own beacon with flag 4 and no echoes tells the others that we had lost them.
 """
@@ -42,6 +43,8 @@ CARRYING_AFTER_MAX_S: Final = 60.0
 CARRYING_EVERY_S: Final = 2.0
 SETTLED_SHARE: Final = 8.0
 UNANSWERED: Final = 5  # at 30 % loss one in thirty goes unheard so often
+AWAY: Final = 2  # so many, and then another one than before: we went from one place to the next, and lost nobody
+COMPANY: Final = 64
 MOMENT_S: Final = 10.0
 RECENT_S: Final = 40.0
 ANSWER_EVERY_S: Final = 15.0
@@ -68,6 +71,7 @@ class Air:
     carried: bool = False
     in_company: bool = False  # somebody is bound, as we looked last
     unanswered: int = 0
+    company: deque[NeighbourId] = field(default_factory=lambda: deque(maxlen=COMPANY))  # heard since we moved last
     alone_at: Instant = float("-inf")  # last beacon of solitude
     answers: float = ANSWER_BURST
     answers_at: Instant = 0.0
@@ -111,10 +115,20 @@ class Beacons:
         if air is None:
             return
         air.heard_at = self._ctx.now
+        self._note_company(air, heard.sender)
         air.unanswered = 0
         for frame in heard.frames:
             if isinstance(frame, Beacon):
                 self._heard_beacon(air, heard, frame)
+
+    def _note_company(self, air: Air, sender: NeighbourId) -> None:
+        """Whom we hear between two silences. After one, somebody we did not hear before it: we have moved."""
+        if sender in air.company:
+            return
+        if air.unanswered >= AWAY:
+            air.company.clear()
+            air.changed_at = self._ctx.now
+        air.company.append(sender)
 
     def station_seen(self, link: str) -> None:
         """Somebody new may be in reach: one beacon soon, and some more in the next seconds."""
@@ -126,7 +140,7 @@ class Beacons:
     def consistent(self, link: str, neighbour: Neighbour) -> None:
         """A bound neighbour's beacon said what ours would say, or a difference that is settled."""
         if link in self._airs:
-            self._airs[link].trickle.heard(neighbour.id)
+            self._airs[link].trickle.heard(neighbour.id, self._ctx.now)
 
     def reset(self, link: str) -> None:
         """A difference stands: beacon soon and often."""

@@ -6,6 +6,11 @@ beacon is left out, but never in two intervals in a row. Intervals double from 0
 
 While a neighbour is *missed*, they stay shorter: 8 s at first, and never beyond a 32nd of the time since it was lost.
 So a cut that ends is found in a small share of its length, and after 17 minutes nothing is looked for any more.
+
+Nothing happens at the end of an interval, so nobody is woken for it: once its moment is over the next one is drawn.
+
+    |-------------- interval -------------|------------------------- next one -------------------------|
+    start              moment: fires       start: from here on counts what others say        moment
 """
 
 from __future__ import annotations
@@ -36,12 +41,12 @@ class Trickle:
         self._answers: set[bytes] = set()
         self._missed: dict[bytes, Instant] = {}  # since when
         self.last_sent: Instant = float("-inf")
-        self._fired = False
+        self._before = I_MIN  # the interval that runs until the next one starts
         self._begin(I_MIN, now)
 
     @property
     def interval(self) -> float:
-        """The length of the present interval."""
+        """The length of the interval whose moment comes next."""
         return self._interval
 
     def reset(self, now: Instant) -> None:
@@ -50,7 +55,8 @@ class Trickle:
 
     def hurry(self, interval: float, now: Instant) -> None:
         """Begin an interval of this length, unless the present one is as short."""
-        if self._interval > interval:
+        present = self._interval if now >= self._start else self._before
+        if present > interval:
             self._begin(interval, now)
 
     def ask(self, at: Instant) -> None:
@@ -67,9 +73,10 @@ class Trickle:
         """A beacon went out in other company: what was promised is kept."""
         self.last_sent, self._promised = now, float("inf")
 
-    def heard(self, neighbour: bytes) -> None:
+    def heard(self, neighbour: bytes, now: Instant) -> None:
         """A bound neighbour's beacon said what ours would say."""
-        self._consistent.add(neighbour)
+        if now >= self._start:
+            self._consistent.add(neighbour)
 
     def answered(self, neighbour: bytes) -> None:
         """A bound neighbour sent a beacon, whatever it said."""
@@ -80,6 +87,8 @@ class Trickle:
         self._missed = {name: since for name, since in self._missed.items() if since > now - SEEK_SHARE * I_MAX}
         self._missed[neighbour] = now
         self.hurry(SEEK, now)
+        if self._interval > SEEK:  # it was drawn already, and has not begun
+            self._begin(SEEK, self._start)
 
     def found(self, neighbour: bytes) -> None:
         """It is back."""
@@ -91,7 +100,7 @@ class Trickle:
 
     def wakeup(self) -> Instant:
         """When something is due."""
-        due = min(self._end if self._fired else self._moment, self._promised)
+        due = min(self._moment, self._promised)
         return min(due, self._asked) if self._asked else due
 
     def fires(self, now: Instant) -> bool:
@@ -100,16 +109,14 @@ class Trickle:
         if self._asked and now >= self._asked:
             self._asked = 0.0
             send |= len(self._answers) < K
-        if not self._fired and now >= self._moment:
-            self._fired = True
-            if len(self._consistent) < K or self._left_out:
-                send, self._left_out = True, False
-            else:
-                self._left_out = True
-        if now >= self._end:
-            self._begin(min(2 * self._interval, self._longest(now)), now)
+        if over := now >= self._moment:
+            self._left_out = not self._left_out and len(self._consistent) >= K
+            send |= not self._left_out
         if send:
             self.keep(now)
+        if over:
+            self._before = self._interval
+            self._begin(min(2 * self._interval, self._longest(now)), max(now, self._start + self._interval))
         return send
 
     def _longest(self, now: Instant) -> float:
@@ -117,11 +124,9 @@ class Trickle:
         lost_at = max(self._missed.values(), default=float("-inf"))
         return min(I_MAX, max(SEEK, (now - lost_at) / SEEK_SHARE))
 
-    def _begin(self, interval: float, now: Instant) -> None:
-        self._interval = interval
-        self._moment = now + self._draw(interval / 2, interval)
+    def _begin(self, interval: float, start: Instant) -> None:
+        self._interval, self._start = interval, start
+        self._moment = start + self._draw(interval / 2, interval)
         if self._left_out:  # at least one beacon per two longest intervals
-            self._moment = min(self._moment, max(now, self.last_sent + 2 * I_MAX))
-        self._end = now + interval
-        self._fired = False
+            self._moment = min(self._moment, max(start, self.last_sent + 2 * I_MAX))
         self._consistent.clear()

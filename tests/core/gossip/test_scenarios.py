@@ -352,12 +352,15 @@ def test_a_flood_of_new_ids_costs_six_resets_a_minute() -> None:
     assert spent < 6 * 245 + 6 * 7 * 140 + 8 * 300, "six HELLOs, six resets of seven beacons, one greeting in vain"
 
 
-def test_a_ferry_is_met_each_time_it_comes_by() -> None:
+@pytest.mark.parametrize("draws", [0, 5, 9])
+def test_a_ferry_is_met_each_time_it_comes_by(draws: int) -> None:
     world = village(12, "abfxy")
     world.join("a", "b")
     world.join("x", "y")
     for name in "abfxy":
         node_of(world, name).carries = True
+        for _ in range(draws):  # other moments for all beacons
+            node_of(world, name).ctx.entropy.between("beacon", 0.0, 1.0)
     world.start()
     bound: list[float] = []
     node_of(world, "a").neighbours.on_bound.append(lambda neighbour: bound.append(world.now))
