@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beside Python: yggdrasil from the distribution's backports, iproute2, ping,
-# systemd-analyze, nftables, Chromium.
+# systemd-analyze, nftables, iperf3, Chromium.
 # Debian 12. Says what it does; does nothing when all is there.
 set -eu
 
@@ -12,6 +12,7 @@ have systemd-analyze || missing="$missing systemd"
 have tc || missing="$missing iproute2"
 have setpriv || missing="$missing util-linux"
 have chromium || missing="$missing chromium fonts-noto-core"
+have iperf3 || missing="$missing iperf3"
 have nft || missing="$missing nftables"
 have yggdrasil || missing="$missing yggdrasil"
 

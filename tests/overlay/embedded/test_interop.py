@@ -1,6 +1,7 @@
 """Our nodes and yggdrasil-go 0.5.12 in one network: whoever is leaf, transit or root, every pair pings."""
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -15,6 +16,19 @@ def roots(node):
     return {row["key"] for row in node.ask("getTree").get("tree", ()) if row["parent"] == row["key"]}
 
 
+def carries_tcp(one, other):
+    """Four megabytes each way by iperf3, from end to end; it does not count what is on its way when it stops."""
+    command = ["iperf3", "-s", "--forceflush", "-B", other.address]
+    server = netns.start(other.namespace, command, stdout=subprocess.PIPE, text=True)
+    assert any("listening" in line for line in server.stdout), "iperf3 does not listen"
+    for way in ([], ["--reverse"]):
+        done = one.run("iperf3", "-c", other.address, "-n", "4M", "--json", *way)
+        assert json.loads(done.stdout)["end"]["sum_received"]["bytes"] > 1_000_000, done.stdout
+    server.kill()
+    server.wait()
+    server.stdout.close()
+
+
 # The lowest key is the root: here that of number 2.
 @pytest.mark.parametrize(
     ("kinds", "scheme"),
@@ -26,6 +40,7 @@ def test_a_line_of_both_kinds(kinds, scheme, tmp_path):
         for at, node in enumerate(nodes):
             node.start([nodes[at - 1].uri(scheme)] if at else [])
         all_ping(nodes)
+        carries_tcp(nodes[0], nodes[-1])
         lowest = min(node.key for node in nodes).hex()
         until(lambda: all(roots(node) == {lowest} for node in nodes), lambda: str([roots(node) for node in nodes]))
 
