@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from sys import setprofile
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from meshnode.overlay.embedded.ends import ip6
 from meshnode.overlay.embedded.ends.requests import decode_keys_untrusted, decode_object_untrusted
 from meshnode.overlay.embedded.routing import neighbours, tree
 from meshnode.overlay.embedded.routing.budget import Budget
+from meshnode.overlay.embedded.routing.heaviest import Heaviest
 from meshnode.overlay.embedded.routing.liveness import NEVER, Liveness
 from meshnode.overlay.embedded.routing.places import Places, distance
 from meshnode.overlay.embedded.routing.queue import BURST, PATIENCE_S, SendQueue
@@ -101,7 +103,42 @@ def test_a_queue_keeps_its_accounts(given, between):
     assert len(given) - queue.dropped >= 0
     assert queue.waiting_bytes == 0
     assert not queue._flows
-    assert not queue._bytes
+    assert not queue._destinations
+    assert not queue._sources
+
+
+def test_what_was_dropped_does_not_stay_behind_a_packet_that_waits():
+    queue = SendQueue(1000)
+    queue.add((b"quiet", b"a"), bytes(50), 0.0)
+    for at in range(1000):
+        queue.add((b"loud", b"b"), bytes(50), 1.0 + at)
+    assert len(queue._row) < 100
+    assert len(contents(queue)) == 20
+
+
+def test_to_drop_one_of_many_flows_is_little_work():
+    queue = SendQueue(100_000)
+    for at in range(2000):
+        queue.add((b"x", b"%d" % at), bytes(50), 0.0)
+    calls = []
+    setprofile(lambda *_: calls.append(None))
+    for at in range(1000):
+        queue.add((b"y%d" % at, b"a"), bytes(50), 1.0)
+    setprofile(None)
+    assert queue.dropped == 1000
+    assert len(calls) < 100 * 1000
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(-40, 40)), max_size=100))
+def test_the_heaviest_is_the_heaviest(changes):
+    weights, heaviest = {}, Heaviest()
+    for name, by in changes:
+        by = max(by, -weights.get(name, 0))
+        weights[name] = weights.get(name, 0) + by
+        heaviest.change(name.encode(), by)
+        assert bool(heaviest) == any(weights.values())
+        assert not heaviest or weights[heaviest.first().decode()] == max(weights.values())
+        assert len(heaviest._heap) <= 4 * len(weights) + 16
 
 
 def test_a_neighbour_that_does_not_read_is_found_out():

@@ -11,9 +11,10 @@ every fifth packet of 64 KiB was lost and sent again.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass
 
+from meshnode.overlay.embedded.routing.heaviest import Heaviest
 from meshnode.overlay.embedded.wire.framing import LARGEST_FRAME
 from meshnode.overlay.embedded.wire.varint import uvarint
 
@@ -34,7 +35,10 @@ class _Waiting:
 class SendQueue:
     """Frames for one link."""
 
-    __slots__ = ("_at_once", "_bytes", "_flows", "_row", "dropped", "most", "urgent_bytes", "waiting_bytes")
+    __slots__ = (
+        "_at_once", "_destinations", "_flows", "_left", "_row", "_sources",
+        "dropped", "most", "urgent_bytes", "waiting_bytes",
+    )  # fmt: skip
 
     def __init__(self, most: int = MOST_WAITING) -> None:
         self.most = most
@@ -43,7 +47,9 @@ class SendQueue:
         self._at_once: deque[bytes] = deque()
         self._row: deque[tuple[Flow, _Waiting]] = deque()
         self._flows: dict[Flow, deque[_Waiting]] = {}
-        self._bytes: Counter[Flow] = Counter()
+        self._left = 0  # packets in the row that were not dropped
+        self._destinations = Heaviest()
+        self._sources: dict[bytes, Heaviest] = {}  # by destination
 
     def __bool__(self) -> bool:
         return bool(self._at_once or self._row)
@@ -64,8 +70,8 @@ class SendQueue:
         waiting = _Waiting(content, now)
         self._row.append((flow, waiting))
         self._flows.setdefault(flow, deque()).append(waiting)
-        self._bytes[flow] += len(content)
-        self.waiting_bytes += len(content)
+        self._left += 1
+        self._weigh(flow, len(content))
 
     def shorten(self, now: float, wanted: int = 0) -> None:
         """Drop what must not wait any longer, until so many bytes more have room."""
@@ -101,17 +107,24 @@ class SendQueue:
         """Take the oldest of a flow out of the account."""
         of_flow = self._flows[flow]
         waiting = of_flow.popleft()
-        self._bytes[flow] -= len(waiting.content)
-        self.waiting_bytes -= len(waiting.content)
+        self._left -= 1
+        self._weigh(flow, -len(waiting.content))
         if not of_flow:
-            del self._flows[flow], self._bytes[flow]
+            del self._flows[flow]
         return waiting
 
+    def _weigh(self, flow: Flow, size: int) -> None:
+        destination, source = flow
+        self.waiting_bytes += size
+        self._destinations.change(destination, size)
+        sources = self._sources.get(destination) or self._sources.setdefault(destination, Heaviest())
+        sources.change(source, size)
+        if not sources:
+            del self._sources[destination]
+
     def _drop_one(self) -> None:
-        by_destination: Counter[bytes] = Counter()
-        for (destination, _), size in self._bytes.items():
-            by_destination[destination] += size
-        most = by_destination.most_common(1)[0][0]
-        flow = max((flow for flow in self._bytes if flow[0] == most), key=lambda flow: self._bytes[flow])
-        self._leave(flow).content = b""
+        destination = self._destinations.first()
+        self._leave((destination, self._sources[destination].first())).content = b""
         self.dropped += 1
+        if len(self._row) > 2 * self._left + 16:  # else a packet that stands in front would keep all the dropped ones
+            self._row = deque((flow, waiting) for flow, waiting in self._row if waiting.content)
