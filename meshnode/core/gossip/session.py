@@ -37,6 +37,7 @@ TELL_LOGS: Final = 24  # of it, by name, 55 B each: more is found by comparing
 DIFFER_S: Final = 5.0
 MAX_ROUNDS: Final = 4
 ROUND_COST: Final = 256  # bytes a log: to open rounds takes no more of our time than to have blocks verified
+LOOK_COST: Final = 16  # bytes a log that is wanted: all are looked through at each word of a comparing, and 9 B are one
 
 
 class Sessions:
@@ -99,7 +100,7 @@ class Sessions:
     def frame_untrusted(self, heard: Heard, frame: Frame) -> None:
         """One frame of a session. WireError for ranges that cannot be."""
         sync = self._open.get(heard.session) if heard.session is not None else None
-        if sync is None or not self._neighbours.answer_costs(heard, self._new_round_costs(sync, frame)):
+        if sync is None or not self._neighbours.answer_costs(heard, self._costs(sync, frame)):
             return
         if sync.rests(self._gate) and not isinstance(frame, SessionBeacon | Done):
             return  # the other end gives up after a while; compared again when the day has room
@@ -221,9 +222,12 @@ class Sessions:
     def _partly(self, sync: Sync) -> bool:
         return sync.uplink and bool(self._gate.rules.channels)
 
-    def _new_round_costs(self, sync: Sync, frame: Frame) -> int:
-        """Bytes that its session pays for a round: each element of ours is hashed anew for it."""
-        return ROUND_COST * len(self._logs.book) if isinstance(frame, Ranges) and frame.nonce not in sync.rounds else 0
+    def _costs(self, sync: Sync, frame: Frame) -> int:
+        """Bytes that its session pays for our work: for a new round each element of ours is hashed anew."""
+        if not isinstance(frame, Ranges | Heads | Done):
+            return 0
+        is_new_round = isinstance(frame, Ranges) and frame.nonce not in sync.rounds
+        return LOOK_COST * len(sync.wanted) + (ROUND_COST * len(self._logs.book) if is_new_round else 0)
 
     def _begin(self, sync: Sync) -> None:
         nonce = self._ctx.entropy.take("round", 4)

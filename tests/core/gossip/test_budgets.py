@@ -18,7 +18,7 @@ from meshnode.core.gossip.beacon import BUSY, REFUSING
 from meshnode.core.gossip.peer import DELTAS_AT_ONCE
 from meshnode.core.gossip.repair import BUSY_WAIT_S
 from meshnode.core.gossip.serve import MAX_BYTES
-from meshnode.core.gossip.session import ROUND_COST
+from meshnode.core.gossip.session import LOOK_COST, ROUND_COST
 from meshnode.core.ids import LogId, channel_id, log_handle
 from meshnode.core.inputs import EncounterEnded, RecordReceived
 from meshnode.core.neighbours.buckets import SERVED_BURST, SERVED_RATE, SESSION_BURST, SESSION_RATE
@@ -31,6 +31,7 @@ from meshnode.core.wire.frames import (
     BlockFrame,
     Change,
     Delta,
+    Done,
     Elements,
     FragmentWant,
     Frame,
@@ -351,3 +352,13 @@ def test_logs_that_nobody_has_are_wanted_within_limits(monkeypatch: pytest.Monke
     assert len(sync.splits) == 5
     said_to(node, peer, world.now, Heads((made_up[0]._replace(head=9),)))
     assert sync.wanted[made_up[0].log] == 9
+
+
+def test_whose_words_make_us_look_through_what_is_wanted_pays_for_it() -> None:
+    _world, node, peer = in_session(14)
+    made_up = [Element(LogId(number.to_bytes(2, "big") * 26), 5, False) for number in range(1000)]
+    said_to(node, peer, 6.0, Heads(tuple(made_up[:500])), Heads(tuple(made_up[500:])))
+    bucket = node.neighbours.buckets.session(peer.id, 6.0)
+    before = bucket._left
+    said_to(node, peer, 6.0, *(Done(bytes(8)),) * 100)
+    assert bucket._left <= before - 100 * 1000 * LOOK_COST
