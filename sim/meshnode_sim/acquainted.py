@@ -3,7 +3,9 @@
 Each home starts once by itself, out of everybody's hearing, and writes what a new home writes; a parcel of that (the
 core's own export) is read by one reader, a node of the same mesh that verifies it as any node does; and the rows the
 reader writes go into the stores of those who know the home. So every row is one the core wrote, and its objects are the
-same in all stores.
+same in all stores. Two who know each other and write to each other in the run have done so before: each holds the
+session (`core/chat/sessions.py`) as the first message and its receipt left it, so that no message of the run is the
+large one that begins a session.
 
 Who holds other logs than its neighbours would go on taking 64 strangers' logs a day from each. That day's share counts
 as brought, by everybody who may be heard at the beginning (`core/gossip/admission.py`): what neighbours hold differs,
@@ -15,12 +17,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from meshnode.core.effects import ReadStored, SendRecord
+from meshnode.core.chat.sessions import Session
+from meshnode.core.effects import Persist, ReadStored, SendRecord
 from meshnode.core.gossip.admission import SPENT
 from meshnode.core.gossip.lately import fact
-from meshnode.core.ids import NodeKey
+from meshnode.core.ids import NodeKey, hashed
 from meshnode.core.inputs import BeginExport, EncounterBegan, Input, RecordReceived
 from meshnode.core.records import BlockRecord, DeviceRecord, FactRecord, LogRecord, PeerPrekeyRecord
+from meshnode.core.sealing.ratchet import Ratchet
 from meshnode_sim.agents.contract import Agent
 from meshnode_sim.host import Host
 from meshnode_sim.memory import Memory, Rows
@@ -38,11 +42,12 @@ def acquaint(
     told: Callable[[Host], Sequence[Input]],
     nearest: Nearest,
     hearing: Iterable[tuple[int, int]],
+    writing: Iterable[tuple[int, int]],
 ) -> None:
     """Before the first moment: every host knows `most` others, its `nearest`.
 
     `reader` is a home of the same mesh that nobody else meets; `told`: what the person at a host tells a new home;
-    `hearing`: pairs of nodes that may hear each other at the beginning.
+    `hearing`: pairs of nodes that may hear each other at the beginning; `writing`: who writes to whom in the run.
     """
     reading = reader.begin_early()
     known = []
@@ -53,9 +58,13 @@ def acquaint(
         for record in _parcel(node, host.memory):
             letter.commit(reading.step(RecordReceived(number, record), 0.0), 0.0)
         known.append(letter.rows(*PASSED))
+    circles = [frozenset(nearest(host.index, most)) for host in hosts]
     for host in hosts:
         for other in nearest(host.index, most):
             host.memory.share(known[other])
+    for one, other in sorted({(min(pair), max(pair)) for pair in writing}):
+        if other in circles[one] and one in circles[other]:
+            _correspond(hosts[one], hosts[other])
     brought = [_brought(host) for host in hosts]
     for one, other in hearing:
         hosts[one].memory.share(brought[other])
@@ -69,6 +78,16 @@ def _parcel(node: Agent, memory: Memory) -> Iterator[bytes]:
         read = [effect for effect in effects if isinstance(effect, ReadStored)]
         yield from (effect.data for effect in effects if isinstance(effect, SendRecord))
         effects = [found for asked in read for found in node.step(memory.answer(asked), 0.0)]
+
+
+def _correspond(one: Host, other: Host) -> None:
+    """One wrote to the other, whose receipt came back."""
+    root = hashed(b"mn-sim-root", one.keys.device + other.keys.device)
+    first, second = Ratchet.begin(root, initiator=True), Ratchet.begin(root, initiator=False)
+    first.proved(0)
+    for host, ratchet, peer in ((one, first, other.keys), (other, second, one.keys)):
+        session = Session(peer.device, peer.persona, peer.incarnation, 0.0, ratchet)
+        host.memory.commit([Persist((session.row(),), promise=True)], 0.0)
 
 
 def _brought(host: Host) -> Rows:

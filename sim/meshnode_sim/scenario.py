@@ -107,7 +107,8 @@ class RadioTable(Struct, frozen=True, forbid_unknown_fields=True):
 class MeshTable(Struct, frozen=True, forbid_unknown_fields=True):
     """The mesh all nodes belong to; without a secret file it has a fresh secret.
 
-    `acquainted`: every node has the keys of so many others, its nearest, from the beginning (virtual time).
+    `acquainted`: every node has the keys of so many others, its nearest, from the beginning (virtual time), and has
+    written before to those of them to whom it writes.
     """
 
     name: str = "lab"

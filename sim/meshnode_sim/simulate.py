@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def build(
     if film is not None:
         world.probe.moves = []
     if scenario.mesh.acquainted:
-        _acquaint(world, ground)
+        _acquaint(world, ground, words)
     ground.arrange(world)
     Faults(world, end_ns, ground.jammed)
     for word in words:
@@ -116,11 +116,13 @@ def build(
     return world
 
 
-def _acquaint(world: World, ground: Ground) -> None:
+def _acquaint(world: World, ground: Ground, words: Sequence[Word]) -> None:
     table = world.scenario.mesh
     if any(not getattr(agent, "LIES", False) for agent in world.makers.values()):
         return  # reference agents seal nothing: everybody knows everybody
-    world.acquaint(min(table.acquainted, len(world.hosts) - 1), ground.nearest, ground.hearing())
+    writing = [(word.writer, word.to) for word in words if word.to >= 0]
+    most = min(table.acquainted, len(world.hosts) - 1)
+    world.acquaint(most, ground.nearest, hearing=ground.hearing(), writing=writing)
 
 
 def meetings(scenario: Scenario, end_ns: int, folder: Path, film: Film | None = None) -> Meetings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshnode.core.node import Node
-from meshnode.core.records import BlockRecord
+from meshnode.core.records import BlockRecord, RatchetRecord
 from meshnode_sim.agenda import SECOND_NS
 from meshnode_sim.memory import Memory
 from meshnode_sim.scenario import parse
@@ -24,6 +24,14 @@ node = "A"
 to = "B"
 text = "still here?"
 """
+FAR = """
+[[actions]]
+at_s = 60
+do = "send"
+node = "A"
+to = "I"
+text = "who are you?"
+"""
 GREETED_NS = 90 * SECOND_NS
 
 
@@ -39,6 +47,10 @@ def frontiers(world: World) -> list[bytes]:
 
 def steps(world: World) -> int:
     return sum(host.steps for host in world.hosts)
+
+
+def sessions(world: World) -> list[int]:
+    return [len(host.memory.every(RatchetRecord)) for host in world.hosts]
 
 
 def arrived(world: World) -> bool:
@@ -64,6 +76,17 @@ def test_neighbours_that_know_others_leave_it_at_that_for_the_day() -> None:
     settled = steps(world)
     world.run(GREETED_NS + 300 * SECOND_NS)
     assert steps(world) - settled < 400, "284 when this was written: beacons, and no more talk of what they hold"
+
+
+def test_who_writes_to_an_acquaintance_has_done_so_before() -> None:
+    world = build(parse(LINE.format(nodes=9, acquainted=2) + FAR), GREETED_NS)
+    begun = [1, 1] + [0] * 7  # A and B; A has no key of I
+    assert sessions(world) == begun
+    world.run(GREETED_NS)
+    assert sessions(world) == begun, "they went on with what they had"
+    first, second = world.probe.written.values()
+    assert first.receipt_ns > 0
+    assert not second.arrivals
 
 
 def test_equal_worlds_are_equal_and_rows_are_shared() -> None:
