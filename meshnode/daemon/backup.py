@@ -10,7 +10,6 @@ a home must not both use is not used again, so the old one may be lost, or turn 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import IO, BinaryIO, Final, cast
+from typing import IO, BinaryIO, cast
 
 import apsw
 import msgspec
@@ -31,12 +30,10 @@ from meshnode.daemon.files import open_given, sync_folder
 from meshnode.daemon.home import STORE, is_home
 from meshnode.daemon.keyring import SEALED
 from meshnode.daemon.lock import Lock
-from meshnode.daemon.unpacking import ABOUT, PROFILES, About, unpack_untrusted
+from meshnode.daemon.unpacking import ABOUT, LEFT_OUT, PROFILES, About, unpack_untrusted
 from meshnode.daemon.vault import SealedReader, SealedWriter
 from meshnode.errors import HomeError, StoreError, UsageError, WireError
-from meshnode.store.database import close_database, has_our_tables, open_database, translated
-
-LEFT_OUT: Final = re.compile(r"lock|control\.sock|journal.*|store\..*|backup.*|.*\.(new|part)")
+from meshnode.store.database import close_database, open_database, translated
 
 Copied = Callable[[Path], None]  # writes a copy of a store whose node runs
 
@@ -171,10 +168,8 @@ def _check_home(folder: Path, *, renewed: bool) -> None:
     if not (folder / STORE).exists():
         raise WireError(f"the backup has no store for {folder.name}")
     try:
-        database = open_database(folder / STORE)
+        database = open_database(folder / STORE, given=True)
         try:
-            if not has_our_tables(database):
-                raise WireError("the store in the backup has tables that are not ours")
             if renewed:
                 with translated(STORE):
                     database.execute("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (RENEW_FACT, b"\1"))

@@ -20,26 +20,31 @@ PAGE = 4096
 LOG_PAGES = 1000  # 4 MB of write-ahead log, then its pages move into the file
 
 
-def open_database(path: Path, vfs: str | None = None) -> apsw.Connection:
-    """Open, check, and bring forward. A file that is damaged, newer or not ours is closed again as it was."""
+def open_database(path: Path, vfs: str | None = None, *, given: bool = False) -> apsw.Connection:
+    """Open, check, and bring forward. A file that is damaged, newer or not ours is closed again as it was.
+
+    `given`: by somebody, who may have put in more than a store has.
+    """
     with translated(path.name):
         if vfs is None:
             _make_private(path)
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         database = apsw.Connection(str(path), flags=flags, vfs=vfs)
         try:
-            _prepare(database, path)
+            _prepare(database, path, given=given)
         except BaseException:
             database.close()
             raise
         return database
 
 
-def _prepare(database: apsw.Connection, path: Path) -> None:
+def _prepare(database: apsw.Connection, path: Path, *, given: bool) -> None:
     database.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # a file we refuse is closed as it was found
     database.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     database.pragma("locking_mode", "exclusive")
     migrations.check(database, path.name)
+    if given and not _has_our_tables(database):  # before the check and the steps, which run what a table brings along
+        raise StoreError(f"{path.name} has tables that are not ours.")
     _check_integrity(database, path)
     database.pragma("journal_mode", "wal")
     database.pragma("synchronous", "full")
@@ -49,15 +54,17 @@ def _prepare(database: apsw.Connection, path: Path) -> None:
     migrations.bring_forward(database)
 
 
-def has_our_tables(database: apsw.Connection) -> bool:
-    """False for a file with a table, view or trigger more, less or other than a store has that was made here."""
+def _has_our_tables(database: apsw.Connection) -> bool:
+    """False for a file with a table, view or trigger more, less or other than a store of its version that we made."""
     with closing(apsw.Connection(":memory:")) as own:
-        migrations.bring_forward(own)
+        migrations.bring_forward(own, database.pragma("user_version"))
         return _tables(own) == _tables(database)
 
 
 def _tables(database: apsw.Connection) -> set[tuple[object, ...]]:
-    return set(database.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"))
+    """As bytes: what somebody gave us need not be text."""
+    columns = ", ".join(f"CAST({name} AS BLOB)" for name in ("type", "name", "tbl_name", "sql"))
+    return set(database.execute(f"SELECT {columns} FROM sqlite_schema"))
 
 
 def close_database(database: apsw.Connection) -> None:

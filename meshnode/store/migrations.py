@@ -20,7 +20,7 @@ def check(database: apsw.Connection, name: str) -> None:
     """Refuse a file that is not ours or newer than we are. Writes nothing."""
     application, version = database.pragma("application_id"), database.pragma("user_version")
     empty = database.execute("SELECT count(*) FROM sqlite_schema").get == 0
-    if application != APPLICATION and not empty:
+    if (application != APPLICATION and not empty) or version < 0:
         raise StoreError(f"{name} is a database of another program; move it away, or choose another home.")
     if version > len(STEPS):
         raise StoreNewerError(
@@ -29,9 +29,9 @@ def check(database: apsw.Connection, name: str) -> None:
         )
 
 
-def bring_forward(database: apsw.Connection) -> None:
+def bring_forward(database: apsw.Connection, to: int | None = None) -> None:
     """Take the steps the file has not taken yet; a power cut between two leaves the file at the earlier one."""
-    for version in range(database.pragma("user_version"), len(STEPS)):
+    for version in range(database.pragma("user_version"), len(STEPS) if to is None else to):
         with database:
             database.execute(STEPS[version])
             database.execute(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version + 1}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -11,7 +12,7 @@ import pytest
 
 from meshnode.core.effects import Persist
 from meshnode.errors import StoreError, StoreNewerError
-from meshnode.store import migrations
+from meshnode.store import database, migrations
 from meshnode.store.store import Store
 from support.store_fakes import LIMIT, FakeKey, block, fact, message, open_store
 
@@ -145,3 +146,31 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         open_store(tmp_path)
     with pytest.raises(StoreError, match=r"store\.db cannot be opened"):
         open_store(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "PRAGMA ignore_check_constraints = 1; CREATE TABLE more (x CHECK (x > 0)); INSERT INTO more VALUES (0)",
+        "CREATE TRIGGER more AFTER INSERT ON fact BEGIN DELETE FROM message; END; PRAGMA user_version = 3",
+        "PRAGMA user_version = 0",
+        "CREATE TABLE more (x DEFAULT (CAST(x'ff' AS TEXT)))",
+    ],
+)
+def test_a_store_that_somebody_gave_us_is_looked_at_before_anything_in_it_runs(tmp_path: Path, more: str) -> None:
+    path = tmp_path / "store.db"
+    database.close_database(database.open_database(path))
+    database.close_database(database.open_database(path, given=True))
+    with closing(apsw.Connection(str(path))) as other:
+        other.execute(more)
+    with pytest.raises(StoreError, match="tables that are not ours"):
+        database.open_database(path, given=True)
+
+
+def test_a_store_of_a_version_below_all_is_not_ours(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    database.close_database(database.open_database(path))
+    with closing(apsw.Connection(str(path))) as other:
+        other.pragma("user_version", -9)
+    with pytest.raises(StoreError, match="another program"):
+        database.open_database(path)
