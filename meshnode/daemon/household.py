@@ -252,6 +252,8 @@ class Household:
                 await self._live(home, self._ring, task_status=task_status)
             except MeshnodeError as error:
                 _log.warning("profile ended", reason=str(error))
+            except Exception as error:  # noqa: BLE001 - its store came with a backup, from anybody; the box goes on
+                _log.error("profile failed", reason=type(error).__name__)
             finally:
                 del self._open[home.path.name]
                 over.set()

@@ -1,0 +1,35 @@
+"""The household of a box: what happens in one profile is no affair of the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+
+from meshnode.core.inputs import Input
+from meshnode.core.sealing.mesh import open_mesh
+from meshnode.daemon.adapters import Started
+from meshnode.daemon.home import Home, create_home
+from meshnode.daemon.household import Household
+from meshnode.peering.indoors import Ring
+from meshnode.peering.memory import MemorySessions, Switchboard
+
+
+async def test_a_profile_that_fails_at_its_store_leaves_the_box_running(tmp_path: Path) -> None:
+    """A profile may have come with a backup, from anybody."""
+
+    async def live(home: Home, ring: Ring, *, task_status: Started) -> None:
+        task_status.started()
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "a name in its store")
+
+    inputs, _ = trio.open_memory_channel[Input](1)
+    with create_home(tmp_path, "Box", open_mesh("valley")) as home:
+        sessions = MemorySessions(home.keys, home.mesh, home.sealer, home.entropy, address="box", board=Switchboard())
+        household = Household(home, sessions, live)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(household.run, inputs)
+            await household.make("Mia", "correct horse")
+            await household.lock("Mia")
+            assert not household.running
+            assert [one.name for one in household.members()] == ["Mia"]
+            nursery.cancel_scope.cancel()
