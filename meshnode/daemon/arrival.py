@@ -3,6 +3,7 @@
     restoring/         a backup is unpacked and checked in it; what is left of a try is cleared by the next
     restored/          whole and on the disk: the home will be this (`lay`)
     before-restore-N/  what the home was, moved there file by file once no node runs in it (`take_up`)
+    dropped/           another was laid before it was taken up: half of it must not be, when the power goes
     arriving/          what the home was is out of the way; the new files move in, `keys` last
 
 All of it happens inside the home: a service may write nowhere else. What was there before is never removed by meshnode.
@@ -21,9 +22,11 @@ from meshnode.daemon.files import sync_folder
 from meshnode.daemon.keyring import SEALED
 from meshnode.daemon.lock import LOCK
 
-RESTORING, RESTORED, ARRIVING = "restoring", "restored", "arriving"
+RESTORING, RESTORED, ARRIVING, DROPPED = "restoring", "restored", "arriving", "dropped"
 BEFORE: Final = "before-restore-"
-STAYS: Final = frozenset({LOCK, "control.sock", "uploads", "restores", RESTORING, RESTORED, ARRIVING})
+STAYS: Final = frozenset(
+    {LOCK, "control.sock", "uploads", "restores", "lost+found", RESTORING, RESTORED, ARRIVING, DROPPED}
+)  # in a home that is a mount of its own, lost+found is root's
 
 
 @contextmanager
@@ -40,10 +43,13 @@ def unpacking(home: Path) -> Iterator[Path]:
 
 def lay(home: Path) -> None:
     """What was unpacked is whole: from now on it is what the home will be, in place of what was laid before."""
-    shutil.rmtree(home / RESTORED, ignore_errors=True)
     _before(home, _last(home) + 1).mkdir(mode=0o700)
+    shutil.rmtree(home / DROPPED, ignore_errors=True)
+    if (home / RESTORED).exists():
+        os.replace(home / RESTORED, home / DROPPED)
     os.replace(home / RESTORING, home / RESTORED)
     sync_folder(home)
+    shutil.rmtree(home / DROPPED, ignore_errors=True)
 
 
 def is_due(home: Path) -> bool:

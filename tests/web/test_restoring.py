@@ -225,3 +225,17 @@ def test_a_store_with_a_trigger_of_somebody_elses_is_refused(tmp_path: Path) -> 
     backup.save(tmp_path / "evil.backup", WORDS, about, sources, RealSealer(), SystemEntropy())
     with pytest.raises(UsageError, match="tables that are not ours"):
         backup.verify(tmp_path / "evil.backup", WORDS, RealSealer(), tmp_path)
+
+
+def test_what_is_not_ours_to_move_stays_and_what_was_laid_before_goes(tmp_path: Path) -> None:
+    path = tmp_path / "home"
+    create_home(path, "Old", MESH).close()
+    (path / "lost+found").mkdir()
+    for name in ("First", "Second"):
+        with arrival.unpacking(path) as place:
+            create_home(place, name, MESH).close()
+            arrival.lay(path)
+    with open_home(path) as home:
+        assert home.name == "Second"
+    assert (path / "lost+found").exists()
+    assert not (path / "dropped").exists()
