@@ -49,7 +49,9 @@ class Backups:
         return self._desk.restoring
 
     async def _may(self, request: requests.RestoreMayRequest) -> replies.DoneReply:
-        await self._restoring.check(self._desk.host, request.code, by_keeper=request.by_keeper, size=request.size)
+        await self._restoring.check(
+            self._desk.host, request.code, by_keeper=request.by_keeper, size=request.size, awaited=request.awaited
+        )
         return replies.DoneReply(text="it may be restored here")
 
     async def _look(self, request: requests.RestoreLookRequest) -> replies.RestoredReply:

@@ -46,14 +46,18 @@ class Restoring:
         self._household = household
         self._on_change = on_change
 
-    async def check(self, host: ControlHandlers, code: str, *, by_keeper: bool, size: int) -> None:
-        """RefusedError for who may restore nothing here, or for a backup this box has no room for."""
+    async def check(self, host: ControlHandlers, code: str, *, by_keeper: bool, size: int, awaited: int) -> None:
+        """RefusedError for who may restore nothing here, or for a backup this box has no room for.
+
+        `awaited`: bytes of others that have still to come, and have been promised room.
+        """
         whole = await self._may_take_the_box(host, code, by_keeper=by_keeper)
         if not whole and size > PROFILE_MOST:
             raise RefusedError(f"The backup of a profile has at most {PROFILE_MOST // 1_000_000} MB.")
         free = (await trio.to_thread.run_sync(shutil.disk_usage, self._home.path)).free
-        if size * ROOM + SPARE > free:
-            raise RefusedError(f"The disk of this box has {free // 1_000_000} MB free, which is too little for this.")
+        left = max(0, free - awaited)
+        if size * ROOM + SPARE > left:
+            raise RefusedError(f"The disk of this box has {left // 1_000_000} MB free, which is too little for this.")
 
     async def look(
         self, host: ControlHandlers, file: Path, passphrase: str, code: str, *, by_keeper: bool

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+import trio
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
@@ -29,6 +30,7 @@ class Restoring:
     def __init__(self, box: Box) -> None:
         self._box = box
         self._uploads = Uploads(box.backups, _owner)
+        self._turn = trio.Lock()  # room on the disk is given to one after the other
 
     def routes(self) -> Iterator[Route]:
         """Its rows."""
@@ -53,10 +55,12 @@ class Restoring:
         """The box says whether it may, and has room."""
         sent, by_keeper = asked.sent(NewRestore), _by_keeper(asked)
         self._box.patience.take("set-up" if sent.code else f"restore {asked.source}")
-        may = requests.RestoreMayRequest(size=sent.size, code=sent.code, by_keeper=by_keeper)
-        await self._box.ask(may, replies.DoneReply)
-        await self._box.backups.drop_of(_owner(asked))
-        return await self._uploads.begin(asked, sent.size)
+        async with self._turn:
+            awaited = self._box.backups.awaited(but=_owner(asked))
+            may = requests.RestoreMayRequest(size=sent.size, code=sent.code, by_keeper=by_keeper, awaited=awaited)
+            await self._box.ask(may, replies.DoneReply)
+            await self._box.backups.drop_of(_owner(asked))
+            return await self._uploads.begin(asked, sent.size)
 
     async def look(self, asked: Asked) -> replies.RestoredReply:
         """Nothing changes."""

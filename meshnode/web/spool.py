@@ -79,6 +79,10 @@ class Spool:
         await trio.Path(upload.path).touch(0o600)
         return upload
 
+    def awaited(self, *, but: str) -> int:
+        """Bytes that others were told they may send, and have not sent yet."""
+        return sum(one.size - one.offset for one in self._uploads.values() if one.owner != but and not one.sent)
+
     def find(self, owner: str, id: str) -> Upload:
         """An upload of this member."""
         upload = self._uploads.get(id)

@@ -20,7 +20,7 @@ from meshnode.core.identity.invite import contact_uri
 from meshnode.core.ids import PersonaKey
 from meshnode.core.sealing.mesh import open_mesh
 from meshnode.core.sealing.primitives import RealSealer
-from meshnode.daemon import arrival, backup, unpacking
+from meshnode.daemon import arrival, backup, restoring, unpacking
 from meshnode.daemon.entropy import SystemEntropy
 from meshnode.daemon.home import create_home, is_home, open_home
 from meshnode.daemon.vault import SealedWriter
@@ -140,6 +140,18 @@ async def test_a_keeper_goes_back_to_a_backup_and_others_may_not(tmp_path: Path)
             place = await brought(again, await saved(again))
             await again.send("DELETE", place)
             await again.post(place, 404, passphrase=WORDS)
+
+
+async def test_room_that_was_promised_is_not_promised_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = shutil.disk_usage(tmp_path)._replace(free=restoring.SPARE + 2500)
+    monkeypatch.setattr(restoring.shutil, "disk_usage", lambda path: free)
+    async with boxes(tmp_path) as valley, await valley.phone() as phone, await valley.phone(0, "127.0.0.2") as other:
+        code = (await valley.code()).code
+        await phone.post("/restores", size=1000, code=code)
+        await phone.post("/restores", size=1000, code=code)  # in place of the one before
+        refused = await other.post("/restores", 403, size=1000, code=code)
+        assert "too little" in refused["text"]
+        await other.post("/restores", size=700, code=code)
 
 
 async def test_a_box_in_use_is_not_given_away_for_its_code(tmp_path: Path) -> None:
