@@ -37,7 +37,7 @@ TELL_LOGS: Final = 24  # of it, by name, 55 B each: more is found by comparing
 DIFFER_S: Final = 5.0
 MAX_ROUNDS: Final = 4
 ROUND_COST: Final = 256  # bytes a log: to open rounds takes no more of our time than to have blocks verified
-LOOK_COST: Final = 16  # bytes a log that is wanted: all are looked through at each word of a comparing, and 9 B are one
+LOOK_COST: Final = 16  # bytes a log that is wanted there, or may cross: all are looked through at each word of 9 B
 
 
 class Sessions:
@@ -223,11 +223,13 @@ class Sessions:
         return sync.uplink and bool(self._gate.rules.channels)
 
     def _costs(self, sync: Sync, frame: Frame) -> int:
-        """Bytes that its session pays for our work: for a new round each element of ours is hashed anew."""
-        if not isinstance(frame, Ranges | Heads | Done):
+        """Bytes that its session pays for our work: what is looked through, and hashed anew for a new round."""
+        if not isinstance(frame, Ranges | Heads | Done | SessionBeacon):
             return 0
+        held = len(self._logs.book)
+        looked = len(sync.wanted) + (held if self._partly(sync) else 0)
         is_new_round = isinstance(frame, Ranges) and frame.nonce not in sync.rounds
-        return LOOK_COST * len(sync.wanted) + (ROUND_COST * len(self._logs.book) if is_new_round else 0)
+        return LOOK_COST * looked + (ROUND_COST * held if is_new_round else 0)
 
     def _begin(self, sync: Sync) -> None:
         nonce = self._ctx.entropy.take("round", 4)

@@ -20,11 +20,11 @@ from meshnode.core.gossip.repair import BUSY_WAIT_S
 from meshnode.core.gossip.serve import MAX_BYTES
 from meshnode.core.gossip.session import LOOK_COST, ROUND_COST
 from meshnode.core.ids import LogId, channel_id, log_handle
-from meshnode.core.inputs import EncounterEnded, RecordReceived
+from meshnode.core.inputs import EncounterBegan, EncounterEnded, RecordReceived
 from meshnode.core.neighbours.buckets import SERVED_BURST, SERVED_RATE, SESSION_BURST, SESSION_RATE
 from meshnode.core.neighbours.fragments import Cut
 from meshnode.core.neighbours.table import Heard, Neighbour
-from meshnode.core.settings import LinkSettings
+from meshnode.core.settings import BridgeRules, LinkSettings, Settings
 from meshnode.core.wire.codec import encode_frame, join_frames
 from meshnode.core.wire.frames import (
     Beacon,
@@ -39,11 +39,12 @@ from meshnode.core.wire.frames import (
     Ranges,
     RefWant,
     Run,
+    SessionBeacon,
     Unknown,
     Want,
     Wish,
 )
-from support.gossip_node import GossipNode, node_of, post, village
+from support.gossip_node import VALLEY, GossipNode, node_of, post, village
 from support.world import LINK, World
 
 
@@ -362,3 +363,17 @@ def test_whose_words_make_us_look_through_what_is_wanted_pays_for_it() -> None:
     before = bucket._left
     said_to(node, peer, 6.0, *(Done(bytes(8)),) * 100)
     assert bucket._left <= before - 100 * 1000 * LOOK_COST
+
+
+def test_whose_words_make_us_sort_out_what_may_cross_pays_for_it() -> None:
+    node, far = (
+        GossipNode(name, settings=Settings(bridge=BridgeRules(channels=frozenset((VALLEY,))))) for name in "af"
+    )
+    for number in range(100):
+        node.gossip.publish(node.write("words", channel_id(f"channel {number}")))
+    node.step(EncounterBegan(1, far.node, "overlay", "200::f", False), 0.0)
+    (peer,) = node.neighbours.session_peers()
+    bucket = node.neighbours.buckets.session(peer.id, 0.0)
+    before = bucket._left
+    said_to(node, peer, 0.0, *(SessionBeacon(b"another!", bytes(4)),) * 100)
+    assert bucket._left <= before - 100 * 100 * LOOK_COST
