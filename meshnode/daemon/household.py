@@ -171,6 +171,7 @@ class Household:
         write_private(folder / CONFIG, options.dump(config).encode())
         target = self._folder(card.name)
         target.parent.mkdir(mode=0o700, exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)  # no home: of a profile whose making was cut off
         os.replace(folder, target)
         sync_folder(target.parent)
 
