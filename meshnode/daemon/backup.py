@@ -32,7 +32,7 @@ from meshnode.daemon.keyring import SEALED
 from meshnode.daemon.lock import Lock
 from meshnode.daemon.unpacking import ABOUT, LEFT_OUT, PROFILES, About, unpack_untrusted
 from meshnode.daemon.vault import SealedReader, SealedWriter
-from meshnode.errors import HomeError, StoreError, UsageError, WireError
+from meshnode.errors import HomeError, StoreError, StoreNewerError, UsageError, WireError
 from meshnode.store.database import close_database, open_database, translated
 
 Copied = Callable[[Path], None]  # writes a copy of a store whose node runs
@@ -175,6 +175,8 @@ def _check_home(folder: Path, *, renewed: bool) -> None:
                     database.execute("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (RENEW_FACT, b"\1"))
         finally:
             close_database(database)
+    except StoreNewerError as error:
+        raise WireError("the backup was made by a newer meshnode; update this one first, then restore it") from error
     except (StoreError, apsw.Error) as error:
         raise WireError(f"the store in the backup is not whole: {error}") from error
 

@@ -227,15 +227,22 @@ def test_an_archive_that_claims_more_than_it_holds_is_refused(
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_store_with_a_trigger_of_somebody_elses_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("CREATE TRIGGER more AFTER INSERT ON fact BEGIN DELETE FROM message; END", "tables that are not ours"),
+        ("PRAGMA user_version = 9999", "newer meshnode; update this one first"),
+    ],
+)
+def test_a_store_of_somebody_elses_or_of_a_later_day_is_refused(tmp_path: Path, more: str, told: str) -> None:
     home = create_home(tmp_path / "home", "Mia", MESH)
     home.close()
     with closing(apsw.Connection(str(tmp_path / "home" / "store.db"))) as database:
-        database.execute("CREATE TRIGGER more AFTER INSERT ON fact BEGIN DELETE FROM message; END")
+        database.execute(more)
     about = backup.about_home("Mia", home.keys.persona.hex(), [], "")
     sources = [backup.Source(tmp_path / "home", "", None)]
     backup.save(tmp_path / "evil.backup", WORDS, about, sources, RealSealer(), SystemEntropy())
-    with pytest.raises(UsageError, match="tables that are not ours"):
+    with pytest.raises(UsageError, match=told):
         backup.verify(tmp_path / "evil.backup", WORDS, RealSealer(), tmp_path)
 
 
