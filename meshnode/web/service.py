@@ -80,6 +80,8 @@ class WebPage:
         site = Site(self._name, self._home(), self._config.names, f"meshnode-{self._mark}", self._config.origins)
         async with hubs.running(), trio.open_nursery() as nursery:
             nursery.start_soon(past.run)
+            nursery.start_soon(spool.tidy)
+            nursery.start_soon(backups.tidy)
             _log.info("page", addresses=self.addresses())
             task_status.started()
             app = application(box, site)

@@ -131,6 +131,12 @@ class Spool:
         self._uploads.pop(upload.id, None)
         await trio.Path(upload.path).unlink(missing_ok=True)
 
+    async def tidy(self) -> None:
+        """Until cancelled: what lies still goes, even if nobody begins another."""
+        while True:
+            await trio.sleep(STILL_S)
+            await self._drop_still()
+
     async def _drop_still(self) -> None:
         for upload in list(self._uploads.values()):
             if not upload.busy and self._clock() - upload.moved_at > STILL_S:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
+from meshnode.errors import MissingError
 from meshnode.web import spool
 from support.boxes import API, Phone, boxes, unread, until
 
@@ -109,3 +112,20 @@ async def test_what_lies_still_is_dropped(tmp_path: Path) -> None:
     assert kept.find("ada", second.id) is second
     kept.open()
     assert not second.path.exists()
+
+
+async def test_what_lies_still_goes_even_if_nobody_begins_another(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    kept = spool.Spool(tmp_path / "uploads", trio.current_time)
+    kept.open()
+    left = await kept.begin("ada", 5)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.tidy)
+        await trio.sleep(spool.STILL_S / 2)
+        assert left.path.exists()
+        await trio.sleep(3 * spool.STILL_S)
+        with pytest.raises(MissingError):
+            kept.find("ada", left.id)
+        nursery.cancel_scope.cancel()
+    assert not left.path.exists()
