@@ -1,7 +1,8 @@
 """News on their way over an uplink: blocks of one log that come soon after each other share a run.
 
 The first goes at once. What follows within 0.2 s waits until then, or until it is 16 KiB: in a run a block leaves out
-its backlink and the name of its log, 29 B of perhaps 200. An emergency waits for nothing and takes along what waits.
+its backlink and the name of its log, 29 B of perhaps 200. An emergency waits for nothing, goes first, and takes along
+what waits.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Company:
         waiting.blocks.append(block)
         waiting.size += _AROUND + len(block.body or b"")
         if urgent or self._ctx.now >= waiting.until or waiting.size >= MOST:
-            self._speak(neighbour, waiting)
+            self._speak(neighbour, waiting, first=block if urgent else None)
 
     def tick(self) -> None:
         """What waited long enough goes; who is gone, or has no room left, compares later."""
@@ -60,11 +61,11 @@ class Company:
         """When something has waited long enough."""
         return min((waiting.until for waiting in self._waiting.values()), default=None)
 
-    def _speak(self, neighbour: Neighbour, waiting: _Waiting) -> None:
+    def _speak(self, neighbour: Neighbour, waiting: _Waiting, first: Block | None = None) -> None:
         blocks, waiting.blocks, waiting.size = waiting.blocks, [], 0
         waiting.until = self._ctx.now + APART_S
         if neighbour.session is not None:
-            for together in _in_rows(blocks):
+            for together in sorted(_in_rows(blocks), key=lambda row: row[-1] is not first):
                 self._neighbours.speak(neighbour.session, frame_of(together, full=together[0].seq == 1))
 
 

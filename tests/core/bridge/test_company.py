@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from meshnode.core.gossip.company import APART_S, MOST
-from meshnode.core.wire.codec import encode_frame
+from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame
 from meshnode.core.wire.frames import BlockFrame, Run
 from support.valleys import Valleys, two_valleys
 
@@ -60,6 +62,21 @@ def test_an_emergency_takes_along_what_waits() -> None:
     e.post("the river is over the road", cls=1)
     world.run(APART_S / 2)
     assert crossed(world) == [[0], [1, 2]]
+
+
+def test_an_emergency_goes_before_what_others_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = ready()
+    a, e = world.boxes["a"], world.boxes["e"]
+    a.post("good morning")
+    world.run(30)
+    for text in ("one", "two", "three"):
+        a.post(text)
+    assert world.run(APART_S, until=lambda: len(e.posts()) == 4)
+    sent: list[bytes] = []
+    monkeypatch.setattr(world, "_send_record", lambda box, record: sent.append(record.data))
+    e.post("the river is over the road", cls=1)
+    frames = [decode_frames_untrusted(data)[0] for data in sent]
+    assert [type(frame) for frame in frames] == [BlockFrame, Run]
 
 
 def test_the_words_of_two_stand_in_two_runs() -> None:
