@@ -4,8 +4,8 @@ Each home starts once by itself, out of everybody's hearing, and writes what a n
 core's own export) is read by one reader, a node of the same mesh that verifies it as any node does; and the rows the
 reader writes go into the stores of those who know the home. So every row is one the core wrote, and its objects are the
 same in all stores. Two who know each other and write to each other in the run have done so before: each holds the
-session (`core/chat/sessions.py`) as the first message and its receipt left it, so that no message of the run is the
-large one that begins a session.
+session (`core/chat/sessions.py`) as the first message and its receipt left it, with how many hops the receipt came, so
+that no message of the run is the large one that begins a session, or goes farther than to where its reader was.
 
 Who holds other logs than its neighbours would go on taking 64 strangers' logs a day from each. That day's share counts
 as brought, by everybody who may be heard at the beginning (`core/gossip/admission.py`): what neighbours hold differs,
@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
+from meshnode.core.chat.distance import Distance
 from meshnode.core.chat.sessions import Session
 from meshnode.core.effects import Persist, ReadStored, SendRecord
 from meshnode.core.gossip.admission import SPENT
@@ -42,12 +43,14 @@ def acquaint(
     told: Callable[[Host], Sequence[Input]],
     nearest: Nearest,
     hearing: Iterable[tuple[int, int]],
+    joined: Iterable[tuple[int, int]],
     writing: Iterable[tuple[int, int]],
 ) -> None:
     """Before the first moment: every host knows `most` others, its `nearest`.
 
     `reader` is a home of the same mesh that nobody else meets; `told`: what the person at a host tells a new home;
-    `hearing`: pairs of nodes that may hear each other at the beginning; `writing`: who writes to whom in the run.
+    `hearing`: pairs of nodes that may hear each other at the beginning; `joined`: those that hear each other well;
+    `writing`: who writes to whom in the run.
     """
     reading = reader.begin_early()
     known = []
@@ -62,9 +65,10 @@ def acquaint(
     for host in hosts:
         for other in nearest(host.index, most):
             host.memory.share(known[other])
+    near = _near(len(hosts), joined)
     for one, other in sorted({(min(pair), max(pair)) for pair in writing}):
         if other in circles[one] and one in circles[other]:
-            _correspond(hosts[one], hosts[other])
+            _correspond(hosts[one], hosts[other], hops(near, one, other))
     brought = [_brought(host) for host in hosts]
     for one, other in hearing:
         hosts[one].memory.share(brought[other])
@@ -80,13 +84,33 @@ def _parcel(node: Agent, memory: Memory) -> Iterator[bytes]:
         effects = [found for asked in read for found in node.step(memory.answer(asked), 0.0)]
 
 
-def _correspond(one: Host, other: Host) -> None:
+def _near(nodes: int, joined: Iterable[tuple[int, int]]) -> list[list[int]]:
+    near: list[list[int]] = [[] for _ in range(nodes)]
+    for one, other in joined:
+        near[one].append(other)
+        near[other].append(one)
+    return near
+
+
+def hops(near: Sequence[Sequence[int]], start: int, end: int) -> int:
+    """The fewest hops between two nodes, from who is near to each; 0 where no way leads."""
+    found, edge, count = {start}, [start], 0
+    while edge and end not in found:
+        edge = list(dict.fromkeys(other for node in edge for other in near[node] if other not in found))
+        found.update(edge)
+        count += 1
+    return count if end in found else 0
+
+
+def _correspond(one: Host, other: Host, apart: int) -> None:
     """One wrote to the other, whose receipt came back."""
     root = hashed(b"mn-sim-root", one.keys.device + other.keys.device)
     first, second = Ratchet.begin(root, initiator=True), Ratchet.begin(root, initiator=False)
     first.proved(0)
     for host, ratchet, peer in ((one, first, other.keys), (other, second, one.keys)):
-        session = Session(peer.device, peer.persona, peer.incarnation, 0.0, ratchet)
+        distance = Distance()
+        distance.came(apart)
+        session = Session(peer.device, peer.persona, peer.incarnation, 0.0, ratchet, distance=distance)
         host.memory.commit([Persist((session.row(),), promise=True)], 0.0)
 
 

@@ -26,7 +26,7 @@ from meshnode_sim.world import World
 @dataclass(frozen=True, slots=True)
 class Ground:
     """`nearest`: of the others so many, nearest to a node first, as at the beginning. `arrange` plans what changes.
-    `hearing`: pairs who may hear each other, at the beginning where they move.
+    `hearing`: pairs who may hear each other, `joined`: who hear each other well, both at the beginning where they move.
 
     `places`: x and y of every node in metres at present, where they have places. `jammed`: whom a
     transmitter at x, y (metres) of an EIRP (dBm) drowns, as pairs of who sends and who receives.
@@ -36,6 +36,7 @@ class Ground:
     links: Sequence[LinkSettings]
     nearest: Nearest
     hearing: Callable[[], Iterable[tuple[int, int]]]
+    joined: Callable[[], Iterable[tuple[int, int]]]
     arrange: Callable[[World], None]
     places: Callable[[], list[tuple[float, float]]] | None = None
     jammed: Callable[[float, float, float], list[tuple[int, int]]] | None = None
@@ -45,12 +46,14 @@ def graph(scenario: Scenario, folder: Path) -> Ground:
     """Links, through the model that lab and demo use."""
     contacts = contacts_of_trace(scenario, folder)
     topology = _with_contacts(scenario, contacts)
+    joined = [(link.src, link.dst) for link in topology.links]
     radio = scenario.radio
     return Ground(
         Channel(topology, scenario.seed, retries=radio.retries, queue_frames=radio.queue_frames),
         [link_settings(scenario)] * topology.nodes,
         by_hops(topology),
-        lambda: [(link.src, link.dst) for link in topology.links],
+        lambda: joined,
+        lambda: joined,
         lambda world: _plan_contacts(world, contacts),
     )
 

@@ -122,7 +122,7 @@ def _acquaint(world: World, ground: Ground, words: Sequence[Word]) -> None:
         return  # reference agents seal nothing: everybody knows everybody
     writing = [(word.writer, word.to) for word in words if word.to >= 0]
     most = min(table.acquainted, len(world.hosts) - 1)
-    world.acquaint(most, ground.nearest, hearing=ground.hearing(), writing=writing)
+    world.acquaint(most, ground.nearest, hearing=ground.hearing(), joined=ground.joined(), writing=writing)
 
 
 def meetings(scenario: Scenario, end_ns: int, folder: Path, film: Film | None = None) -> Meetings:

@@ -36,7 +36,9 @@ def sky(scenario: Scenario) -> Ground:
     """The ground of a scenario with places."""
     found = Sky(scenario)
     links = [found.link_settings(node) for node in range(len(scenario.names))]
-    return Ground(found.medium, links, found.nearest, found.hearing, found.arrange, found.places, found.jammed)
+    return Ground(
+        found.medium, links, found.nearest, found.hearing, found.neighbours, found.arrange, found.places, found.jammed
+    )
 
 
 class Sky:

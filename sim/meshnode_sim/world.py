@@ -313,11 +313,21 @@ class World:
         nearest: Callable[[int, int], Sequence[int]],
         *,
         hearing: Iterable[tuple[int, int]],
+        joined: Iterable[tuple[int, int]],
         writing: Iterable[tuple[int, int]],
     ) -> None:
         """Before the first moment: every node knows so many others, as after days of running (acquainted.py)."""
         reader = self._host(NOBODY, READER, self.hosts[0].link)
-        acquaint(self.hosts, reader, most, told=self._set_up, nearest=nearest, hearing=hearing, writing=writing)
+        acquaint(
+            self.hosts,
+            reader,
+            most,
+            told=self._set_up,
+            nearest=nearest,
+            hearing=hearing,
+            joined=joined,
+            writing=writing,
+        )
 
     def _host(self, index: int, name: str, link: LinkSettings) -> Host:
         return Host(

@@ -129,7 +129,7 @@ SHAPES: dict[str, st.SearchStrategy[Frame]] = {
         )
     ),
     "fragment want": st.builds(FragmentWant, raw(8), st.integers(0, 65_535)),
-    "receipts": st.builds(Receipts, row(raw(16))),
+    "receipts": st.builds(Receipts, row(raw(16)), byte),
     "proofs": st.builds(Proofs, row(st.builds(Proof, raw(4), raw(8)))),
     "fork": forks(),
     "ref want": st.builds(RefWant, row(raw(4))),

@@ -203,6 +203,7 @@ class Chat:
         self._in.on_session = self._out.key_came
         self._forwarding.on_envelope = self._in.envelope_arrived
         self._forwarding.on_receipt = self._out.receipt_came
+        self._forwarding.on_missed = self._out.missed
         self._forwarding.on_carried = self._carried
         self._forwarding.on_air = self._out.on_air
 

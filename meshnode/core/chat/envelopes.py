@@ -16,6 +16,7 @@ from meshnode.core.records import ROLE_OWN, EnvelopeRecord, Record, Snapshot
 from meshnode.core.sealing.chainkey import ROOT_SIZE
 from meshnode.core.sealing.envelope import (
     KIND_MESSAGE,
+    KIND_PROBE,
     LIFETIMES_S,
     Sealed,
     Terms,
@@ -33,11 +34,15 @@ NO_MESSAGE: Final = b""  # of an envelope that carries none of ours: nothing is 
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """A sealed envelope, the device it is for, and the rows that must stand before it is sent."""
+    """A sealed envelope, the device it is for, and the rows that must stand before it is sent.
+
+    `reach`: how many hops it goes at first, None for no limit.
+    """
 
     device: DeviceKey
     record: EnvelopeRecord
     rows: tuple[Record, ...]
+    reach: int | None
 
 
 class Envelopes:
@@ -93,7 +98,7 @@ class Envelopes:
     def submit(self, sealed: Outbound | None) -> None:
         """Its rows are on their way to the disk: let it go."""
         if sealed is not None:
-            self._forwarding.submit(sealed.record)
+            self._forwarding.submit(sealed.record, sealed.reach)
 
     def _terms(self, cls: int, life_s: float, hint: int) -> Terms:
         code = lifetime_code(max(LIFETIMES_S[0], life_s))
@@ -104,7 +109,8 @@ class Envelopes:
         record, seen = self._forwarding.own(header, sealed.data, message, self._copies(header.cls))
         if message:
             self._tags[sealed.tag] = MessageId(message)
-        return Outbound(session.device, record, (session.row(), record, seen))
+        reach = None if header.kind == KIND_PROBE else session.distance.reach(self._ctx.now)
+        return Outbound(session.device, record, (session.row(), record, seen), reach)
 
     def _copies(self, cls: int) -> int:
         share = _URGENT_COPIES if cls <= 1 else 1 if cls == 2 else _BULK_COPIES

@@ -26,6 +26,7 @@ from meshnode.core.chat.states import States, rank
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.forwarder import Forwarding
+from meshnode.core.forwarding.shelf import Carried
 from meshnode.core.forwarding.timers import Timers, earliest
 from meshnode.core.ids import ChannelId, DeviceKey, MessageId, PersonaKey, Receipt, Tag
 from meshnode.core.inputs import Compose
@@ -146,12 +147,13 @@ class Outgoing:
 
     # What comes back
 
-    def receipt_came(self, tag: Tag, receipt: Receipt) -> bool:
-        """A receipt that opens a tag of ours: delivered. False if the tag is not ours."""
+    def receipt_came(self, tag: Tag, receipt: Receipt, hops: int) -> bool:
+        """A receipt that opens a tag of ours, from so many hops away: delivered. False if the tag is not ours."""
         awaiting = self._sessions.awaiting(tag)
         if awaiting is not None:
             session, index = awaiting
             session.ratchet.proved(index)
+            session.distance.came(hops)
             self._ctx.persist(session.row())
             self._release(session.persona)
         message = self._envelopes.take_message(tag)
@@ -162,6 +164,12 @@ class Outgoing:
         if to is not None:
             self._arrived(message, self._people.name_of(to))
         return True
+
+    def missed(self, carried: Carried) -> None:
+        """No receipt came in time from where the reader was: it may be anywhere now."""
+        awaiting = self._sessions.awaiting(carried.record.tag)
+        if awaiting is not None:
+            awaiting[0].distance.missed(self._ctx.now)
 
     def read_note_came(self, persona: PersonaKey, ids: bytes) -> None:
         """The other says which of our messages to it were read."""

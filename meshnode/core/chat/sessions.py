@@ -4,15 +4,16 @@ A session is replaced, never mended: after a week, 96 unproved or 1,000 messages
 Retired sessions stay open for receiving for as long as an envelope can live. Where both sides began one at the same
 time both receive on both, and send on the one with the lower H(root) once they know that the other holds it (rule 7.7).
 
-    state on disk = incarnation of the other device 4 | flags 1 (1: retired) | ratchet
+    state on disk = incarnation of the other device 4 | 1: twice its distance in hops, 1 more if retired | ratchet
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from meshnode.core.chat.distance import Distance
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.ids import DeviceKey, Incarnation, PersonaKey, Tag
@@ -36,6 +37,7 @@ class Session:
     began_at: Instant
     ratchet: Ratchet
     retired: bool = False
+    distance: Distance = field(default_factory=Distance)
 
     @property
     def key(self) -> tuple[DeviceKey, bytes]:
@@ -44,7 +46,8 @@ class Session:
 
     def row(self) -> RatchetRecord:
         """As it stands on disk."""
-        state = self.incarnation + bytes((_RETIRED if self.retired else 0,)) + self.ratchet.encode_state()
+        told = self.distance.hops << 1 | (_RETIRED if self.retired else 0)
+        state = self.incarnation + bytes((told,)) + self.ratchet.encode_state()
         return RatchetRecord(self.device, self.ratchet.root_id, self.persona, self.began_at, state)
 
 
@@ -62,9 +65,11 @@ class Sessions:
             if isinstance(record, RatchetRecord):
                 incarnation = Incarnation(record.state[:_INCARNATION_SIZE])
                 ratchet = Ratchet.decode_state_untrusted(record.state[_INCARNATION_SIZE + 1 :])
-                retired = bool(record.state[_INCARNATION_SIZE] & _RETIRED)
-                session = Session(record.device, record.persona, incarnation, record.began_at, ratchet, retired)
-                self._index(session)
+                told = record.state[_INCARNATION_SIZE]
+                retired, distance = bool(told & _RETIRED), Distance(told >> 1)
+                self._index(
+                    Session(record.device, record.persona, incarnation, record.began_at, ratchet, retired, distance)
+                )
 
     def expecting(self, tag: Tag) -> Session | None:
         """The session in which an envelope of this tag would open."""
@@ -85,8 +90,10 @@ class Sessions:
         return (session for session in self._sessions.values() if session.device == device)
 
     def add(self, session: Session) -> tuple[Tag, ...]:
-        """A session began: the tags it expects."""
+        """A session began: the tags it expects. The device is as far away as it was."""
         mine = sorted(self.of(session.device), key=lambda held: held.began_at)
+        if mine:
+            session.distance = mine[-1].distance
         for oldest in mine[: max(0, len(mine) - MAX_PER_DEVICE + 1)]:
             self._drop(oldest)
         self._index(session)

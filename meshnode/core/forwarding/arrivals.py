@@ -3,8 +3,9 @@
 new envelope -> is its tag receipted?  -> tell who sent it
              -> is it ours?            -> chat opens it, a receipt goes back
              -> are we named?          -> promise on disk, then proof
-             -> send it on once within the island
+             -> send it on once within the island, or its scope
 met before   -> who sent it has it; who names us has its answer again
+             -> may it go farther than it did? -> send it on once more
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Final
 from meshnode.core.bridge.held import Item
 from meshnode.core.context import Context
 from meshnode.core.forwarding.custody import Custody
-from meshnode.core.forwarding.flood import Flood
+from meshnode.core.forwarding.flood import NO_LIMIT, Flood
 from meshnode.core.forwarding.quota import Quota
 from meshnode.core.forwarding.receipts import Receipts
+from meshnode.core.forwarding.scope import Scope
 from meshnode.core.forwarding.shelf import Carried, Shelf, new_record, remaining_s
 from meshnode.core.forwarding.trace import Traces
 from meshnode.core.ids import EnvelopeId
@@ -51,6 +53,7 @@ class Arrivals:
         custody: Custody,
         receipts: Receipts,
         flood: Flood,
+        scope: Scope,
         traces: Traces,
     ) -> None:
         self._ctx = ctx
@@ -60,6 +63,7 @@ class Arrivals:
         self._custody = custody
         self._receipts = receipts
         self._flood = flood
+        self._scope = scope
         self._traces = traces
         self.on_envelope: OnEnvelope = _not_ours
 
@@ -90,7 +94,8 @@ class Arrivals:
             self._ctx.count("envelope_expired")
         else:
             record = new_record(header, envelope, frame.data, self._ctx.now, frame.age)
-            self._new(Carried(record, header, trail, self._ctx.now), frame, heard)
+            carried = Carried(record, header, trail, self._ctx.now, reach=_reach(frame, heard))
+            self._new(carried, frame, heard)
 
     # A new envelope
 
@@ -117,7 +122,7 @@ class Arrivals:
         """Hold it: promised and on disk if we are named and have room, else in passing."""
         copies = handover.copies if handover is not None else 0
         if heard.carrier == "parcel":
-            copies = min(frame.copies, PARCEL_COPIES)
+            copies = min(frame.spread, PARCEL_COPIES)
         once = self._shelf.seen(carried.id)  # copies are taken once, but whoever came since may be the one it is for
         if copies == 0 or once or not self._quota.may_promise(len(frame.data), heard.node):
             self._shelf.put(carried)
@@ -130,6 +135,7 @@ class Arrivals:
         record = replace(carried.record, role=ROLE_CUSTODY, copies=clamped, giver=giver)
         held = replace(carried, record=record)
         self._shelf.put(held)
+        self._scope.limited(held)
         self._ctx.persist(record, self._shelf.remember(held.id, held.header), promise=True)
         return held
 
@@ -143,6 +149,7 @@ class Arrivals:
     # An envelope met before
 
     def _again(self, carried: Carried, frame: EnvelopeFrame, heard: Heard) -> None:
+        farther = self._may_go_farther(carried, _reach(frame, heard))
         self._note_sender(carried, frame, heard)
         if heard.bound and heard.neighbour is not None:
             carried.heard[heard.neighbour.node] = None
@@ -153,8 +160,20 @@ class Arrivals:
         if min(longer, longest) > carried.record.expires_at:
             self._shelf.update(carried, replace(carried.record, expires_at=min(longer, longest)))
         handover = self._named(frame, heard)
+        if farther:
+            self._pass_on(carried, handover, heard)
         if handover is not None and heard.neighbour is not None:
             self._asked_again(carried, handover, heard.neighbour)
+
+    def _may_go_farther(self, carried: Carried, reach: int | None) -> bool:
+        """It came again with more hops left, and is to be sent on for it: without limit, or where none were left."""
+        if carried.reach is None or (reach is not None and reach <= carried.reach):
+            return False
+        stood = carried.reach == 0
+        carried.reach = reach
+        if reach is None:
+            self._shelf.lift(carried)
+        return reach is None or stood
 
     def _asked_again(self, carried: Carried, handover: Handover, giver: Neighbour) -> None:
         """Named for what we hold: prove it once more, or promise what so far only passed through."""
@@ -210,6 +229,11 @@ class Arrivals:
             named = self._neighbours.by_prefix(handover.taker)
             if named is not None:
                 carried.has[named.node] = None
+
+
+def _reach(frame: EnvelopeFrame, heard: Heard) -> int | None:
+    """How many hops it may go from here."""
+    return None if heard.carrier == "parcel" or frame.spread == NO_LIMIT else frame.spread - 1
 
 
 def _not_ours(header: EnvelopeHeader, data: bytes, heard: Heard | None) -> bool:

@@ -4,6 +4,8 @@
                                               \\-> the receipt, where the other knows that it arrived
                \\-> nothing to offer, and it lasts: our beacon, to it alone, so that the other one offers
 
+What goes only so far (`scope.py`) is not compared; what of it is kept here is offered when an encounter begins.
+
 Compared when an encounter begins, soon again while it is young (an offer may be lost, a ferry leaves), then every 32 s.
 A pair of digests for which an exchange changed nothing is left alone for longer and longer, and so is an id that was
 offered in vain: two nodes may well want to hold different things. But never for good: an answer may have been lost.
@@ -74,7 +76,8 @@ class Encounters:
     def session_began(self, neighbour: Neighbour) -> None:
         """A session has no beacon at its start: offer at once."""
         self.began(neighbour)
-        self._offer(neighbour)
+        self._offer_all(neighbour)
+        self._offer_quiet(neighbour)
         self._receipts.met(neighbour)
 
     def digest_heard(self, neighbour: Neighbour, theirs: bytes) -> None:
@@ -82,6 +85,7 @@ class Encounters:
         if neighbour.node not in self._pairs:
             self._pairs[neighbour.node] = (b"", self._ctx.now, _YOUNG_S / 2)
             self._receipts.met(neighbour)
+            self._offer_quiet(neighbour)
         said_at = self._said_since(neighbour.node, theirs)
         pair, next_at, wait_s = self._pairs[neighbour.node]
         ours = self._shelf.digest()
@@ -89,7 +93,7 @@ class Encounters:
             return
         wait_s = min(_LONGEST_S if pair == theirs + ours else COMPARE_S, wait_s * 2)
         self._pairs[neighbour.node] = (theirs + ours, self._ctx.now + wait_s, wait_s)
-        if not self._offer(neighbour) and said_at <= self._ctx.now - _LASTING_S:
+        if not self._offer_all(neighbour) and said_at <= self._ctx.now - _LASTING_S:
             self._ask_for_theirs(neighbour)
 
     def _said_since(self, node: NodeKey, theirs: bytes) -> Instant:
@@ -115,7 +119,7 @@ class Encounters:
         link, fresh = neighbour.link(self._ctx.now), self._ctx.now - _FRESH_S
         if link is None or not self._neighbours.crowded(link):
             return False
-        return all(carried.first_seen > fresh or neighbour.node in carried.has for carried in self._shelf)
+        return all(carried.first_seen > fresh or neighbour.node in carried.has for carried in self._shelf.offered())
 
     def offer_arrived(self, shorts: Iterable[bytes], neighbour: Neighbour) -> None:
         """Ask for what is not here, tell what has arrived, and note that the neighbour has the rest."""
@@ -148,17 +152,25 @@ class Encounters:
 
     def offer_late(self, neighbour: Neighbour, settled_s: float) -> None:
         """Offer what has been here for so long: what another bridge took across is known there by now."""
-        self._offer(neighbour, settled_s)
+        self._offer_all(neighbour, settled_s)
 
     def _crosses(self, envelope: EnvelopeId, settled_s: float) -> bool:
         carried = self._shelf.get(envelope)
         settled = carried is not None and carried.first_seen + settled_s <= self._ctx.now
         return settled and carried is not None and self._neighbours.gate.passes(carried.crossing)
 
-    def _offer(self, neighbour: Neighbour, settled_s: float = 0.0) -> bool:
-        """Everything that is due; false where that is nothing."""
+    def _offer_all(self, neighbour: Neighbour, settled_s: float = 0.0) -> bool:
+        """Everything that neighbours compare; false where none is due."""
+        return self._offer([carried.id for carried in self._shelf.offered()], neighbour, settled_s)
+
+    def _offer_quiet(self, neighbour: Neighbour) -> None:
+        """What goes only so far, and is kept here: it waits for whoever comes."""
+        self._offer([carried.id for carried in self._shelf if carried.kept and carried.reach is not None], neighbour)
+
+    def _offer(self, envelopes: list[EnvelopeId], neighbour: Neighbour, settled_s: float = 0.0) -> bool:
+        """Those of them that are due; false where that is none."""
         offered = self._offered.setdefault(neighbour.node, {})
-        due = [c.id for c in self._shelf if offered.get(c.id, (0.0, 0.0))[0] <= self._ctx.now]
+        due = [envelope for envelope in envelopes if offered.get(envelope, (0.0, 0.0))[0] <= self._ctx.now]
         due = [envelope for envelope in due if not self._custody.awaits(envelope, neighbour.node)]
         if self._neighbours.over_uplink(neighbour):
             due = [envelope for envelope in due if self._crosses(envelope, settled_s)]

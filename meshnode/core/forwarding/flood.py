@@ -19,11 +19,11 @@ from meshnode.core.forwarding.strategies.spray_and_focus import SprayAndFocus
 from meshnode.core.ids import NodeKey
 from meshnode.core.neighbours.neighbour import Neighbour
 from meshnode.core.neighbours.table import Neighbours
-from meshnode.core.records import ROLE_OWN
 from meshnode.core.wire.frames import EnvelopeFrame, Handover, TookProof
 
 SUPPRESSED_BY: Final = 2  # overheard copies
 MAX_NAMED: Final = 2  # next custodians in one frame
+NO_LIMIT: Final = 0  # of hops
 OWN_RING, NEAR_RING, FAR_RING = 0, 2, 3
 
 
@@ -84,8 +84,10 @@ class Flood:
             self._ctx.count("envelope_suppressed")
 
     def _by_link(self, carried: Carried) -> dict[str, list[Neighbour]]:
-        """Who needs it, by link; sessions under an empty name."""
+        """Who needs it, by link; sessions under an empty name. Nobody, at the edge of its scope."""
         found: dict[str, list[Neighbour]] = {}
+        if carried.reach == 0:
+            return found
         passes = self._neighbours.gate.passes(carried.crossing)
         for neighbour in self._neighbours.reachable():
             if neighbour.node not in carried.has and self._neighbours.has_news_at_once(neighbour, passes):
@@ -125,7 +127,8 @@ class Flood:
     def _frame(
         self, carried: Carried, handovers: tuple[Handover, ...], proof: TookProof | None = None
     ) -> EnvelopeFrame:
-        return EnvelopeFrame(carried.record.data, carried.age_at(self._ctx.now), 0, proof, handovers)
+        spread = NO_LIMIT if carried.reach is None else max(1, carried.reach)  # who asks at the edge gets it, and alone
+        return EnvelopeFrame(carried.record.data, carried.age_at(self._ctx.now), spread, proof, handovers)
 
     def _send(
         self,
@@ -136,7 +139,6 @@ class Flood:
         link: str | None = None,
         asker: bytes = b"",
     ) -> None:
-        own = carried.record.role == ROLE_OWN
         hop = next(iter(carried.trail.came_from), NodeKey(b""))
         self._neighbours.send(
             to,
@@ -145,8 +147,8 @@ class Flood:
             link=link,
             jitter=jitter,
             key=carried.id,
-            ring=OWN_RING if own else NEAR_RING if hop else FAR_RING,
-            previous=asker or (b"" if own else hop),
+            ring=OWN_RING if carried.own else NEAR_RING if hop else FAR_RING,
+            previous=asker or (b"" if carried.own else hop),
             asked=bool(asker),
         )
 

@@ -1,6 +1,6 @@
 """Forwarding: where an envelope, a receipt or a proof that comes in goes to which part, and what follows from it.
 
-The node wires the callbacks: `on_envelope` (chat tries to open), `on_carried`, `on_receipt`, `on_air`.
+The node wires the callbacks: `on_envelope` (chat tries to open), `on_carried`, `on_receipt`, `on_missed`, `on_air`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from meshnode.core.forwarding.arrivals import PARCEL_COPIES, Arrivals, OnEnvelop
 from meshnode.core.forwarding.custody import Custody
 from meshnode.core.forwarding.encounters import Encounters
 from meshnode.core.forwarding.flood import Flood
-from meshnode.core.forwarding.receipts import BATCH, Receipts
+from meshnode.core.forwarding.receipts import BATCH, OnReceipt, Receipts
+from meshnode.core.forwarding.scope import Scope
 from meshnode.core.forwarding.shelf import Carried, Shelf, own_record
 from meshnode.core.forwarding.strategies.spray_and_focus import SprayAndFocus
 from meshnode.core.forwarding.timers import earliest
@@ -43,7 +44,8 @@ class Forwarding:
         self.strategy = SprayAndFocus()
         self.shelf = Shelf(ctx)
         self._custody = Custody(ctx, neighbours.me, self.shelf, self._carried)
-        self._receipts = Receipts(ctx, neighbours, self.shelf, self._custody)
+        self._scope = Scope(ctx, self.shelf, outbox, self._widen)
+        self._receipts = Receipts(ctx, neighbours, self.shelf, self._custody, self._scope)
         self._flood = Flood(
             ctx, neighbours, outbox, self._custody, self.strategy, self._along_with, self._on_session_sent
         )
@@ -51,7 +53,9 @@ class Forwarding:
             ctx, neighbours, self.shelf, self._receipts, self._custody, self._needed, self._has
         )
         self._traces = Traces(ctx, neighbours)
-        self._arrivals = Arrivals(ctx, neighbours, self.shelf, self._custody, self._receipts, self._flood, self._traces)
+        self._arrivals = Arrivals(
+            ctx, neighbours, self.shelf, self._custody, self._receipts, self._flood, self._scope, self._traces
+        )
         self.on_carried: Callable[[MessageId, Neighbour], None] = _ignore_carried
         self.on_air: Callable[[MessageId], None] = _ignore_message
 
@@ -65,13 +69,22 @@ class Forwarding:
         self._arrivals.on_envelope = callback
 
     @property
-    def on_receipt(self) -> Callable[[Tag, Receipt], bool]:
-        """Chat learns of a receipt; true when the tag is of a message of ours."""
+    def on_receipt(self) -> OnReceipt:
+        """Chat learns of a receipt, and how far it came; true when the tag is of a message of ours."""
         return self._receipts.on_receipt
 
     @on_receipt.setter
-    def on_receipt(self, callback: Callable[[Tag, Receipt], bool]) -> None:
+    def on_receipt(self, callback: OnReceipt) -> None:
         self._receipts.on_receipt = callback
+
+    @property
+    def on_missed(self) -> Callable[[Carried], None]:
+        """Chat learns that no receipt came in time from where the reader was."""
+        return self._scope.on_missed
+
+    @on_missed.setter
+    def on_missed(self, callback: Callable[[Carried], None]) -> None:
+        self._scope.on_missed = callback
 
     @property
     def say_digest(self) -> Callable[[Neighbour, str], None]:
@@ -98,12 +111,16 @@ class Forwarding:
         record = own_record(header, envelope, data, self._ctx.now, message, copies)
         return record, self.shelf.remember(envelope, header)
 
-    def submit(self, record: EnvelopeRecord) -> None:
-        """An own envelope is on its way to the disk: spread it, and hand over copies, once it is there."""
+    def submit(self, record: EnvelopeRecord, reach: int | None = None) -> None:
+        """An own envelope is on its way to the disk: spread it, and hand over copies, once it is there.
+
+        So many hops far, and farther only if no receipt comes; None: as far as there are nodes.
+        """
         trail = self.shelf.trails.of(record.id, record.tag)
         trail.message, trail.sent_at = record.message, self._ctx.now
-        carried = Carried(record, read_envelope_untrusted(record.data), trail, self._ctx.now)
+        carried = Carried(record, read_envelope_untrusted(record.data), trail, self._ctx.now, reach=reach)
         self.shelf.put(carried)
+        self._scope.limited(carried)
         if carried.header.kind == KIND_PROBE:
             self._traces.sent(carried.id, trail)
         self._flood.spread(carried, named=True)
@@ -140,8 +157,8 @@ class Forwarding:
         match frame:
             case EnvelopeFrame():
                 self.envelope_arrived(frame, heard)
-            case ReceiptsFrame(receipts):
-                self._receipts.arrived(receipts, heard)
+            case ReceiptsFrame(receipts, hops):
+                self._receipts.arrived(receipts, heard, hops)
             case Proofs(proofs) if heard.neighbour is not None:
                 self._custody.proofs_arrived(proofs, heard.neighbour)
             case Took(envelopes) if heard.neighbour is not None:
@@ -239,11 +256,12 @@ class Forwarding:
             neighbour = self._neighbours.get(node)
             if neighbour is not None:
                 self._along_with(neighbour)
+        self._scope.tick()
         self._receipts.tick()
 
     def wakeup(self) -> Instant | None:
         """When something is due."""
-        return earliest(self.shelf.wakeup(), self._custody.wakeup(), self._receipts.wakeup())
+        return earliest(self.shelf.wakeup(), self._custody.wakeup(), self._scope.wakeup(), self._receipts.wakeup())
 
     def clock_changed(self) -> None:
         """The date became known, or changed."""
@@ -255,6 +273,7 @@ class Forwarding:
             trail = self.shelf.trails.known(EnvelopeId(outgoing.key))
             if trail is not None and trail.message:
                 self.on_air(MessageId(trail.message))
+            self._scope.left(EnvelopeId(outgoing.key))
 
     # Custody
 
@@ -286,6 +305,9 @@ class Forwarding:
     def _has(self, carried: Carried, neighbour: Neighbour) -> None:
         carried.has[neighbour.node] = None
         self._flood.overheard(carried)
+
+    def _widen(self, carried: Carried) -> None:
+        self._flood.spread(carried, named=True)
 
     def _drop(self, carried: Carried) -> None:
         self.shelf.drop(carried)

@@ -15,6 +15,7 @@ from typing import Final
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.custody import Custody
+from meshnode.core.forwarding.scope import Scope
 from meshnode.core.forwarding.shelf import REMEMBER, Shelf
 from meshnode.core.forwarding.timers import Timers, earliest
 from meshnode.core.ids import NodeKey, Receipt, Tag
@@ -41,16 +42,20 @@ MAX_UNTOLD: Final = 256  # of each node
 _MAX_UNTOLD_NODES: Final = 64
 _UNSURE_S: Final = 300.0  # what was told so shortly before it fell silent, it may not have heard
 _MAX_TOLD: Final = 20_000
+NEAR, MOST_HOPS = 1, 255  # hops of a receipt: of one that is sent where it was made; and beyond that it stays
+
+OnReceipt = Callable[[Tag, Receipt, int], bool]  # and how many hops it came, 0 unknown; true: of a message of ours
 
 
 class Receipts:
     """Tombstones, and receipts on their way."""
 
-    def __init__(self, ctx: Context, neighbours: Neighbours, shelf: Shelf, custody: Custody) -> None:
+    def __init__(self, ctx: Context, neighbours: Neighbours, shelf: Shelf, custody: Custody, scope: Scope) -> None:
         self._ctx = ctx
         self._neighbours = neighbours
         self._shelf = shelf
         self._custody = custody
+        self._scope = scope
         self._tombstones: dict[Tag, Receipt] = {}
         self._until: Timers[Tag] = Timers(ctx.sooner)
         self._passing: dict[Tag, None] = {}  # tombstones of what was not for us, the oldest first
@@ -62,7 +67,7 @@ class Receipts:
         self._twice_due: Timers[NodeKey] = Timers(ctx.sooner)
         self._told: dict[tuple[NodeKey, Tag], Instant] = {}
         self._untold: dict[NodeKey, dict[Tag, None]] = {}  # ways that were dark, or went dark just then
-        self.on_receipt: Callable[[Tag, Receipt], bool] = _unknown  # true: it was for a message of ours
+        self.on_receipt: OnReceipt = _unknown
 
     def restore(self, snapshot: Snapshot) -> None:
         """Tombstones stand on disk; what was on its way goes out again when an envelope is offered."""
@@ -96,8 +101,8 @@ class Receipts:
         self._batch_due = due if self._batch_due is None else min(self._batch_due, due)
         self._ctx.sooner(due)
 
-    def arrived(self, receipts: Iterable[Receipt], heard: Heard) -> None:
-        """Check each, purge, and pass on together what was new."""
+    def arrived(self, receipts: Iterable[Receipt], heard: Heard, hops: int = 0) -> None:
+        """Check each, purge, and pass on together what was new, one hop farther from where it was made."""
         fresh: list[Receipt] = []
         for receipt in receipts:
             tag = receipt_tag(receipt)
@@ -108,11 +113,12 @@ class Receipts:
                 continue
             for carried in self._shelf.with_tag(tag):
                 self._custody.answered(carried.id, NodeKey(heard.node))
-            if self._matches(tag, receipt):
+                self._scope.arrived(carried)
+            if self._matches(tag, receipt, hops):
                 fresh.append(receipt)
             else:
                 self._keep_loose(tag, receipt, heard.node)
-        self._pass_on(fresh, heard)
+        self._pass_on(fresh, heard, min(MOST_HOPS, hops + 1) if hops else 0)
 
     def match_loose(self, tag: Tag) -> bool:
         """An envelope came whose receipt was here before it: true, and its copies are purged wherever we tell."""
@@ -142,7 +148,7 @@ class Receipts:
         riding = [receipt for receipt in self._batch if [n.node for n in self._ways(receipt)] == [neighbour.node]]
         for receipt in riding:
             del self._batch[receipt]
-        self._send(riding, [neighbour], MATCHED_CLASS, jitter=False)
+        self._send(riding, [neighbour], MATCHED_CLASS, jitter=False, hops=NEAR)
         if not self._batch:
             self._batch_due = None
 
@@ -159,7 +165,7 @@ class Receipts:
         """Send what waited long enough; forget what is over."""
         if self._batch_due is not None and self._batch_due <= self._ctx.now:
             batch, self._batch, self._batch_due = list(self._batch), {}, None
-            self._pass_on(batch, None)
+            self._pass_on(batch, None, NEAR)
         for node in self._twice_due.due(self._ctx.now):
             neighbour, again = self._neighbours.get(node), list(self._twice.pop(node))
             if neighbour is not None:
@@ -177,9 +183,9 @@ class Receipts:
         """When something is due."""
         return earliest(self._batch_due, self._until.next(), self._loose_until.next(), self._twice_due.next())
 
-    def _matches(self, tag: Tag, receipt: Receipt) -> bool:
+    def _matches(self, tag: Tag, receipt: Receipt, hops: int) -> bool:
         """It opens something met here, or something we wrote."""
-        ours = self.on_receipt(tag, receipt)
+        ours = self.on_receipt(tag, receipt, hops)
         if not ours and not self._shelf.trails.under(tag):
             return False
         self._matched(tag, receipt)
@@ -232,7 +238,7 @@ class Receipts:
         if not self._loose[hop]:
             del self._loose[hop]
 
-    def _pass_on(self, receipts: list[Receipt], heard: Heard | None) -> None:
+    def _pass_on(self, receipts: list[Receipt], heard: Heard | None, hops: int) -> None:
         """Together where they go the same way, to whom the envelope came from and went to, and who is in reach."""
         groups: dict[tuple[NodeKey, ...], list[Receipt]] = {}
         for receipt in receipts:
@@ -240,7 +246,7 @@ class Receipts:
             groups.setdefault(tuple(neighbour.node for neighbour in ways), []).append(receipt)
         for nodes, together in groups.items():
             ways = [n for n in map(self._neighbours.get, nodes) if n is not None]
-            self._send(together, ways, MATCHED_CLASS, jitter=heard is not None and heard.multicast)
+            self._send(together, ways, MATCHED_CLASS, jitter=heard is not None and heard.multicast, hops=hops)
 
     def _ways(self, receipt: Receipt) -> list[Neighbour]:
         """Neighbours in reach that the envelope came from or went to, and that have not told us themselves."""
@@ -278,7 +284,9 @@ class Receipts:
         presence = neighbour.presences.get(heard.link)
         return heard.multicast and presence is not None and heard.sender[:2] in presence.echoes_heard
 
-    def _send(self, receipts: list[Receipt], targets: list[Neighbour], cls: int, *, jitter: bool) -> None:
+    def _send(
+        self, receipts: list[Receipt], targets: list[Neighbour], cls: int, *, jitter: bool, hops: int = 0
+    ) -> None:
         if not receipts or not targets:
             return
         for neighbour in targets:
@@ -289,13 +297,15 @@ class Receipts:
             if cls == MATCHED_CLASS and self._custody.is_lossy(neighbour.node):
                 self._twice.setdefault(neighbour.node, {}).update(dict.fromkeys(receipts))
                 self._twice_due.set_at_latest(neighbour.node, self._ctx.now + _TWICE_AFTER_S)
-        self._transmit(receipts, targets, cls, jitter=jitter)
+        self._transmit(receipts, targets, cls, jitter=jitter, hops=hops)
 
-    def _transmit(self, receipts: list[Receipt], targets: list[Neighbour], cls: int, *, jitter: bool) -> None:
+    def _transmit(
+        self, receipts: list[Receipt], targets: list[Neighbour], cls: int, *, jitter: bool, hops: int = 0
+    ) -> None:
         by_link: dict[str, list[Neighbour]] = {}
         for neighbour in targets:
             by_link.setdefault(neighbour.link(self._ctx.now) or "", []).append(neighbour)
-        frames = [ReceiptsFrame(tuple(receipts[at : at + BATCH])) for at in range(0, len(receipts), BATCH)]
+        frames = [ReceiptsFrame(tuple(receipts[at : at + BATCH]), hops) for at in range(0, len(receipts), BATCH)]
         for link, there in by_link.items():
             for frame in frames:
                 if not link or len(there) == 1:
@@ -305,5 +315,5 @@ class Receipts:
                     self._neighbours.send(None, frame, cls, link=link, jitter=jitter)
 
 
-def _unknown(tag: Tag, receipt: Receipt) -> bool:
+def _unknown(tag: Tag, receipt: Receipt, hops: int) -> bool:
     return False

@@ -47,7 +47,8 @@ MAX_SEEN: Final = 100_000
 @dataclass(slots=True)
 class Carried:
     """One envelope held. `has`: who is known to have it; `heard`: bound neighbours that were overheard sending it;
-    `proved`: those who keep it and proved so; `committed`: our multicast of it carries a proof, so it must go out.
+    `proved`: those who keep it and proved so; `committed`: our multicast of it carries a proof, so it must go out;
+    `reach`: how many hops it may go from here, None for no limit (`scope.py`).
     """
 
     record: EnvelopeRecord
@@ -58,6 +59,7 @@ class Carried:
     heard: dict[NodeKey, None] = field(default_factory=dict)
     proved: dict[NodeKey, None] = field(default_factory=dict)
     committed: bool = False
+    reach: int | None = None
 
     @property
     def id(self) -> EnvelopeId:
@@ -68,6 +70,11 @@ class Carried:
     def kept(self) -> bool:
         """Own, or promised: stands on disk."""
         return self.record.role != ROLE_TRANSIT
+
+    @property
+    def own(self) -> bool:
+        """Written here."""
+        return self.record.role == ROLE_OWN
 
     def age_at(self, now: Instant) -> int:
         """Minutes since it was written, as far as clocks that stood still can tell."""
@@ -108,6 +115,10 @@ class Shelf:
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def offered(self) -> Iterator[Carried]:
+        """Those that neighbours compare, and offer to each other: all that may go anywhere."""
+        return (carried for carried in self._held.values() if carried.reach is None)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Everything that stood on disk, with the trails that follow from it."""
@@ -159,6 +170,13 @@ class Shelf:
         self._expiry.set(carried.id, self._gone_at(carried))
         self._digest = None
 
+    def lift(self, carried: Carried) -> None:
+        """It may go anywhere from now on, and to those as well who have it and sent it no farther."""
+        carried.reach = None
+        carried.has.clear()
+        carried.heard.clear()
+        self._digest = None
+
     def update(self, carried: Carried, record: EnvelopeRecord) -> None:
         """Hold it with other terms; the disk is told of what it has."""
         self._count(carried, -1)
@@ -198,9 +216,10 @@ class Shelf:
         return SeenRecord(envelope, until)
 
     def digest(self) -> bytes:
-        """4 B of keyed hash over the ids held: what a beacon says of envelopes."""
+        """4 B of keyed hash over the ids offered: what a beacon says of envelopes."""
         if self._digest is None:
-            self._digest = keyed(self._ctx.mesh.digest, b"mn-envs-v1", b"".join(sorted(self._held)), DIGEST_SIZE)
+            listed = b"".join(sorted(carried.id for carried in self.offered()))
+            self._digest = keyed(self._ctx.mesh.digest, b"mn-envs-v1", listed, DIGEST_SIZE)
         return self._digest
 
     def expire(self) -> list[Carried]:

@@ -15,11 +15,13 @@ ENVELOPE: Final = 0x40
 
 
 def put_receipts(frame: Receipts) -> bytes:
-    return b"\x09" + b"".join(frame.receipts)
+    return b"\x09" + b"".join(frame.receipts) + (bytes((frame.hops,)) if frame.hops else b"")
 
 
 def take_receipts(body: bytes) -> Receipts:
-    return Receipts(tuple(Receipt(body[at : at + 16]) for at in rows(body, 16)))
+    hops = body[-1] if len(body) % 16 == 1 else 0
+    listed = body[:-1] if hops else body
+    return Receipts(tuple(Receipt(listed[at : at + 16]) for at in rows(listed, 16)), hops)
 
 
 def put_proofs(frame: Proofs) -> bytes:
@@ -63,7 +65,7 @@ def put_envelope(frame: EnvelopeFrame) -> bytes:
         out += handover.taker
         out.append(handover.copies << 3 | handover.reply)
     out += frame.age.to_bytes(2, "big")
-    out.append(frame.copies)
+    out.append(frame.spread)
     return bytes(out + frame.data)
 
 
@@ -75,7 +77,7 @@ def take_envelope(body: bytes, kind: int) -> EnvelopeFrame:
         Handover(body[one : one + 2], body[one + 2] >> 3, body[one + 2] & 7) for one in range(at, at + 3 * handovers, 3)
     )
     at += 3 * handovers
-    copies, data = body[at + 2], body[at + 3 :]
+    spread, data = body[at + 2], body[at + 3 :]
     if not MIN_ENVELOPE <= len(data) <= MAX_ENVELOPE:
         raise WireError("an envelope has an impossible size")
-    return EnvelopeFrame(data, int.from_bytes(body[at : at + 2], "big"), copies, proof, given)
+    return EnvelopeFrame(data, int.from_bytes(body[at : at + 2], "big"), spread, proof, given)

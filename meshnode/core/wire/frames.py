@@ -138,9 +138,13 @@ class FragmentWant:
 
 @dataclass(frozen=True, slots=True)
 class Receipts:
-    """0x09. Receipts of 16 B in a row."""
+    """0x09. Receipts of 16 B in a row | hops 1, or nothing: how far the one that comes farthest has come, at most 255.
+
+    0 is said by leaving it off: not known, as in a parcel.
+    """
 
     receipts: tuple[Receipt, ...]
+    hops: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,14 +255,15 @@ class TookProof:
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeFrame:
-    """0x40 + (1 proof) + (2 x number of handovers, 0 to 2). [proof 10] | handovers 3 each | age 2 | copies 1 | data.
+    """0x40 + (1 proof) + (2 x number of handovers, 0 to 2). [proof 10] | handovers 3 each | age 2 | spread 1 | data.
 
-    data = immutable header 16 | sealed. Age in minutes.
+    data = immutable header 16 | sealed. Age in minutes. `spread`: from a neighbour, how many hops it may go, this one
+    counted, 0 for no limit; in a parcel, the copies it brings.
     """
 
     data: bytes
     age: int
-    copies: int
+    spread: int
     proof: TookProof | None = None
     handovers: tuple[Handover, ...] = ()
 

@@ -144,7 +144,7 @@ def test_a_parcel_brings_envelopes_and_receipts_without_promises_of_others() -> 
     valley.part(a, b)
     message = a.write(b, "by hand")
     frames = list(a.forwarding.parcel_frames())
-    assert [frame.copies for frame in frames if isinstance(frame, EnvelopeFrame)] == [1]
+    assert [frame.spread for frame in frames if isinstance(frame, EnvelopeFrame)] == [1]
     carry(b, frames)
     assert b.inbox() == ["by hand"]
     carry(b, frames)

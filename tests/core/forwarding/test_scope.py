@@ -1,0 +1,201 @@
+"""How far an envelope goes: to about where its reader was, everywhere if no receipt comes, and late to nobody else."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshnode.core.forwarding.scope import KEPT_S, LEAST_PATIENCE_S, MOST_PATIENCE_S
+from meshnode.core.ids import hashed
+from meshnode.core.records import ROLE_CUSTODY
+from meshnode.core.wire.codec import decode_frames_untrusted
+from meshnode.core.wire.frames import EnvelopeFrame, Handover, Offer, Receipts
+from meshnode.errors import WireError
+from support.valley import LINK, Box, Valley
+
+
+def sealed(number: int) -> bytes:
+    """An envelope for nobody here, as a relay sees it."""
+    return bytes((1 << 6 | 2, 11, 0, 0, 0, 0)) + hashed(b"test-tag", bytes((number,)), 10) + bytes(128)
+
+
+def long_line(names: str = "abcdefgh", reader: int = 1) -> tuple[Valley, list[Box]]:
+    """A row of boxes whose first has an answer from one of them already."""
+    valley = Valley()
+    boxes = valley.line(names)
+    valley.today(*boxes)
+    boxes[0].write(boxes[reader], "where are you?")
+    valley.run(30.0)
+    assert boxes[reader].inbox() == ["where are you?"]
+    valley.on_air.clear()
+    return valley, boxes
+
+
+def senders(valley: Valley) -> set[str]:
+    return {name for name, _ in valley.envelopes_on_air()}
+
+
+def deaf(box: Box) -> Box:
+    """It answers nothing any more."""
+    box.valley.dropped = lambda sender, receiver, frame: box in (sender, receiver)
+    return box
+
+
+def test_the_first_goes_everywhere_and_the_next_to_where_the_receipt_came_from() -> None:
+    valley, boxes = long_line()
+    boxes[0].write(boxes[1], "only you")
+    valley.run(15.0)
+    assert boxes[1].inbox() == ["where are you?", "only you"]
+    assert [frame.spread for _, frame in valley.envelopes_on_air()] == [2]  # it stays where it was opened
+
+
+def test_receipts_count_the_hops_they_come() -> None:
+    valley = Valley()
+    a, *_, d = valley.line("abcd")
+    a.write(d, "how far?")
+    valley.run(30.0)
+    told = [(name, frame.hops) for name, frame in valley.on_air if isinstance(frame, Receipts)]
+    assert told == [("d", 1), ("c", 2), ("b", 3)]
+
+
+def test_it_stops_two_boxes_behind_where_the_reader_was() -> None:
+    valley, boxes = long_line(reader=2)
+    deaf(boxes[2])
+    valley.join(boxes[1], boxes[3])
+    boxes[0].write(boxes[2], "you moved")
+    valley.run(5.0)
+    assert senders(valley) == {"a", "b", "d", "e"}
+    assert [frame.spread for name, frame in valley.envelopes_on_air() if name == "e"][:1] == [1]
+    edge = next(iter(boxes[5].forwarding.shelf))
+    assert edge.reach == 0
+
+
+def test_without_a_receipt_it_goes_everywhere_after_all() -> None:
+    valley, boxes = long_line()
+    a, b, far = boxes[0], boxes[1], boxes[-1]
+    deaf(b)
+    valley.join(a, boxes[2])
+    a.write(b, "you moved")
+    valley.run(LEAST_PATIENCE_S - 1)
+    assert not list(far.forwarding.shelf)
+    valley.dropped = lambda sender, receiver, frame: False
+    for beside in valley.beside(b):
+        valley.part(b, beside)
+    valley.join(b, far)
+    valley.run(30.0)
+    assert b.inbox() == ["where are you?", "you moved"]
+    assert a.ctx.counters["envelope_widened"] == 1
+    valley.on_air.clear()
+    a.write(b, "and now without a limit at once")
+    valley.run(15.0)
+    assert {frame.spread for _, frame in valley.envelopes_on_air()} == {0}
+
+
+def test_patience_doubles_once_for_all_on_their_way_and_shrinks_with_receipts() -> None:
+    valley, boxes = long_line("abcd")
+    a, b = boxes[:2]
+    deaf(b)
+    for number in range(5):
+        a.write(b, f"{number}")
+    valley.run(LEAST_PATIENCE_S + 1)
+    assert a.ctx.counters["envelope_widened"] == 5
+    scope = a.forwarding._scope
+    assert scope._patience_s == 2 * LEAST_PATIENCE_S
+    for _ in range(9):
+        for session in a.chat.sessions.of(b.keys.device):
+            session.distance.wary_until = 0.0
+        a.write(b, "again")
+        valley.run(MOST_PATIENCE_S + 1)
+    assert scope._patience_s == MOST_PATIENCE_S
+    valley.dropped = lambda sender, receiver, frame: False
+    for session in a.chat.sessions.of(b.keys.device):
+        session.distance.wary_until = 0.0
+    a.write(b, "back")
+    valley.run(15.0)
+    assert "back" in b.inbox()
+    assert scope._patience_s == pytest.approx(0.9 * MOST_PATIENCE_S)
+
+
+def test_what_stands_in_line_for_the_air_is_not_missed() -> None:
+    valley, boxes = long_line("abc")
+    a, b = boxes[:2]
+    a.neighbours.send = lambda *args, **more: None  # type: ignore[method-assign]  # it stands in line
+    line = a.forwarding._scope._outbox
+    line.holds = lambda key: True  # type: ignore[method-assign]
+    a.write(b, "slow air")
+    valley.run(5 * LEAST_PATIENCE_S)
+    assert a.ctx.counters["envelope_widened"] == 0
+    line.holds = lambda key: False  # type: ignore[method-assign]
+    valley.run(LEAST_PATIENCE_S)
+    assert a.ctx.counters["envelope_widened"] == 1
+
+
+def test_what_goes_only_so_far_is_not_compared_and_what_is_kept_of_it_is_offered_to_who_comes() -> None:
+    valley, boxes = long_line("abcd")
+    a, b, c, _ = boxes
+    digest = a.forwarding.envelope_digest()
+    valley.part(a, b)
+    a.write(b, "who is there?")
+    assert a.forwarding.envelope_digest() == digest
+    valley.join(a, c)
+    valley.run(2.0)
+    assert any(name == "a" and isinstance(frame, Offer) for name, frame in valley.on_air)
+    assert b.inbox() == ["where are you?", "who is there?"]
+
+
+def test_a_session_that_begins_is_offered_it_too() -> None:
+    valley, boxes = long_line("abc")
+    a, b, c = boxes
+    valley.part(a, b)
+    a.write(b, "over the hill")
+    valley.open_session(a, c)
+    valley.run(2.0)
+    assert b.inbox() == ["where are you?", "over the hill"]
+
+
+def test_a_promise_is_quiet_for_a_minute() -> None:
+    valley = Valley()
+    a, b = valley.line("ab")
+    valley.beacons = False
+    handover = Handover(b.neighbours.me[:2], 4, 0)
+    valley.deliver(a, b, EnvelopeFrame(sealed(1), 0, 3, None, (handover,)))
+    empty = a.forwarding.envelope_digest()
+    assert [carried.record.role for carried in b.forwarding.shelf] == [ROLE_CUSTODY]
+    assert b.forwarding.envelope_digest() == empty
+    valley.run(KEPT_S + 1)
+    assert b.forwarding.envelope_digest() != empty
+
+
+def test_it_goes_on_where_it_comes_again_with_hops_left() -> None:
+    valley = Valley()
+    a, b, _ = valley.line("abc")
+    valley.beacons = False
+    valley.deliver(a, b, EnvelopeFrame(sealed(1), 0, 1))
+    assert not valley.on_air  # the edge
+    valley.deliver(a, b, EnvelopeFrame(sealed(1), 0, 3))
+    valley.run(1.0)
+    assert [(name, frame.spread) for name, frame in valley.envelopes_on_air()] == [("b", 2)]
+    valley.deliver(a, b, EnvelopeFrame(sealed(1), 0, 4))
+    valley.run(1.0)
+    assert len(list(valley.envelopes_on_air())) == 1  # it went on once
+    valley.deliver(a, b, EnvelopeFrame(sealed(1), 0, 0))
+    valley.run(1.0)
+    assert [(name, frame.spread) for name, frame in valley.envelopes_on_air()][1:] == [("b", 0)]
+    valley.deliver(a, b, EnvelopeFrame(sealed(1), 0, 2))
+    assert next(iter(b.forwarding.shelf)).reach is None
+
+
+def test_who_asks_at_the_edge_gets_it_and_keeps_it_there() -> None:
+    valley = Valley()
+    a, b, c = valley.line("abc")
+    valley.beacons = False
+    valley.deliver(a, b, EnvelopeFrame(sealed(1), 0, 1))
+    (carried,) = b.forwarding.shelf
+    b.step(lambda: b.forwarding._flood.to_one(carried, b.neighbours.of(c), asked=True))
+    valley.run(0.1)
+    assert next(iter(c.forwarding.shelf)).reach == 0
+    assert LINK in b.neighbours.of(c).presences
+
+
+def test_a_list_of_receipts_that_ends_in_no_hops_is_refused() -> None:
+    with pytest.raises(WireError):
+        decode_frames_untrusted(b"\x09" + bytes(16) + b"\0")
