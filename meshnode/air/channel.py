@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from meshnode.air.airtime import ACCESS_NS, Rate, ack_ns, ack_timeout_ns, fragments, frame_ns
-from meshnode.air.counters import Counters, Tally
+from meshnode.air.counters import Counters
 from meshnode.air.draws import CERTAIN, Draws
 from meshnode.air.events import Delivery, Events
 from meshnode.air.topology import Link, Topology
@@ -268,14 +268,11 @@ class Channel:
         return self._draws.happens(loss, src, dst, queued.serial, queued.piece, queued.retry)
 
     def _charge(self, radio: _Radio, queued: _Queued, airtime_ns: int, radiated_ns: int) -> None:
-        first = queued.piece == 0 and queued.retry == 0
-        cost = Tally(int(first), 1, queued.pieces[queued.piece], airtime_ns, radiated_ns)
+        first, octets = int(queued.piece == 0 and queued.retry == 0), queued.pieces[queued.piece]
         counters = radio.counters
-        if queued.dst is None:
-            counters.group += cost
-        else:
-            counters.unicast += cost
-        counters.kinds[queued.kind] = counters.kinds.get(queued.kind, Tally()) + cost
+        by_receiver = counters.group if queued.dst is None else counters.unicast
+        by_receiver.count(first, octets, airtime_ns, radiated_ns)
+        counters.of_kind(queued.kind).count(first, octets, airtime_ns, radiated_ns)
 
     def _arrive(self, src: int, queued: _Queued, heard_by: tuple[int, ...], at_ns: int) -> list[Delivery]:
         if self._on_attempt is not None:

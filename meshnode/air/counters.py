@@ -24,6 +24,14 @@ class Tally:
             self.radiated_ns + other.radiated_ns,
         )
 
+    def count(self, frames: int, octets: int, airtime_ns: int, radiated_ns: int, *, attempts: int = 1) -> None:
+        """Adds to these sums themselves."""
+        self.frames += frames
+        self.attempts += attempts
+        self.bytes += octets
+        self.airtime_ns += airtime_ns
+        self.radiated_ns += radiated_ns
+
     def __sub__(self, earlier: Tally) -> Tally:
         return Tally(
             self.frames - earlier.frames,
@@ -53,6 +61,13 @@ class Counters:
     def total(self) -> Tally:
         """Unicast and group together."""
         return self.unicast + self.group
+
+    def of_kind(self, kind: str) -> Tally:
+        """The sums of one kind of traffic, to be counted on."""
+        tally = self.kinds.get(kind)
+        if tally is None:
+            tally = self.kinds[kind] = Tally()
+        return tally
 
     def copy(self) -> Counters:
         """A snapshot, for windows."""

@@ -24,6 +24,14 @@ class Row:
     nodes: NDArray[np.intp]
     levels: Levels
     at: dict[int, int] = field(default_factory=dict)  # the same by node
+    _above: dict[int, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def above(self, least: int) -> tuple[int, ...]:
+        """Those at whom the level is at least so high; found once, for it is asked with every frame."""
+        found = self._above.get(least)
+        if found is None:
+            found = self._above[least] = tuple(node for node, level in self.at.items() if level >= least)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from meshnode.air.airtime import (
@@ -35,7 +35,7 @@ from meshnode.air.airtime import (
     psdu_octets,
 )
 from meshnode.air.channel import RETRIES
-from meshnode.air.counters import Counters, Tally
+from meshnode.air.counters import Counters
 from meshnode.air.draws import CERTAIN, Draws
 from meshnode.air.events import Delivery, Events
 from meshnode_sim.integers import from_milli_db, milli_db
@@ -65,6 +65,15 @@ class RadioSettings:
     retries: int = RETRIES
     queue_frames: int = 128
     aggregate: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mode:
+    """A rate, and in mdB(m) the noise it is heard over and by how much it has to stand out of it. Made by `_mode`."""
+
+    rate: S1gRate
+    noise: int
+    required: int
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +116,7 @@ class _Burst:
     end_ns: int
     frames: tuple[_Frame, ...]
     octets: tuple[int, ...]
-    rate: S1gRate
+    mode: _Mode
     dst: int | None
     row: Row
     ack: bool = False
@@ -126,7 +135,9 @@ class RadioMedium:
         self._loss: dict[tuple[int, int], int] = {}
         self._cut: set[tuple[int, int]] = set()
         self._sense = carrier_sense(settings.width_mhz, settings.profile)
-        self._basic = S1gRate(min(settings.basic_width_mhz, settings.width_mhz), settings.basic_mcs)
+        width = min(settings.basic_width_mhz, settings.width_mhz)
+        self._basic = _mode(width, settings.basic_mcs, False, settings.profile)
+        self._least = sensitivity(width, settings.basic_mcs, settings.profile) - SELDOM
         self.place(rows)
 
     # ---------------------------------------------------------------- for the host
@@ -134,7 +145,6 @@ class RadioMedium:
     def place(self, rows: Sequence[Row]) -> None:
         """Nodes have moved; what is on the air goes on as it was."""
         self._rows = list(rows)
-        self._hears = [row.nodes[row.levels >= self._sense].tolist() for row in rows]
 
     def offer(
         self, node: int, frame: bytes, dst: int | None, now_ns: int, *, payload: int | None = None, kind: str = ""
@@ -144,7 +154,7 @@ class RadioMedium:
         if not radio.on or len(radio.queue) >= self.settings.queue_frames:
             radio.counters.dropped += 1
             return False
-        pieces = fragments(len(frame) if payload is None else payload, self._rate(node, dst, 0))
+        pieces = _pieces(len(frame) if payload is None else payload, self._mode(node, dst, 0))
         if dst is None and len(pieces) > 1:
             radio.counters.too_long += 1
             return True
@@ -218,26 +228,27 @@ class RadioMedium:
     def _freeze(self, node: int, now_ns: int, until_ns: int) -> None:
         """The node hears something until then; a countdown stops, unless it ends before that could be sensed."""
         radio = self._radios[node]
-        radio.counters.busy_ns += max(0, until_ns - max(now_ns, radio.idle_ns))
-        if radio.access_ns >= 0 and radio.access_ns > now_ns + SENSE_NS:
-            counted = max(0, now_ns - radio.idle_ns - AIFS_NS) // SLOT_NS
+        idle_ns = radio.idle_ns
+        if until_ns > idle_ns:
+            radio.idle_ns = until_ns
+            radio.counters.busy_ns += until_ns - (now_ns if now_ns > idle_ns else idle_ns)
+        if radio.access_ns > now_ns + SENSE_NS:
+            counted = max(0, now_ns - idle_ns - AIFS_NS) // SLOT_NS
             radio.slots -= min(radio.slots, counted)
-            radio.idle_ns = max(radio.idle_ns, until_ns)
             self._count_down(node)
-        else:
-            radio.idle_ns = max(radio.idle_ns, until_ns)
 
     # ---------------------------------------------------------------- talking
 
     def _talk(self, node: int, now_ns: int) -> None:
         radio = self._radios[node]
         first = radio.queue[0]
-        rate = self._rate(node, first.dst, first.retry)
+        mode = self._mode(node, first.dst, first.retry)
+        rate = mode.rate
         frames = self._together(radio, rate)
         octets = tuple(frame.pieces[frame.piece] for frame in frames)
         psdu = psdu_octets(octets[0]) if len(frames) == 1 else sum(map(_subframe, octets))
         end_ns = now_ns + rate.ppdu_ns(psdu) + FLIGHT_NS
-        burst = _Burst(node, now_ns, end_ns, frames, octets, rate, first.dst, self._rows[node])
+        burst = _Burst(node, now_ns, end_ns, frames, octets, mode, first.dst, self._rows[node])
         radio.talking = True
         self._on_air(burst, 0 if first.dst is None else _answer_ns(rate))
         self._charge(burst)
@@ -267,7 +278,7 @@ class RadioMedium:
             burst.others.append(other)
         self._live.append(burst)
         self._radios[burst.src].counters.busy_ns += burst.end_ns - burst.start_ns
-        for node in self._hears[burst.src]:
+        for node in self._rows[burst.src].above(self._sense):
             self._freeze(node, burst.start_ns, burst.end_ns + answer_ns)
 
     def _over(self, burst: _Burst, now_ns: int) -> list[Delivery]:
@@ -284,7 +295,7 @@ class RadioMedium:
         if heard:
             self._acknowledge(burst, heard, now_ns)
         else:
-            self._events.at(now_ns + ack_timeout_ns(burst.rate), lambda at: self._settle(burst, [], at))
+            self._events.at(now_ns + ack_timeout_ns(burst.mode.rate), lambda at: self._settle(burst, [], at))
         return [delivery for frame in heard for delivery in self._take(burst, frame, now_ns)]
 
     def _take(self, burst: _Burst, frame: _Frame, now_ns: int) -> list[Delivery]:
@@ -301,8 +312,9 @@ class RadioMedium:
         if receiver is None:
             return
         start_ns = now_ns + SIFS_NS
-        end_ns = start_ns + burst.rate.preamble_ns + FLIGHT_NS
-        base = S1gRate(burst.rate.width_mhz, 0)
+        rate = burst.mode.rate
+        end_ns = start_ns + rate.preamble_ns + FLIGHT_NS
+        base = _mode(rate.width_mhz, 0, False, self.settings.profile)
         ack = _Burst(receiver, start_ns, end_ns, (), (), base, burst.src, self._rows[receiver], ack=True)
 
         def begin(at_ns: int) -> list[Delivery]:
@@ -346,20 +358,16 @@ class RadioMedium:
     def _group_over(self, burst: _Burst, now_ns: int) -> list[Delivery]:
         radio = self._radios[burst.src]
         radio.talking = False
-        frame, row = burst.frames[0], burst.row
+        frame = burst.frames[0]
         if radio.queue and radio.queue[0] is frame:
             radio.queue.popleft()
-        least = sensitivity(burst.rate.width_mhz, burst.rate.mcs, self.settings.profile) - SELDOM
-        near = row.nodes[row.levels >= least].tolist()
-        heard = [node for node in near if self._hears_group(burst, frame, node)]
+        near, radios, octets = burst.row.above(self._least), self._radios, burst.octets[0]
+        heard = [node for node in near if radios[node].on and self._decodes(burst, node, octets, frame)]
         radio.counters.lost += len(near) - len(heard)
         for node in heard:
-            self._radios[node].counters.received += 1
+            radios[node].counters.received += 1
         self._go_on(burst.src, now_ns)
         return [Delivery(node, burst.src, frame.data, now_ns) for node in heard]
-
-    def _hears_group(self, burst: _Burst, frame: _Frame, node: int) -> bool:
-        return self._radios[node].on and self._decodes(burst, node, burst.octets[0], frame)
 
     def _hit(self, burst: _Burst, frame: _Frame, octets: int) -> bool:
         """Whether the one receiver decodes it."""
@@ -370,23 +378,23 @@ class RadioMedium:
         level = burst.row.at.get(node)
         if level is None or (burst.src, node) in self._cut:
             return False
-        rate, profile = burst.rate, self.settings.profile
-        alone = level - noise(rate.width_mhz, rate.mcs, profile)
-        ratio = self._disturbed(burst, node, level, alone)
-        chance = 0 if ratio is None else decoded(ratio - required(rate.mcs), octets)
+        needed = burst.mode.required
+        alone = level - burst.mode.noise
+        ratio = self._disturbed(burst, node, level, alone) if burst.others else alone
+        chance = 0 if ratio is None else decoded(ratio - needed, octets)
         extra = self._loss.get((burst.src, node), 0)
         if extra:
             chance = chance * (CERTAIN - extra) >> 32
+        if chance == CERTAIN:
+            return True
         counters = (CHANCE_FRAME, burst.src, node, frame.serial, frame.piece, frame.retry, burst.ack)
-        heard = chance == CERTAIN or self._draws.happens(chance, *counters)
-        if not heard and ratio != alone and self._draws.happens(decoded(alone - required(rate.mcs), octets), *counters):
+        heard = self._draws.happens(chance, *counters)
+        if not heard and ratio != alone and self._draws.happens(decoded(alone - needed, octets), *counters):
             self._radios[node].counters.collisions += 1
         return heard
 
     def _disturbed(self, burst: _Burst, node: int, level: int, alone: int) -> int | None:
         """Signal to noise and interference in mdB; None where the receiver itself was talking."""
-        if not burst.others:
-            return alone
         if any(other.src == node for other in burst.others):
             return None
         levels = [other.row.at[node] for other in burst.others if node in other.row.at]
@@ -397,29 +405,27 @@ class RadioMedium:
 
     # ---------------------------------------------------------------- details
 
-    def _rate(self, src: int, dst: int | None, retry: int) -> S1gRate:
-        settings = self.settings
+    def _mode(self, src: int, dst: int | None, retry: int) -> _Mode:
         if dst is None:
             return self._basic
-        if settings.mcs is not None:
-            return S1gRate(settings.width_mhz, settings.mcs, settings.short_gi)
-        best = best_mcs(self._rows[src].at.get(dst, -1_000_000), settings.width_mhz, settings.profile)
-        return S1gRate(settings.width_mhz, max(0, best - retry // 2), settings.short_gi)
+        settings, mcs = self.settings, self.settings.mcs
+        if mcs is None:
+            best = best_mcs(self._rows[src].at.get(dst, -1_000_000), settings.width_mhz, settings.profile)
+            mcs = max(0, best - retry // 2)
+        return _mode(settings.width_mhz, mcs, settings.short_gi, settings.profile)
 
     def _charge(self, burst: _Burst) -> None:
         """Access is charged by its mean, as air/channel.py does, so that figures of both can be compared."""
         counters = self._radios[burst.src].counters
         frame_ns = burst.end_ns - burst.start_ns
-        answer_ns = 0 if burst.dst is None else _answer_ns(burst.rate)
-        cost = Tally(0, 1, 0, AIFS_NS + CW_MIN * SLOT_NS // 2 + frame_ns + answer_ns, frame_ns + answer_ns)
-        for index, (frame, octets) in enumerate(zip(burst.frames, burst.octets, strict=True)):
+        radiated_ns = frame_ns + (0 if burst.dst is None else _answer_ns(burst.mode.rate))
+        attempts, airtime_ns = 1, AIFS_NS + CW_MIN * SLOT_NS // 2 + radiated_ns
+        by_receiver = counters.group if burst.dst is None else counters.unicast
+        for frame, octets in zip(burst.frames, burst.octets, strict=True):
             fresh = int(frame.piece == 0 and frame.retry == 0)
-            part = Tally(fresh, 0, octets, 0, 0) + (cost if index == 0 else Tally())
-            if burst.dst is None:
-                counters.group += part
-            else:
-                counters.unicast += part
-            counters.kinds[frame.kind] = counters.kinds.get(frame.kind, Tally()) + part
+            for tally in (by_receiver, counters.of_kind(frame.kind)):
+                tally.count(fresh, octets, airtime_ns, radiated_ns, attempts=attempts)
+            attempts = airtime_ns = radiated_ns = 0  # an aggregate is one attempt, its first frame's
 
 
 def _subframe(mpdu: int) -> int:
@@ -429,6 +435,17 @@ def _subframe(mpdu: int) -> int:
 
 def _answer_ns(rate: S1gRate) -> int:
     return SIFS_NS + rate.preamble_ns + FLIGHT_NS
+
+
+@cache
+def _mode(width_mhz: int, mcs: int, short_gi: bool, profile: Profile) -> _Mode:
+    return _Mode(S1gRate(width_mhz, mcs, short_gi), noise(width_mhz, mcs, profile), required(mcs))
+
+
+@lru_cache(maxsize=1 << 16)
+def _pieces(payload: int, mode: _Mode) -> tuple[int, ...]:
+    """The MAC frames of one network packet, in octets."""
+    return fragments(payload, mode.rate)
 
 
 @lru_cache(maxsize=1 << 16)
