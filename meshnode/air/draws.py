@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 from hashlib import blake2b
 
 CERTAIN = 1 << 32  # a chance of one, in the integer scale in which chances are compared
@@ -17,7 +18,7 @@ class Draws:
     """The dice of one run."""
 
     def __init__(self, seed: int) -> None:
-        self._key = seed.to_bytes(16, "little", signed=True)
+        self._keyed = blake2b(digest_size=4, key=seed.to_bytes(16, "little", signed=True))
 
     def happens(self, likelihood: int, *counters: int) -> bool:
         """Whether something of that chance (see `chance`) happens at these counters."""
@@ -27,5 +28,12 @@ class Draws:
 
     def word(self, *counters: int) -> int:
         """32 uniform bits for these counters; equal counters give equal bits."""
-        data = struct.pack(f"<{len(counters)}q", *counters)
-        return int.from_bytes(blake2b(data, digest_size=4, key=self._key).digest(), "little")
+        hashed = self._keyed.copy()  # sets the key up once for all draws
+        hashed.update(_layout(len(counters)).pack(*counters))
+        return int.from_bytes(hashed.digest(), "little")
+
+
+@cache
+def _layout(counters: int) -> struct.Struct:
+    """So many numbers of eight octets."""
+    return struct.Struct(f"<{counters}q")

@@ -43,21 +43,21 @@ class Agenda:
 
     def at(self, at_ns: int, kind: int, node: int, do: Callable[[], object]) -> None:
         """Has `do` called at that time, or now where that is past; `node` is whom it concerns (-1: nobody alone)."""
-        heappush(self._heap, (max(at_ns, self.now_ns), kind, node, next(self._turn), do))
+        heappush(self._heap, (at_ns if at_ns > self.now_ns else self.now_ns, kind, node, next(self._turn), do))
 
     def note(self, kind: int, node: int, what: int) -> None:
         """Takes a number that says what happened, such as a checksum of bytes sent, into the fingerprint."""
         self._unhashed += _ENTRY.pack(self.now_ns, kind, node, what)
-        if len(self._unhashed) >= _FLUSH:
-            self._flush()
 
     def run(self, until_ns: int) -> None:
         """Everything up to and including that time; afterwards it is that time."""
-        heap = self._heap
+        heap, unhashed, pack = self._heap, self._unhashed, _ENTRY.pack
         while heap and heap[0][0] <= until_ns:
             self.now_ns, kind, node, _, do = heappop(heap)
             self.events += 1
-            self.note(kind, node, 0)
+            unhashed += pack(self.now_ns, kind, node, 0)  # as `note`, without the call
+            if len(unhashed) >= _FLUSH:
+                self._flush()
             do()
         self.now_ns = max(self.now_ns, until_ns)
 

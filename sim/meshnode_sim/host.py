@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from math import ceil
 from typing import Final, Protocol
 
@@ -34,6 +35,7 @@ NOBODY: Final = -1  # the source of what no other node sent
 DAY_ONE: Final = EPOCH_2026 + 150 * 86400  # the date at which every run begins: 2026-05-31
 CLOCK_UNCERTAINTY_S: Final = 5.0
 _KEPT: Final = frozenset({Persist, Forget})  # effects that leave nothing to perform
+_TICK: Final = Tick()
 _SOONEST_NS: Final = 1_000  # a timer that is due again at once comes a microsecond later
 
 
@@ -161,7 +163,8 @@ class Host:
             self._later(self._free_ns, self._next)
 
     def _step(self, given: Input, source: int) -> None:
-        now = self.now
+        now_ns = self._agenda.now_ns
+        now = (now_ns - self._began_ns) / SECOND_NS
         try:
             effects = self.node.step(given, now)
         except UsageError as error:
@@ -173,9 +176,9 @@ class Host:
             self._outside.committed(self, effects, source)
         spent = self._sealer.take_spent_ns() + self._costs.step
         self.busy_ns += spent
-        self._free_ns = self._agenda.now_ns + spent
-        if not _KEPT.issuperset(map(type, effects)):
-            self._later(self._free_ns, lambda: self._outside.perform(self, effects))
+        self._free_ns = now_ns + spent
+        if effects and not _KEPT.issuperset(map(type, effects)):
+            self._later(self._free_ns, partial(self._outside.perform, self, effects))
         self._rewake()
 
     def _from_store(self, sealer: ChargingSealer, seed: str) -> Agent:
@@ -203,15 +206,18 @@ class Host:
         if due is None:
             self._due_ns = None
             return
-        soonest = max(self._free_ns, self._agenda.now_ns + _SOONEST_NS)
-        self._due_ns = max(ceil(due * SECOND_NS) + self._began_ns, soonest)
-        if self._wake_ns is None or self._due_ns < self._wake_ns:
-            self._wake_at(self._due_ns)
+        due_ns = ceil(due * SECOND_NS) + self._began_ns
+        soonest = self._agenda.now_ns + _SOONEST_NS
+        if due_ns < soonest or due_ns < self._free_ns:
+            due_ns = max(self._free_ns, soonest)
+        self._due_ns = due_ns
+        if self._wake_ns is None or due_ns < self._wake_ns:
+            self._wake_at(due_ns)
 
     def _wake_at(self, at_ns: int) -> None:
         self._wake_ns = at_ns
         node = self.node
-        self._agenda.at(at_ns, WAKE, self.index, lambda: self._wake(node, at_ns))
+        self._agenda.at(at_ns, WAKE, self.index, partial(self._wake, node, at_ns))
 
     def _wake(self, node: Agent, at_ns: int) -> None:
         """What was due may have become due later since, or not at all: then nobody is woken."""
@@ -219,19 +225,17 @@ class Host:
             return
         self._wake_ns = None
         if self._due_ns is not None and self._due_ns <= at_ns:
-            self.give(Tick())
+            self.give(_TICK)
         elif self._due_ns is not None:
             self._wake_at(self._due_ns)
 
     def _later(self, at_ns: int, do: Callable[[], None]) -> None:
         """Unless the power goes in between."""
-        node = self.node
+        self._agenda.at(at_ns, WORK, self.index, partial(self._unless_off, self.node, do))
 
-        def unless_off() -> None:
-            if self.on and self.node is node:
-                do()
-
-        self._agenda.at(at_ns, WORK, self.index, unless_off)
+    def _unless_off(self, node: Agent, do: Callable[[], None]) -> None:
+        if self.on and self.node is node:
+            do()
 
     def _new_sealer(self, seed: str) -> ChargingSealer:
         return ChargingSealer(f"{self._seed}/{seed}", self._costs, self._memo)

@@ -33,6 +33,7 @@ EPOCH_FACT: Final = "boot_epoch"
 WRITEBACK_S: Final = 30.0
 KEEP_NOW_S: Final = 600.0  # where nothing is written for so long the host writes the time
 _APART: Final = (BlockRecord, MessageRecord, ChunkRecord)  # not among the records of a snapshot as they are
+_CHANGES: Final = (Persist, Forget)
 _OVER: Final = ("delivered", "read", "expired")
 
 R = TypeVar("R", bound=Keyed)
@@ -78,7 +79,7 @@ class Memory:
 
     def commit(self, effects: Iterable[Effect], now: float) -> None:
         """Every Persist and Forget among these, as one transaction."""
-        changes = [effect for effect in effects if isinstance(effect, Persist | Forget)] if effects else []
+        changes = [effect for effect in effects if isinstance(effect, _CHANGES)] if effects else []
         if not changes:
             if now >= self.now + KEEP_NOW_S:
                 self._keep_now(now)

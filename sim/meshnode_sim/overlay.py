@@ -117,7 +117,8 @@ class Overlay:
 
     def has_peering(self, node: int) -> bool:
         """Whether any peering of a node is there now."""
-        return any(len(self.path(node, other)) == 2 for other in self._near.get(node, ()))
+        now, near = self._agenda.now_ns, self._near.get(node, ())
+        return any(self._is_on(other) and self._ways[node, other].peering.is_up(now) for other in near)
 
     def path(self, src: int, dst: int) -> tuple[int, ...]:
         """Nodes from `src` to `dst` over as few peerings as there are now, of equal ones the lowest numbers; or ()."""

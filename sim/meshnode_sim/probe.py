@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
+from typing import Final
 
 from meshnode.core.effects import Effect, Notify, Persist
 from meshnode.core.ids import MessageId
 from meshnode.core.notices import MessageFiled, StateChanged
 from meshnode.core.records import BlockRecord, EnvelopeRecord, MessageRecord
 
+_CARRIED: Final = (BlockRecord, EnvelopeRecord)
 NAME = 16  # octets of an id that are told apart: the message id of a post is the head of its block's
 
 
@@ -63,7 +65,7 @@ class Probe:
         for effect in effects:
             if isinstance(effect, Persist):
                 for record in effect.records:
-                    if isinstance(record, BlockRecord | EnvelopeRecord):
+                    if isinstance(record, _CARRIED):
                         self._kept(node, now_ns, record, source)
             elif isinstance(effect, Notify):
                 notice = effect.notice

@@ -15,6 +15,7 @@ from meshnode.core.sealing.primitives import TAG_SIZE
 from meshnode.core.sealing.seeded import SeededSealer
 
 _MOST: Final = 1 << 20  # answers remembered; then it forgets all, which costs time and changes nothing
+_UNASKED: Final = b"nobody has asked that yet"  # told from an answer by being this object
 _FEW: Final = 1 << 12  # datagrams opened: those who hear one broadcast hear it within one moment
 
 
@@ -84,18 +85,24 @@ class ChargingSealer(SeededSealer):
             return super().aead_open(key, nonce, ciphertext, ad)
         known = self._memo.opened
         asked = (key, nonce, ciphertext, ad)
-        if asked not in known:
-            if len(known) >= _FEW:
-                known.clear()
-            known[asked] = super().aead_open(key, nonce, ciphertext, ad)
-        return known[asked]
+        answer = known.get(asked, _UNASKED)
+        return self._remember(asked, super().aead_open(key, nonce, ciphertext, ad)) if answer is _UNASKED else answer
 
     def aead_seal(self, key: bytes, nonce: bytes, plaintext: bytes, ad: bytes) -> bytes:
-        """AES-256-GCM-SIV; remembered for a capture where one is wanted."""
+        """AES-256-GCM-SIV; what was sealed is what it opens to, and a capture may want it."""
         sealed = super().aead_seal(key, nonce, plaintext, ad)
-        if self._memo is not None and self._memo.plain is not None:
-            self._memo.plain[sealed[-TAG_SIZE:]] = plaintext
+        if self._memo is not None:
+            self._remember((key, nonce, sealed, ad), plaintext)
+            if self._memo.plain is not None:
+                self._memo.plain[sealed[-TAG_SIZE:]] = plaintext
         return sealed
+
+    def _remember(self, asked: tuple[bytes, bytes, bytes, bytes], answer: bytes | None) -> bytes | None:
+        if self._memo is not None:
+            if len(self._memo.opened) >= _FEW:
+                self._memo.opened.clear()
+            self._memo.opened[asked] = answer
+        return answer
 
     def sign(self, secret: bytes, message: bytes) -> bytes:
         """Ed25519, deterministic."""

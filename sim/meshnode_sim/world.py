@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Final
 from zlib import crc32
@@ -55,6 +55,7 @@ READER: Final = "\0reader"  # no node is called that
 RENEWAL_NS: Final = SECOND_NS  # until a node that asks for new keys has them
 READ_NS: Final = 1_000_000  # a read from the store: a millisecond
 _PREFIX: Final = "fe80::"
+_NOTHING: Final = FrameReceived(LINK, "", False, b"")
 
 CHANCE_BOOT, CHANCE_POWER = range(2)  # purposes of the world's own draws
 
@@ -251,13 +252,16 @@ class World:
 
     def _offer(self, node: int, frame: bytes, dst: int | None, octets: int, kind: str) -> bool:
         now = self.agenda.now_ns
-        self._hand_out(self.medium.advance(now))
+        if self._armed_ns is not None and self._armed_ns <= now:  # else nothing is due
+            self._hand_out(self.medium.advance(now))
         taken = self.medium.offer(node, frame, dst, now, payload=octets, kind=kind)
         self._arm()
         return taken
 
     def _air_changed(self) -> None:
-        self._hand_out(self.medium.advance(self.agenda.now_ns))
+        arrived = self.medium.advance(self.agenda.now_ns)
+        if arrived:
+            self._hand_out(arrived)
         self._arm()
 
     def _arm(self) -> None:
@@ -272,15 +276,14 @@ class World:
             self._air_changed()
 
     def _hand_out(self, deliveries: list[Delivery]) -> None:
-        last, data, group = b"", b"", False
+        given, last = _NOTHING, b""
         for delivery in deliveries:
             frame = delivery.frame
             if frame[0] == TAG:
                 self.streams.arrived(delivery.node, frame)
                 continue
-            if frame is not last:  # all who hear one broadcast share its bytes
-                last, data, group = frame, frame[1:], frame[:1] == TO_ALL
-            given = FrameReceived(LINK, address_of(delivery.src), group, data)
+            if frame is not last:  # all who hear one broadcast are told the very same
+                given, last = FrameReceived(LINK, address_of(delivery.src), frame[:1] == TO_ALL, frame[1:]), frame
             self.hosts[delivery.node].give(given, delivery.src)
 
     # ---------------------------------------------------------------- sessions
@@ -360,11 +363,13 @@ class World:
         return [SetChannel(channel_id(SQUARE), SQUARE, True), *known]
 
 
+@cache
 def address_of(node: int) -> str:
     """The link-local address of a node."""
     return f"{_PREFIX}{node + 1:x}"
 
 
+@cache
 def number_of(address: str) -> int:
     """The node behind a link-local address."""
     return int(address.removeprefix(_PREFIX), 16) - 1

@@ -40,8 +40,9 @@ def test_the_answer_is_computed_once_for_all_nodes(monkeypatch: pytest.MonkeyPat
     assert not other.verify(public, b"other", signature)
 
 
-def test_a_datagram_opens_under_its_key_nonce_and_label_only() -> None:
-    sealer = ChargingSealer("seed", COSTS, Memo())
+@pytest.mark.parametrize("memo", [Memo(), None])
+def test_a_datagram_opens_under_its_key_nonce_and_label_only(memo: Memo | None) -> None:
+    sealer = ChargingSealer("seed", COSTS, memo)
     key, nonce = bytes(32), bytes(12)
     sealed = sealer.aead_seal(key, nonce, b"word", b"label")
     for _ in range(2):
@@ -49,6 +50,15 @@ def test_a_datagram_opens_under_its_key_nonce_and_label_only() -> None:
         assert sealer.aead_open(key, nonce, sealed, b"other") is None
         assert sealer.aead_open(key, nonce + b"", sealed[:-1], b"label") is None
         assert sealer.aead_open(b"\x01" * 32, nonce, sealed, b"label") is None
+
+
+def test_what_one_node_sealed_no_other_has_to_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    memo = Memo()
+    one, other = (ChargingSealer(seed, COSTS, memo) for seed in "ab")
+    sealed = one.aead_seal(bytes(32), bytes(12), b"word", b"label")
+    monkeypatch.setattr("meshnode.core.sealing.seeded.SeededSealer.aead_open", lambda *args: b"opened")
+    assert other.aead_open(bytes(32), bytes(12), sealed, b"label") == b"word"
+    assert other.aead_open(bytes(32), bytes(12), sealed, b"other") == b"opened"
 
 
 def test_prekeys_open_what_was_sealed_to_them() -> None:
