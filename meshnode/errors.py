@@ -1,5 +1,11 @@
 """Every exception meshnode raises on purpose, on one page. The docstrings are what a person may read."""
 
+from errno import EDQUOT, ENOSPC
+from typing import Final
+
+NO_SPACE: Final = (ENOSPC, EDQUOT)  # of an OSError: there is no room on the disk, or for this account
+DISK_FULL: Final = "The disk of this box is full; its keeper can make room."
+
 
 class MeshnodeError(Exception):
     """Something went wrong; the message is one sentence: what, why, what to do."""

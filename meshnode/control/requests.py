@@ -362,13 +362,14 @@ class RestoreMayRequest(_Request, frozen=True, tag="restore may"):
     """Whether a backup of so many bytes may be restored on this box, by its keeper or by who has the set-up code.
 
     Without either it may be the backup of a profile, where people may make those themselves. `awaited`: bytes of
-    other backups that have still to come.
+    other backups that have still to come; `visitors`: of all those that others than the keeper bring, here or to come.
     """
 
     size: int
     code: str = ""
     by_keeper: bool = False
     awaited: int = 0
+    visitors: int = 0
 
 
 class RestoreLookRequest(_Request, frozen=True, tag="restore look"):

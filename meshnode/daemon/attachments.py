@@ -115,7 +115,7 @@ class Attachments:
         try:
             return open_chunk_untrusted(self._desk.me.sealer, manifest.key, number, body)
         except WireError:
-            raise UsageError(f"{manifest.name} does not open: its writer announced it with a wrong key") from None
+            raise UsageError(f"the file {manifest.name} does not open: its writer announced a wrong key") from None
 
     async def _drop(self, request: requests.FileDropRequest) -> replies.FileReply:
         manifest = await self._manifest(request.id, nameless=True)

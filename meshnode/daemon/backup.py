@@ -140,22 +140,30 @@ def verify(source: Path, passphrase: str, sealer: Sealer, scratch: Path | None =
 
 def _checked(source: Path, place: Path, passphrase: str, sealer: Sealer, *, renewed: bool) -> About:
     try:
-        return unpack_checked(source, place, passphrase, sealer, renewed=renewed)
+        with closing(open_sealed(source, passphrase, sealer)) as opened:
+            return unpack_checked(opened, place, renewed=renewed)
     except WireError as error:
         raise UsageError(f"{source}: {error}") from error
     except OSError as error:
         raise UsageError(f"{source}: what is in it cannot be read: {error}") from error
 
 
-def unpack_checked(source: Path, place: Path, passphrase: str, sealer: Sealer, *, renewed: bool) -> About:
-    """Everything of a backup, in the folder `place`; WireError where it does not open or is not whole.
+def open_sealed(source: Path, passphrase: str, sealer: Sealer) -> SealedReader:
+    """A backup to read, for who closes it; WireError where it does not open. All of the passphrase's work is here."""
+    file = cast(BinaryIO, os.fdopen(open_given(source, os.O_RDONLY), "rb"))
+    try:
+        return SealedReader(file, passphrase, sealer)
+    except BaseException:
+        file.close()
+        raise
+
+
+def unpack_checked(opened: SealedReader, place: Path, *, renewed: bool) -> About:
+    """Everything of an opened backup, in the folder `place`; WireError where it is not whole.
 
     With `renewed` each home in it is told to go on with new keys.
     """
-    with ExitStack() as held:
-        file = held.enter_context(os.fdopen(open_given(source, os.O_RDONLY), "rb"))
-        opened = held.enter_context(closing(SealedReader(cast(BinaryIO, file), passphrase, sealer)))
-        about = unpack_untrusted(opened, place)
+    about = unpack_untrusted(opened, place)
     for name in about.homes:
         _check_home(place / PROFILES / name if name else place, renewed=renewed)
     return about
@@ -178,7 +186,7 @@ def _check_home(folder: Path, *, renewed: bool) -> None:
     except StoreNewerError as error:
         raise WireError("the backup was made by a newer meshnode; update this one first, then restore it") from error
     except (StoreError, apsw.Error) as error:
-        raise WireError(f"the store in the backup is not whole: {error}") from error
+        raise WireError(f"the store in the backup is not whole: {str(error).rstrip('.')}") from error
 
 
 def about_home(name: str, persona: str, profiles: Iterable[str], made_at: str) -> About:

@@ -50,8 +50,9 @@ class Backups:
 
     async def _may(self, request: requests.RestoreMayRequest) -> replies.DoneReply:
         await self._restoring.check(
-            self._desk.host, request.code, by_keeper=request.by_keeper, size=request.size, awaited=request.awaited
-        )
+            self._desk.host, request.code, by_keeper=request.by_keeper, size=request.size, awaited=request.awaited,
+            visitors=request.visitors,
+        )  # fmt: skip
         return replies.DoneReply(text="it may be restored here")
 
     async def _look(self, request: requests.RestoreLookRequest) -> replies.RestoredReply:

@@ -100,7 +100,7 @@ class Messages:
     def _recipient(self, contact: str) -> ContactRecord:
         to = self._desk.book.contact(contact)
         if to.blocked:
-            raise UsageError(f"{to.name} is blocked; `contact unblock` first")
+            raise UsageError(f"you have blocked {to.name}; `contact unblock` first")
         return to
 
     async def _joined(self, name: str) -> ChannelId:

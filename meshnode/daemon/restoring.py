@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,19 +23,30 @@ from meshnode.control.replies import RestoredReply
 from meshnode.core.records import MessageRecord
 from meshnode.daemon import arrival, keyring
 from meshnode.daemon.adapters import ControlHandlers
-from meshnode.daemon.backup import unpack_checked
+from meshnode.daemon.backup import open_sealed, unpack_checked
 from meshnode.daemon.files import sync_folder, write_private
 from meshnode.daemon.home import CONFIG, STORE, Home
 from meshnode.daemon.household import CODE, GUESTS, KEEPER, STORE_MB, Household, read_card
 from meshnode.daemon.keyring import KEY_FILE, SEALED, Keyring, Opener
 from meshnode.daemon.unpacking import PROFILES, About
-from meshnode.errors import HomeError, RefusedError, StoreError, UsageError, WireError
+from meshnode.daemon.vault import SealedReader
+from meshnode.errors import (
+    DISK_FULL,
+    NO_SPACE,
+    HomeError,
+    RefusedError,
+    StoreError,
+    StoreFullError,
+    UsageError,
+)
 from meshnode.store.database import close_database, open_database
 from meshnode.store.reads import Reads
 
 CONFIG_BEFORE: Final = "config.backup.toml"
 PROFILE_MOST: Final = 2 * STORE_MB * 1_000_000  # bytes of a profile's backup: a store, its log, and a little more
+VISITORS_MOST: Final = 2 * PROFILE_MOST  # bytes of all backups that others than the keeper bring at a time
 SPARE: Final = 64_000_000  # bytes that a restore leaves free on the disk
+SPARE_VISITORS: Final = 4 * SPARE  # and one that anybody may begin
 ROOM: Final = 2  # the disk holds a backup twice: as it came, and unpacked
 
 
@@ -45,18 +57,24 @@ class Restoring:
         self._home = home
         self._household = household
         self._on_change = on_change
+        self._turn = trio.Lock()  # one backup at a time: all are unpacked in the same folder
 
-    async def check(self, host: ControlHandlers, code: str, *, by_keeper: bool, size: int, awaited: int) -> None:
+    async def check(
+        self, host: ControlHandlers, code: str, *, by_keeper: bool, size: int, awaited: int, visitors: int
+    ) -> None:
         """RefusedError for who may restore nothing here, or for a backup this box has no room for.
 
-        `awaited`: bytes of others that have still to come, and have been promised room.
+        `awaited`: bytes of others that have still to come, and have been promised room; `visitors`: of all backups
+        of others but the keeper, here or still to come.
         """
         whole = await self._may_take_the_box(host, code, by_keeper=by_keeper)
         if not whole and size > PROFILE_MOST:
             raise RefusedError(f"The backup of a profile has at most {PROFILE_MOST // 1_000_000} MB.")
+        if not whole and size + visitors > VISITORS_MOST:
+            raise RefusedError("Too many files are on their way to this box; try again later.")
         free = (await trio.to_thread.run_sync(shutil.disk_usage, self._home.path)).free
         left = max(0, free - awaited)
-        if size * ROOM + SPARE > left:
+        if size * ROOM + (SPARE if whole else SPARE_VISITORS) > left:
             raise RefusedError(f"The disk of this box has {left // 1_000_000} MB free, which is too little for this.")
 
     async def look(
@@ -64,16 +82,18 @@ class Restoring:
     ) -> RestoredReply:
         """What a backup holds, once all of it was opened and checked; nothing stays."""
         await self._may_take_the_box(host, code, by_keeper=by_keeper)
-        async with self._household.turn:
-            return await trio.to_thread.run_sync(partial(self._look, file, passphrase))
+        async with self._unpacked(file, passphrase) as (_, found):
+            return found
 
     async def take(
         self, host: ControlHandlers, file: Path, passphrase: str, code: str, *, by_keeper: bool
     ) -> RestoredReply:
         """Restore it: a profile is there at once, a box when the node begins anew."""
-        whole = await self._may_take_the_box(host, code, by_keeper=by_keeper)
-        async with self._household.turn:
-            return await trio.to_thread.run_sync(partial(self._take, file, passphrase, whole=whole))
+        await self._may_take_the_box(host, code, by_keeper=by_keeper)
+        async with self._unpacked(file, passphrase) as (place, found), self._household.turn:
+            whole = await self._may_take_the_box(host, code, by_keeper=by_keeper)  # others came in meanwhile
+            await trio.to_thread.run_sync(partial(self._put, place, found, passphrase, whole=whole))
+        return found
 
     def begin_anew(self) -> None:
         """After who asked for it was answered: the page goes down for a moment."""
@@ -94,35 +114,40 @@ class Restoring:
             raise RefusedError("This box has messages of its own already; set it up, and restore as its keeper.")
         return True
 
+    @asynccontextmanager
+    async def _unpacked(self, file: Path, passphrase: str) -> AsyncIterator[tuple[Path, RestoredReply]]:
+        """Everything of a backup, in a folder of its own while this block lasts, and what it is.
+
+        A large one takes minutes. The household waits for the passphrase alone, and signs in while the rest goes on.
+        """
+        async with self._turn:
+            async with self._household.turn:
+                opened = await trio.to_thread.run_sync(open_sealed, file, passphrase, self._home.sealer)
+            unpacking = arrival.unpacking(self._home.path)
+            with closing(opened):
+                place = await trio.to_thread.run_sync(unpacking.__enter__)
+                try:
+                    yield place, await trio.to_thread.run_sync(_unpack, opened, place)
+                finally:
+                    with trio.CancelScope(shield=True):
+                        await trio.to_thread.run_sync(unpacking.__exit__, None, None, None)
+
     # In a worker thread
 
-    def _look(self, file: Path, passphrase: str) -> RestoredReply:
-        with arrival.unpacking(self._home.path) as place:
-            return _told(self._unpacked(file, place, passphrase), place)
-
-    def _take(self, file: Path, passphrase: str, *, whole: bool) -> RestoredReply:
-        with arrival.unpacking(self._home.path) as place:
-            found = _told(self._unpacked(file, place, passphrase), place)
-            if found.kind == "profile":
-                self._adopt(place)
-            elif not whole:
-                raise RefusedError("This is the backup of a whole box; its keeper restores it, under Box.")
-            else:
-                self._furnish(place, passphrase)
-                arrival.lay(self._home.path)
-            return found
-
-    def _unpacked(self, file: Path, place: Path, passphrase: str) -> About:
-        try:
-            return unpack_checked(file, place, passphrase, self._home.sealer, renewed=True)
-        except OSError as error:
-            raise StoreError(f"The backup cannot be unpacked ({error.strerror}); look at the disk.") from error
+    def _put(self, place: Path, found: RestoredReply, passphrase: str, *, whole: bool) -> None:
+        if found.kind == "profile":
+            self._adopt(place)
+        elif not whole:
+            raise RefusedError("This is the backup of a whole box; its keeper restores it, under Box.")
+        else:
+            self._furnish(place, passphrase)
+            arrival.lay(self._home.path)
 
     def _adopt(self, place: Path) -> None:
         """A profile among the others; it is opened when its member signs in."""
         sealed = (place / SEALED).read_bytes()
         if not keyring.needs_passphrase(sealed):
-            raise WireError("the backup has keys that open without a passphrase: it is not of a member's profile")
+            raise UsageError("The keys in this backup open without a passphrase; it is not of a member's profile.")
         for left in (KEY_FILE, CODE):
             (place / left).unlink(missing_ok=True)
         self._household.adopt(place)
@@ -130,8 +155,9 @@ class Restoring:
     def _furnish(self, place: Path, passphrase: str) -> None:
         """A home that opens as this one does, on this hardware, in the mesh of the backup."""
         held = _keyring(place, passphrase, self._home)
-        mesh = options.load(place / CONFIG).mesh.name
-        os.replace(place / CONFIG, place / CONFIG_BEFORE)
+        mesh = _mesh_name(place, held)
+        with suppress(FileNotFoundError):
+            os.replace(place / CONFIG, place / CONFIG_BEFORE)
         write_private(place / CONFIG, self._home.in_mesh(mesh).encode())
         write_private(place / SEALED, self._home.sealed(held))
         own = self._home.path / KEY_FILE
@@ -159,6 +185,22 @@ def _keyring(place: Path, passphrase: str, home: Home) -> Keyring:
         "The keys in this backup open with a passphrase that is not in it; restore it with `meshnode restore` into a"
         " new home, and start the node with --passphrase-file."
     )
+
+
+def _mesh_name(place: Path, held: Keyring) -> str:
+    """The mesh of a backup: as configured, or, where that was not saved, the closed one that it took up last."""
+    if (place / CONFIG).exists() or not held.meshes:
+        return options.load(place / CONFIG).mesh.name
+    return [*held.meshes][-1]
+
+
+def _unpack(opened: SealedReader, place: Path) -> RestoredReply:
+    try:
+        return _told(unpack_checked(opened, place, renewed=True), place)
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise StoreFullError(DISK_FULL) from error
+        raise StoreError(f"The backup cannot be unpacked ({error.strerror}); look at the disk.") from error
 
 
 def _told(about: About, place: Path) -> RestoredReply:

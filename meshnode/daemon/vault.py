@@ -68,7 +68,10 @@ class SealedWriter(io.RawIOBase):
 
 
 class SealedReader(io.RawIOBase):
-    """The plaintext of such a file. WireError where it is none, is damaged, or opens with another passphrase."""
+    """The plaintext of such a file, which is closed with it.
+
+    WireError where it is none, is damaged, or opens with another passphrase.
+    """
 
     def __init__(self, file: BinaryIO, passphrase: str, sealer: Sealer) -> None:
         self._file = file
@@ -83,6 +86,11 @@ class SealedReader(io.RawIOBase):
     def readable(self) -> bool:
         """Always."""
         return True
+
+    def close(self) -> None:
+        """The file, too."""
+        self._file.close()
+        super().close()
 
     def readinto(self, buffer: object, /) -> int:
         """Some bytes, none at the end of the last record."""

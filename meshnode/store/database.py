@@ -102,7 +102,7 @@ def translated(name: str) -> Iterator[None]:
     try:
         yield
     except apsw.FullError as error:
-        raise StoreFullError(f"{name} cannot grow: the disk or the store's limit is full; free some space.") from error
+        raise StoreFullError("The store cannot grow: the disk or its limit is full; free some space.") from error
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise _damaged(name, str(error)) from error
     except (apsw.BusyError, apsw.LockedError) as error:

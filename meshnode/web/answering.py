@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, Final
@@ -17,6 +18,7 @@ from meshnode.errors import (
     NotRunningError,
     NotSignedInError,
     RefusedError,
+    StoreFullError,
     UsageError,
     WireError,
 )
@@ -38,8 +40,10 @@ STATUS: Final = (
     (UsageError, 400),
     (WireError, 400),
     (NotRunningError, 503),
+    (StoreFullError, 507),
     (MeshnodeError, 500),
 )
+_WORD: Final = re.compile(r"[a-z]+[ ,]")  # of a sentence, not of a path or an option
 
 
 def endpoint(route: Route, logins: Logins, cookie: str) -> Callable[[Request], Awaitable[Response | Flowing]]:
@@ -98,8 +102,14 @@ def _expected(request: Request, login: Login | None) -> Login | None:
 def problem(error: MeshnodeError) -> Response:
     """What went wrong, for a person."""
     status = next(status for kind, status in STATUS if isinstance(error, kind))
-    body = msgspec.json.encode(Problem(kind=type(error).__name__, text=str(error)))
+    body = msgspec.json.encode(Problem(kind=type(error).__name__, text=sentence(str(error))))
     return Response(body, status, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def sentence(text: str) -> str:
+    """What went wrong, with a capital and a full stop, which commands leave out: they say it after their own name."""
+    begun = text[:1].upper() + text[1:] if _WORD.match(text) else text
+    return begun if begun.endswith((".", "?", "!")) else f"{begun}."
 
 
 def _admitted(route: Route, login: Login | None) -> Login | None:

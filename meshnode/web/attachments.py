@@ -66,7 +66,7 @@ class Attachments:
         """All of it, or a range; 404 while it is not whole here."""
         info = (await self._part(asked, 0, 1)).file
         if info.state != "here":
-            raise MissingError(f"{info.name} is not here yet; {info.held} of {info.size} bytes are.")
+            raise MissingError(f"The file {info.name} is not here yet; {info.held} of {info.size} bytes are.")
         span = _span(asked.headers.get("range", ""), info.size)
         first, last = span or (0, info.size - 1)
         headers = _headers(info) | {"Content-Length": str(last - first + 1), "ETag": f'"{info.id}"'}

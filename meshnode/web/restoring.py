@@ -9,6 +9,7 @@ their own, where people may make one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 import trio
@@ -22,6 +23,8 @@ from meshnode.web.routes import Asked, Route
 from meshnode.web.shapes import NewRestore, RestoreWords, UploadState
 from meshnode.web.spool import Upload
 from meshnode.web.uploads import BYTES, OFFSET, Uploads
+
+KEEPER: Final = "keeper"  # whose an upload is; else it is the address's that it comes from
 
 
 class Restoring:
@@ -57,7 +60,10 @@ class Restoring:
         self._box.patience.take("set-up" if sent.code else f"restore {asked.source}")
         async with self._turn:
             awaited = self._box.backups.awaited(but=_owner(asked))
-            may = requests.RestoreMayRequest(size=sent.size, code=sent.code, by_keeper=by_keeper, awaited=awaited)
+            visitors = self._box.backups.promised(but=(KEEPER, _owner(asked)))
+            may = requests.RestoreMayRequest(
+                size=sent.size, code=sent.code, by_keeper=by_keeper, awaited=awaited, visitors=visitors
+            )
             await self._box.ask(may, replies.DoneReply)
             await self._box.backups.drop_of(_owner(asked))
             return await self._uploads.begin(asked, sent.size)
@@ -98,4 +104,4 @@ def _by_keeper(asked: Asked) -> bool:
 
 
 def _owner(asked: Asked) -> str:
-    return "keeper" if _by_keeper(asked) else asked.source
+    return KEEPER if _by_keeper(asked) else asked.source

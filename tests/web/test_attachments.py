@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
-from meshnode.errors import MissingError
+from meshnode.errors import DISK_FULL, MissingError, UsageError
 from meshnode.web import spool
 from support.boxes import API, Phone, boxes, unread, until
 
@@ -129,3 +131,53 @@ async def test_what_lies_still_goes_even_if_nobody_begins_another(
             kept.find("ada", left.id)
         nursery.cancel_scope.cancel()
     assert not left.path.exists()
+
+
+async def test_who_drips_bytes_holds_no_room_for_long(tmp_path: Path) -> None:
+    now = [0.0]
+    kept = spool.Spool(tmp_path / "uploads", lambda: now[0])
+    kept.open()
+
+    async def drip() -> AsyncGenerator[bytes, None]:
+        while True:
+            yield b"."
+            now[0] += spool.PIECE_WITHIN_S * 0.9
+
+    upload = await kept.begin("kim", 1000)
+    async with aclosing(drip()) as pieces:
+        with pytest.raises(UsageError, match="too long"):
+            await kept.write(upload, 0, pieces)
+    assert now[0] < 2 * spool.STILL_S
+    assert not upload.path.exists()
+    assert kept.promised(but=()) == 0
+
+
+async def test_who_drips_bytes_in_requests_of_their_own_holds_no_room_either(tmp_path: Path) -> None:
+    now = [0.0]
+    kept = spool.Spool(tmp_path / "uploads", lambda: now[0])
+    kept.open()
+    upload = await kept.begin("kim", 1000)
+    for _ in range(2):
+        await kept.write(upload, upload.offset, aiter_of(b"."))
+        now[0] += spool.STILL_S * 0.6
+    await kept.begin("mia", 1)
+    assert not upload.path.exists()
+
+
+async def aiter_of(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def test_a_disk_that_is_full_is_said_and_keeps_nothing_of_a_file(tmp_path: Path) -> None:
+    async with boxes(tmp_path) as valley, await valley.keeper() as ada:
+        id = (await ada.post("/uploads", size=10))["id"]
+        await put(ada, id, 0, b"12345")
+        path = valley.homes[0] / "uploads" / id
+        path.unlink()
+        path.symlink_to("/dev/full")
+        head = {"Content-Type": "application/octet-stream"}
+        answer = await ada.http.patch(f"{API}/uploads/{id}?offset=5", content=b"67890", headers=head)
+        assert (answer.status_code, answer.json()["text"]) == (507, DISK_FULL)
+        assert not path.is_symlink()
+        await ada.get(f"/uploads/{id}", 404)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tarfile
+import threading
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import apsw
 import httpx
 import msgspec
 import pytest
+import trio
 
 from meshnode import config as options
 from meshnode.control import client
@@ -23,9 +27,9 @@ from meshnode.core.sealing.primitives import RealSealer
 from meshnode.daemon import arrival, backup, restoring, unpacking
 from meshnode.daemon.entropy import SystemEntropy
 from meshnode.daemon.home import create_home, is_home, open_home
-from meshnode.daemon.vault import SealedWriter
-from meshnode.errors import MeshnodeError, UsageError
-from support.boxes import API, WEB, Boxes, Phone, boxes, stands, until
+from meshnode.daemon.vault import SealedReader, SealedWriter
+from meshnode.errors import DISK_FULL, MeshnodeError, UsageError
+from support.boxes import API, PATIENCE_S, WEB, Boxes, Phone, boxes, stands, until
 
 MESH = open_mesh("valley")
 WORDS = "words of the file"
@@ -77,7 +81,7 @@ async def test_a_new_box_becomes_the_one_that_burnt_down_and_what_it_was_stays(t
         await phone.post("/restores", 403, size=1 << 40, code=code)
         place = await brought(phone, backup, code)
         refused = await phone.post(f"{place}/look", 400, passphrase="not the words", code=code)
-        assert refused["text"] == "the passphrase does not fit, or the file is damaged"
+        assert refused["text"] == "The passphrase does not fit, or the file is damaged."
         await phone.post(f"{place}/look", 403, passphrase=WORDS)
         found = await phone.post(f"{place}/look", passphrase=WORDS, code=code)
         assert (found["kind"], found["name"], found["members"], found["messages"]) == ("box", "Bo", ["Noa"], 1)
@@ -128,18 +132,75 @@ async def test_a_keeper_goes_back_to_a_backup_and_others_may_not(tmp_path: Path)
     web = msgspec.structs.replace(WEB, sign_up=False)
     async with boxes(tmp_path, web=web) as valley, await valley.phone() as phone, await valley.keeper() as keeper:
         await phone.post("/restores", 403, size=1000)
-        place = await brought(keeper, await saved(keeper))
+        configured = valley.homes[0] / "config.toml"
+        aside = configured.rename(tmp_path / "aside")
+        place = await brought(keeper, await saved(keeper))  # without a configuration: its mesh is known from its keys
+        aside.rename(configured)
         await phone.get(place, 404)
         await keeper.post("/channels", name="mill")
         await keeper.post(place, passphrase=WORDS)
         await until(lambda: is_anew(valley, 0, "Ada", keeper))
         assert (valley.homes[0] / "before-restore-1" / "store.db").exists()
+        assert options.load(configured).mesh.name == "valley"
+        assert not (valley.homes[0] / "config.backup.toml").exists()
         async with await valley.phone() as again:
             await again.sign_in("Ada")
             assert [one["name"] for one in (await again.get("/channels"))["channels"]] == ["square"]
             place = await brought(again, await saved(again))
             await again.send("DELETE", place)
             await again.post(place, 404, passphrase=WORDS)
+
+
+async def test_the_household_signs_in_while_a_backup_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    unpack = restoring.unpack_checked
+
+    def large(opened: SealedReader, place: Path, *, renewed: bool) -> unpacking.About:
+        begun.set()
+        assert go_on.wait(PATIENCE_S), "nobody could sign in"
+        return unpack(opened, place, renewed=renewed)
+
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper, await valley.phone() as phone:
+        place = await brought(keeper, await saved(keeper))
+        monkeypatch.setattr(restoring, "unpack_checked", large)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(keeper.post, f"{place}/look", passphrase=WORDS))
+            await trio.to_thread.run_sync(begun.wait)
+            await phone.sign_up("Mia")
+            await phone.sign_in("Ada")
+            go_on.set()
+
+
+async def test_a_disk_that_is_full_is_said_and_keeps_nothing_of_a_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(opened: SealedReader, place: Path, *, renewed: bool) -> unpacking.About:
+        (place / "keys").touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper:
+        place = await brought(keeper, await saved(keeper))
+        with monkeypatch.context() as patched:
+            patched.setattr(restoring, "unpack_checked", full)
+            assert (await keeper.post(place, 507, passphrase=WORDS))["text"] == DISK_FULL
+        assert not (valley.homes[0] / "restoring").exists()
+        assert (await keeper.post(f"{place}/look", passphrase=WORDS))["name"] == "Ada", "room was made meanwhile"
+
+
+async def test_what_all_visitors_bring_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restoring, "VISITORS_MOST", 2500)
+    async with boxes(tmp_path) as valley, await valley.keeper() as keeper, await valley.phone(0, "127.0.0.2") as mia:
+        await keeper.post("/restores", size=10_000)
+        await mia.post("/restores", size=1500)
+        async with await valley.phone(0, "127.0.0.3") as kim:
+            assert "too many" in (await kim.post("/restores", 403, size=1500))["text"].casefold()
+            await kim.post("/restores", size=1000)
+        await mia.post("/restores", size=1500)  # in place of the one before
+        free = shutil.disk_usage(tmp_path)._replace(free=restoring.SPARE_VISITORS + 2000)
+        monkeypatch.setattr(restoring.shutil, "disk_usage", lambda path: free)
+        assert "too little" in (await mia.post("/restores", 403, size=1500))["text"]
 
 
 async def test_room_that_was_promised_is_not_promised_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

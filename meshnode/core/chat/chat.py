@@ -94,7 +94,7 @@ class Chat:
         if told.to is None or told.channel is not None:
             raise UsageError("a message goes to one contact or to one channel")
         if self.people.is_blocked(told.to):
-            raise UsageError(f"{self.people.name_of(told.to)} is blocked; unblock first")
+            raise UsageError(f"you have blocked {self.people.name_of(told.to)}; unblock first")
         return self._out.compose(told, told.to)
 
     def mark_read(self, told: MarkRead) -> None:

@@ -19,6 +19,10 @@ const SENTENCES = {
   "said.whole": "This is the backup of a whole box; its keeper restores it, under Box.",
   "said.used": "This box has messages of its own already; set it up, and restore as its keeper.",
   "said.disk": "The disk of this box has {n} MB free, which is too little for this.",
+  "said.noRoom": "The disk of this box is full; its keeper can make room.",
+  "said.store": "The store cannot grow: the disk or its limit is full; free some space.",
+  "said.busy": "Too many files are on their way to this box; try again later.",
+  "said.slow": "This upload took too long; begin it again.",
   "said.strangerBox": "the box of {name} to be met; it answers only those {other} has added",
   "said.box": "the box of {name} to be met",
   "said.neighbour": "a neighbour to come into reach",
@@ -41,5 +45,5 @@ export function said(text) {
 
 function patternOf(text) {
   const plain = text.replace(/[.()]/g, "\\$&");
-  return new RegExp("^" + plain.replace(/\{(\w+)\}/g, "(?<$1>.+)") + "$");
+  return new RegExp("^" + plain.replace(/\{(\w+)\}/g, "(?<$1>.+)") + "\\.?$", "i"); // a part of a sentence may come as one
 }

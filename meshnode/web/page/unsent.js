@@ -6,6 +6,7 @@ import { keepOwned, owned } from "./owner.js";
 import { threadOf } from "./thread.js";
 
 const AGAIN_MS = 5000;
+const FULL = 507; // the disk of the box: somebody has to make room, so the writer is told
 
 export const unsent = owned("unsent", []);
 
@@ -60,7 +61,8 @@ async function sendOne(one) {
     if (thread) await thread.catchUp(drop).catch(drop);
     else drop();
   } catch (problem) {
-    if (problem.status === 0 || problem.status === 401 || problem.status >= 500) {
+    const passes = problem.status >= 500 && problem.status !== FULL;
+    if (problem.status === 0 || problem.status === 401 || passes) {
       again = setTimeout(flushUnsent, AGAIN_MS);
       return false;
     }
