@@ -18,6 +18,15 @@ DRIFT = 1e-4  # seconds a second: a cheap crystal in the cold
 EPOCH_2026 = 1_767_225_600  # 2026-01-01T00:00:00Z in Unix seconds; `created` counts minutes from here
 
 
+def earliest(*times: Instant | None) -> Instant | None:
+    """The first of several due times, None where nothing waits."""
+    first: Instant | None = None
+    for time in times:
+        if time is not None and (first is None or time < first):
+            first = time
+    return first
+
+
 @dataclass(frozen=True, slots=True)
 class WallClock:
     """What is known about the date: Unix seconds at `read_at` (an Instant), and by how much it may be off."""

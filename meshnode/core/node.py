@@ -12,18 +12,18 @@ anything moved.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from meshnode.core.airtime.laws import lawful
 from meshnode.core.airtime.outbox import Outbox, Outgoing
 from meshnode.core.bridge.gate import STATES
 from meshnode.core.chat.chat import Chat, Why
-from meshnode.core.clock import Instant
+from meshnode.core.clock import Instant, earliest
 from meshnode.core.context import Context
 from meshnode.core.effects import Effect, SendRecord
 from meshnode.core.files.files import Files
 from meshnode.core.forwarding.forwarder import Forwarding
-from meshnode.core.forwarding.timers import earliest
 from meshnode.core.gossip.bridges import NO_LIMIT, Known
 from meshnode.core.gossip.export import Export
 from meshnode.core.gossip.flood import block_named
@@ -225,7 +225,7 @@ class Node:
         self.neighbours.on_bound.append(self.files.neighbour_came)
         self.neighbours.on_lost.append(self.files.neighbour_lost)
         self.chat.file_whole = self.files.whole
-        self._parts: tuple[Part, ...] = (self.neighbours, self.gossip, self.forwarding, self.files, self.chat)
+        self._parts: Sequence[Part] = (self.neighbours, self.gossip, self.forwarding, self.files, self.chat)
 
     def _restore(self, snapshot: Snapshot) -> None:
         self.outbox.laws.restore(snapshot)
@@ -389,10 +389,14 @@ class Node:
     def _parts_due(self) -> list[Part]:
         """The parts that are due now. What gossip and files say is kept: nothing moves them until the next input."""
         now = self.ctx.now
-        asked: tuple[Part, ...] = self._parts if self.ctx.due_at <= now else (self.gossip, self.files)
-        times = {part: part.wakeup() for part in asked}
-        self._soon = earliest(times[self.gossip], times[self.files])
-        return [part for part, at in times.items() if at is not None and at <= now]
+        self._soon = earliest(self.gossip.wakeup(), self.files.wakeup())
+        if self.ctx.due_at <= now:
+            asked = self._parts
+        elif self._soon is not None and self._soon <= now:
+            asked = (self.gossip, self.files)
+        else:
+            return []
+        return [part for part in asked if (at := part.wakeup()) is not None and at <= now]
 
 
 def _bridge_status(known: Known, now: Instant) -> dict[str, object]:

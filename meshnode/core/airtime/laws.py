@@ -33,7 +33,7 @@ class Laws:
         self._governors: dict[str, Governor] = {}
         self._kept: dict[str, bytes] = {}
         self._waiting: set[str] = set()  # links whose person was told that frames wait
-        self._stopped: set[str] = set()  # links on which the host keeps others from sending
+        self.stopped: set[str] = set()  # links on which the host keeps others from sending
         ctx.ease = lambda: max((self.ease(link) for link in ctx.links), default=1.0)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -102,12 +102,12 @@ class Laws:
 
     def free_others(self) -> None:
         """Let others that are stopped go on where it is time for that."""
-        for link in tuple(self._stopped):
+        for link in tuple(self.stopped):
             self._watch_others(link, self._governors[link])
 
     def others_at(self) -> Instant | None:
         """When others that are stopped may go on."""
-        stopped = (self._governors[link] for link in self._stopped)
+        stopped = (self._governors[link] for link in self.stopped)
         return min((one.others_below_at(FREE_OTHERS, self._ctx.now) for one in stopped), default=None)
 
     def status(self) -> dict[str, float]:
@@ -122,14 +122,14 @@ class Laws:
         return rows
 
     def _watch_others(self, link: str, governor: Governor) -> None:
-        stopped, now = link in self._stopped, self._ctx.now
+        stopped, now = link in self.stopped, self._ctx.now
         if not stopped and _binds_others(governor.law) and governor.others_over(STOP_OTHERS, now):
             self._tell_others(link, stopped=True)
         elif stopped and not (_binds_others(governor.law) and governor.others_over(FREE_OTHERS, now)):
             self._tell_others(link, stopped=False)
 
     def _tell_others(self, link: str, *, stopped: bool) -> None:
-        (self._stopped.add if stopped else self._stopped.discard)(link)
+        (self.stopped.add if stopped else self.stopped.discard)(link)
         self._ctx.notify(OthersStopped(link, stopped=stopped))
 
     def _keep(self, link: str, governor: Governor, *, due: bool) -> None:

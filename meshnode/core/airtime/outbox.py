@@ -22,6 +22,7 @@ from meshnode.core.airtime.laws import HAND_OVER_S, Laws
 from meshnode.core.airtime.queue import FairQueue, Outgoing, Queued
 from meshnode.core.airtime.upkeep import Upkeep, is_upkeep
 from meshnode.core.chain.varint import varint
+from meshnode.core.clock import earliest
 from meshnode.core.context import Context
 from meshnode.core.effects import Send
 from meshnode.core.ids import NeighbourId, hashed
@@ -156,24 +157,26 @@ class Outbox:
 
     def flush(self) -> None:
         """Emit every datagram that may leave now."""
-        self.laws.free_others()
-        self._ripen()
-        for link in [link for link, ready in self._ready.items() if ready]:
-            settings = self._ctx.links.get(link)
+        if self.laws.stopped:
+            self.laws.free_others()
+        if self._waiting:
+            self._ripen()
+        for link, ready in tuple(self._ready.items()):
+            settings = self._ctx.links.get(link) if ready.frames else None
             if settings is not None:
                 self._flush_link(link, settings)
 
     def wakeup(self) -> float | None:
         """When something may leave next."""
-        laden = [link for link, ready in self._ready.items() if ready and link in self._ctx.links]
-        times = [at for link in laden if (at := self._departure(link)) is not None]
+        first: float | None = None
+        for link, ready in self._ready.items():
+            if ready.frames and link in self._ctx.links:
+                first = earliest(first, self._departure(link))
         while self._waiting and id(self._waiting[0][2]) in self._gone:
             self._gone.discard(id(heapq.heappop(self._waiting)[2]))
-        if self._waiting:
-            times.append(self._waiting[0][0])
-        if (others := self.laws.others_at()) is not None:
-            times.append(others)
-        return min(times) if times else None
+        if self._waiting and (first is None or self._waiting[0][0] < first):
+            first = self._waiting[0][0]
+        return earliest(first, self.laws.others_at()) if self.laws.stopped else first
 
     def _next_at(self, link: str) -> float:
         """Just before the link is free; shortly after, where one with room follows one to the same: others may join."""

@@ -15,7 +15,7 @@ some to bound what it keeps, and would ask for them again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass
 
 from meshnode.core.ids import NeighbourId
@@ -70,17 +70,19 @@ class FairQueue:
     def __init__(self) -> None:
         self._turns: list[dict[Turn, deque[Queued]]] = [{} for _ in range(CLASSES)]
         self._spent = dict.fromkeys(_WEIGHTS, 0.0)
+        self.frames = 0  # how many wait
         self._ahead: dict[bytes, float] = {}  # askers, and the seconds they got beyond all else since something waits
 
     def add(self, queued: Queued) -> None:
         """Put a frame behind the others of its author."""
-        if not self:
+        if not self.frames:
             # Idle time earns no credit: who was silent for an hour must not silence the others afterwards.
             self._spent = dict.fromkeys(_WEIGHTS, 0.0)
             self._ahead = {}
         out = queued.outgoing
         turns = self._turns[out.cls]
         turns.setdefault(_turn_of(out), deque()).append(queued)
+        self.frames += 1
 
     def pop(self, allowed: Container[int] = _ALL) -> Queued | None:
         """The frame of an allowed class whose turn it is, or None."""
@@ -88,13 +90,17 @@ class FairQueue:
         return self._pop(allowed, ()) if queued is None and self._ahead else queued
 
     def _pop(self, allowed: Container[int], ahead: Container[bytes]) -> Queued | None:
-        due = [_due(turns, ahead) if cls in allowed else None for cls, turns in enumerate(self._turns)]
-        cls = self._next_class([cls for cls, turn in enumerate(due) if turn is not None])
-        turn = None if cls is None else due[cls]
-        return None if cls is None or turn is None else self._take(self._turns[cls], turn, 0)
+        due: dict[int, Turn] = {}
+        for cls, turns in enumerate(self._turns):
+            if turns and cls in allowed and (turn := _due(turns, ahead)) is not None:
+                due[cls] = turn
+        first = self._next_class(list(due))
+        return None if first is None else self._take(self._turns[first], due[first], 0)
 
     def pop_company(self, to: NeighbourId | None, room: int, allowed: Container[int] = _ALL) -> Queued | None:
         """The next frame for the same destination that fits into `room` bytes, most urgent first, or None."""
+        if not self.frames:
+            return None
         for turns in (self._turns[cls] for cls in _ALL if cls in allowed):
             for turn in sorted(turns, key=_ring):
                 if _waits(turn, self._ahead):
@@ -111,6 +117,8 @@ class FairQueue:
         """
         if cls in self._spent:
             self._spent[cls] += airtime / _WEIGHTS[cls]
+        if not asker and not self._ahead:
+            return
         left = {one: ahead - airtime for one, ahead in self._ahead.items() if one != asker and ahead > airtime}
         if asker and any(not _waits(turn, (asker,)) for turns in self._turns for turn in turns):
             left[asker] = min(_AHEAD_MAX_S, self._ahead.get(asker, 0.0) + airtime)
@@ -121,6 +129,7 @@ class FairQueue:
         for turns in self._turns:
             for turn in list(turns):
                 kept = deque(queued for queued in turns[turn] if id(queued) not in doomed)
+                self.frames -= len(turns[turn]) - len(kept)
                 if kept:
                     turns[turn] = kept
                 else:
@@ -136,7 +145,7 @@ class FairQueue:
                 yield from waiting
 
     def __bool__(self) -> bool:
-        return any(self._turns)
+        return self.frames > 0
 
     def _next_class(self, ready: list[int]) -> int | None:
         """The first of the urgent ones, else the one that was served least by its weight."""
@@ -144,8 +153,8 @@ class FairQueue:
             return ready[0]
         return min(ready, key=lambda cls: self._spent[cls], default=None)
 
-    @staticmethod
-    def _take(turns: dict[Turn, deque[Queued]], turn: Turn, place: int) -> Queued:
+    def _take(self, turns: dict[Turn, deque[Queued]], turn: Turn, place: int) -> Queued:
+        self.frames -= 1
         waiting = turns.pop(turn)
         queued = waiting[place]
         del waiting[place]
@@ -165,9 +174,11 @@ def _waits(turn: Turn, ahead: Container[bytes]) -> bool:
     return turn[2] and turn[1] in ahead
 
 
-def _due(turns: dict[Turn, deque[Queued]], ahead: Container[bytes]) -> Turn | None:
+def _due(turns: Collection[Turn], ahead: Container[bytes]) -> Turn | None:
     """The first of the nearest ring; `_take` moves it behind its peers, unless more of an item is to follow."""
-    return min((turn for turn in turns if not _waits(turn, ahead)), key=_ring, default=None)
+    if ahead:
+        turns = [turn for turn in turns if not _waits(turn, ahead)]
+    return min(turns, key=_ring, default=None)
 
 
 def _goes_on(queued: Queued, follower: Queued) -> bool:

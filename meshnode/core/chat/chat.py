@@ -20,10 +20,9 @@ from meshnode.core.chat.ownlogs import OwnLogs
 from meshnode.core.chat.people import People
 from meshnode.core.chat.sessions import Sessions
 from meshnode.core.chat.states import States, rank
-from meshnode.core.clock import Instant
+from meshnode.core.clock import Instant, earliest
 from meshnode.core.context import Context
 from meshnode.core.forwarding.forwarder import Forwarding
-from meshnode.core.forwarding.timers import earliest
 from meshnode.core.ids import PERSON_CHANNEL, BlockId, DeviceKey, FileId, LogId, MessageId, PersonaKey, log_channel
 from meshnode.core.inputs import Compose, MarkRead, SetChannel, SetContact, Stored
 from meshnode.core.neighbours.neighbour import Neighbour

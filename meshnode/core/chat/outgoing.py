@@ -23,11 +23,11 @@ from meshnode.core.chat.people import People
 from meshnode.core.chat.probes import Probes
 from meshnode.core.chat.sessions import Sessions
 from meshnode.core.chat.states import States, rank
-from meshnode.core.clock import Instant
+from meshnode.core.clock import Instant, earliest
 from meshnode.core.context import Context
 from meshnode.core.forwarding.forwarder import Forwarding
 from meshnode.core.forwarding.shelf import Carried
-from meshnode.core.forwarding.timers import Timers, earliest
+from meshnode.core.forwarding.timers import Timers
 from meshnode.core.ids import ChannelId, DeviceKey, MessageId, PersonaKey, Receipt, Tag
 from meshnode.core.inputs import Compose
 from meshnode.core.notices import Waiting

@@ -72,7 +72,7 @@ class Fetching:
         self._neighbours = neighbours
         self._library = library
         self._seeking = seeking
-        self._fetches: dict[FileId, Fetch] = {}
+        self.fetches: dict[FileId, Fetch] = {}
         self._heard_at: dict[NodeKey, Instant] = {}
         self._delays: dict[NodeKey, Delays] = {}
         self._wrong: dict[tuple[FileId, NodeKey], Instant] = {}
@@ -85,29 +85,29 @@ class Fetching:
         """Go on with what a person here wants and is not whole."""
         for held in self._library.files.values():
             if held.role == FILE_WANTED and not held.whole:
-                self._fetches[held.file] = Fetch(held.file, held.size, None, seek_at=self._ctx.now)
+                self.fetches[held.file] = Fetch(held.file, held.size, None, seek_at=self._ctx.now)
 
     def fetching(self, file: FileId) -> bool:
         """Whether something of it is on its way."""
-        return file in self._fetches
+        return file in self.fetches
 
     def fetch(self, held: Held) -> None:
         """A person wants all of it."""
         if not held.whole:
-            fetch = self._fetches.setdefault(held.file, Fetch(held.file, held.size, None))
+            fetch = self.fetches.setdefault(held.file, Fetch(held.file, held.size, None))
             fetch.needed, fetch.seek_at, fetch.seek_wait_s = None, self._ctx.now, SEEK_FIRST_S
             self._pump(fetch)
 
     def carry(self, file: FileId, number: int) -> bool:
         """Somebody asks us for a chunk that is not here; False where no way to it is known."""
-        fetch, held = self._fetches.get(file), self._library.get(file)
+        fetch, held = self.fetches.get(file), self._library.get(file)
         if held is not None and held.hashes and not held.size_of(number):
             return False  # no such chunk
         if fetch is None:
             ways = self._ways(file)
-            if not ways or len(self._fetches) >= MAX_CARRIED:
+            if not ways or len(self.fetches) >= MAX_CARRIED:
                 return False
-            fetch = self._fetches[file] = Fetch(file, ways[0].size, {})
+            fetch = self.fetches[file] = Fetch(file, ways[0].size, {})
         if fetch.needed is not None:
             fetch.needed[number] = None
             fetch.seek_at = self._ctx.now + STRANDED_S
@@ -116,7 +116,7 @@ class Fetching:
 
     def spare(self, file: FileId, number: int) -> None:
         """Nobody asks for this chunk any more."""
-        fetch = self._fetches.get(file)
+        fetch = self.fetches.get(file)
         if fetch is not None and fetch.needed is not None:
             fetch.needed.pop(number, None)
             fetch.flights.pop(number, None)
@@ -124,11 +124,11 @@ class Fetching:
 
     def forget(self, file: FileId) -> None:
         """It is wanted no longer."""
-        self._fetches.pop(file, None)
+        self.fetches.pop(file, None)
 
     def neighbour_came(self) -> None:
         """It may have what is looked for."""
-        for fetch in self._fetches.values():
+        for fetch in self.fetches.values():
             if fetch.needed is None and not fetch.flights:
                 fetch.seek_at, fetch.seek_wait_s = self._ctx.now, SEEK_FIRST_S
 
@@ -136,7 +136,7 @@ class Fetching:
         """What was asked for there is asked for elsewhere."""
         self._delays.pop(node, None)
         self._heard_at.pop(node, None)
-        for fetch in list(self._fetches.values()):
+        for fetch in list(self.fetches.values()):
             self._give_up(fetch, node)
 
     def piece_arrived(self, neighbour: Neighbour, frame: ChunkPiece, heard: Heard) -> None:
@@ -156,15 +156,15 @@ class Fetching:
 
     def wakeup(self) -> Instant | None:
         """When silence has lasted too long, or it is time to ask around."""
-        if not self._fetches:
+        if not self.fetches:
             return None
-        times = [self._due(flight) for fetch in self._fetches.values() for flight in fetch.flights.values()]
-        times += [fetch.seek_at for fetch in self._fetches.values() if not fetch.flights]
+        times = [self._due(flight) for fetch in self.fetches.values() for flight in fetch.flights.values()]
+        times += [fetch.seek_at for fetch in self.fetches.values() if not fetch.flights]
         return min(times, default=None)
 
     def tick(self) -> None:
         """Ask again, give up, look around."""
-        for fetch in list(self._fetches.values()):
+        for fetch in list(self.fetches.values()):
             for number, flight in list(fetch.flights.items()):
                 if self._due(flight) <= self._ctx.now and number in fetch.flights:
                     self._overdue(fetch, number, flight)
@@ -218,13 +218,13 @@ class Fetching:
         self._neighbours.send(flight.source.neighbour, want, CONTROL_CLASS)
 
     def _in_flight(self, node: NodeKey) -> int:
-        flights = (flight for fetch in self._fetches.values() for flight in fetch.flights.values())
+        flights = (flight for fetch in self.fetches.values() for flight in fetch.flights.values())
         return sum(flight.source.neighbour.node == node for flight in flights)
 
     # arriving
 
     def _flight(self, node: NodeKey, frame: ChunkPiece) -> tuple[Fetch, Flight] | None:
-        for fetch in self._fetches.values():
+        for fetch in self.fetches.values():
             flight = fetch.flights.get(frame.index)
             if flight is not None and fetch.file.startswith(frame.file) and flight.source.neighbour.node == node:
                 return fetch, flight
@@ -242,7 +242,7 @@ class Fetching:
             fetch.needed.pop(number, None)
         self.on_chunk(fetch.file, number, body)
         self._end_if_done(fetch)
-        for other in list(self._fetches.values()):  # they share the window of this source
+        for other in list(self.fetches.values()):  # they share the window of this source
             self._pump(other)
 
     def _was_wrong(self, fetch: Fetch, node: NodeKey, heard: Heard) -> None:
@@ -285,7 +285,7 @@ class Fetching:
     def _end_if_done(self, fetch: Fetch) -> None:
         held = self._library.get(fetch.file)
         if not fetch.needed and (fetch.needed is not None or held is None or held.whole):
-            self._fetches.pop(fetch.file, None)
+            self.fetches.pop(fetch.file, None)
 
     # waiting
 
@@ -321,17 +321,17 @@ class Fetching:
             self._end_for_others(fetch)
 
     def _end_for_others(self, fetch: Fetch) -> None:
-        self._fetches.pop(fetch.file, None)
+        self.fetches.pop(fetch.file, None)
         self.on_lost(fetch.file)
 
     def _route_came(self, file: FileId) -> None:
-        if file in self._fetches:
-            self._pump(self._fetches[file])
+        if file in self.fetches:
+            self._pump(self.fetches[file])
 
     def _route_gone(self, file: FileId, node: NodeKey) -> None:
         self._seeking.drop(file, node)
-        if file in self._fetches:
-            self._give_up(self._fetches[file], node)
+        if file in self.fetches:
+            self._give_up(self.fetches[file], node)
 
 
 def _ignore_chunk(file: FileId, number: int, body: bytes) -> None:

@@ -39,6 +39,7 @@ class Files:
         self.serving.carry = self.fetching.carry
         self.serving.spare = self.fetching.spare
         self._timed = (self.library, self.fetching, self.serving)
+        self._busy = (self.library.files, self.fetching.fetches, self.serving.lines)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk: what was wanted and did not come yet is fetched on."""
@@ -141,6 +142,8 @@ class Files:
 
     def wakeup(self) -> Instant | None:
         """When something is due."""
+        if not any(self._busy):
+            return None
         times = [at for part in self._timed if (at := part.wakeup()) is not None]
         return min(times) if times else None
 

@@ -78,7 +78,7 @@ class Serving:
         self._outbox = outbox
         self._library = library
         self._seeking = seeking
-        self._lines: dict[NodeKey, Line] = {}
+        self.lines: dict[NodeKey, Line] = {}
         self._queued: dict[int, int] = {}  # bytes of pieces on their way, by session
         self._tokens = count(_FIRST_TOKEN)
         self.carry: Callable[[FileId, int], bool] = _nowhere
@@ -86,7 +86,7 @@ class Serving:
 
     def want_arrived(self, neighbour: Neighbour, frame: ChunkWant) -> None:
         """Somebody asks for bytes of a chunk; asking again replaces what was asked before."""
-        line = self._lines.setdefault(neighbour.node, Line(neighbour, at=self._ctx.now))
+        line = self.lines.setdefault(neighbour.node, Line(neighbour, at=self._ctx.now))
         line.pace.told(frame.delay)
         name = (frame.file, frame.index)
         job = line.jobs.get(name)
@@ -114,7 +114,7 @@ class Serving:
     def lost(self, file: FileId) -> None:
         """No way to a file is left: whoever waits for what is not here is told."""
         held = self._library.get(file)
-        for line in self._lines.values():
+        for line in self.lines.values():
             doomed = [name for name, job in line.jobs.items() if name[0] == file and not self._here(job)]
             for name in doomed:
                 del line.jobs[name]
@@ -125,7 +125,7 @@ class Serving:
         """The store answered; False when somebody else asked."""
         if stored.token < _FIRST_TOKEN:
             return False
-        for line in list(self._lines.values()):
+        for line in list(self.lines.values()):
             for name, job in [one for one in line.jobs.items() if one[1].token == stored.token]:
                 job.token = 0
                 if stored.chunks:
@@ -138,7 +138,7 @@ class Serving:
     def session_writable(self, session: int, queued: int) -> None:
         """A session took what was sent."""
         self._queued[session] = queued
-        for line in list(self._lines.values()):
+        for line in list(self.lines.values()):
             if line.neighbour.session == session:
                 self._pump(line)
 
@@ -148,20 +148,20 @@ class Serving:
 
     def neighbour_lost(self, node: NodeKey) -> None:
         """Nobody waits there any more."""
-        line = self._lines.pop(node, None)
+        line = self.lines.pop(node, None)
         for job in line.jobs.values() if line else ():
             if not self._here(job) and not self._waiting_for(job.file, job.number):
                 self.spare(job.file, job.number)
 
     def wakeup(self) -> Instant | None:
         """When the next piece may leave."""
-        if not self._lines:
+        if not self.lines:
             return None
-        return min((line.at for line in self._lines.values() if self._ready(line) is not None), default=None)
+        return min((line.at for line in self.lines.values() if self._ready(line) is not None), default=None)
 
     def tick(self) -> None:
         """Send what may leave."""
-        for line in list(self._lines.values()):
+        for line in list(self.lines.values()):
             if line.at <= self._ctx.now:
                 self._pump(line)
 
@@ -171,7 +171,7 @@ class Serving:
         return self._ctx.settings.carry_for_others and not self._ctx.store_refusing
 
     def _waiting_for(self, file: FileId, number: int) -> list[Line]:
-        return [line for line in self._lines.values() if (file, number) in line.jobs]
+        return [line for line in self.lines.values() if (file, number) in line.jobs]
 
     def _here(self, job: Job) -> bool:
         held = self._library.get(job.file)

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from meshnode.core.clock import Instant
+from meshnode.core.clock import Instant, earliest
 from meshnode.core.context import Context
 from meshnode.core.forwarding.shelf import Carried, Shelf
-from meshnode.core.forwarding.timers import Timers, earliest
+from meshnode.core.forwarding.timers import Timers
 from meshnode.core.ids import EnvelopeId, NeighbourId, NodeKey, Tag
 from meshnode.core.neighbours.neighbour import Neighbour
 from meshnode.core.records import ROLE_OWN, HandoverRecord

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from meshnode.core.airtime.outbox import Outbox, Outgoing
-from meshnode.core.clock import Instant
+from meshnode.core.clock import Instant, earliest
 from meshnode.core.context import Context
 from meshnode.core.forwarding.arrivals import PARCEL_COPIES, Arrivals, OnEnvelope
 from meshnode.core.forwarding.custody import Custody
@@ -18,7 +18,6 @@ from meshnode.core.forwarding.receipts import BATCH, OnReceipt, Receipts
 from meshnode.core.forwarding.scope import Scope
 from meshnode.core.forwarding.shelf import Carried, Shelf, own_record
 from meshnode.core.forwarding.strategies.spray_and_focus import SprayAndFocus
-from meshnode.core.forwarding.timers import earliest
 from meshnode.core.forwarding.trace import Traces, carrier_of
 from meshnode.core.ids import EnvelopeId, MessageId, NodeKey, Receipt, Tag
 from meshnode.core.neighbours.neighbour import Heard, Neighbour

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from meshnode.core.clock import Instant
+from meshnode.core.clock import Instant, earliest
 from meshnode.core.context import Context
 from meshnode.core.forwarding.custody import Custody
 from meshnode.core.forwarding.scope import Scope
 from meshnode.core.forwarding.shelf import REMEMBER, Shelf
-from meshnode.core.forwarding.timers import Timers, earliest
+from meshnode.core.forwarding.timers import Timers
 from meshnode.core.ids import NodeKey, Receipt, Tag
 from meshnode.core.neighbours.neighbour import Heard, Neighbour
 from meshnode.core.neighbours.table import Neighbours

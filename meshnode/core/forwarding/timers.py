@@ -65,12 +65,3 @@ class Timers(Generic[K]):
         while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][:2]:
             heapq.heappop(self._heap)
         return self._heap[0] if self._heap else None
-
-
-def earliest(*times: Instant | None) -> Instant | None:
-    """The first of several due times, None where nothing waits."""
-    first: Instant | None = None
-    for time in times:
-        if time is not None and (first is None or time < first):
-            first = time
-    return first

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from meshnode.core.airtime.outbox import Outbox
@@ -96,6 +97,7 @@ class Beacons:
         self._gone: dict[NeighbourId, tuple[Instant, Instant]] = {}  # who went when, and since when all was settled
         self._said = b""
         self._greeted: dict[NeighbourId, tuple[Instant, float]] = {}  # not bound yet: not before, next wait
+        self._draw = partial(ctx.entropy.between, "beacon")
         neighbours.on_unknown.append(self._unknown)
         neighbours.beside_hello.append(self._beside_hello)
         neighbours.on_bound.append(self._bound)
@@ -338,6 +340,3 @@ class Beacons:
             self._said = digest
             for air in self._airs.values():
                 air.trickle.unheard()
-
-    def _draw(self, low: float, high: float) -> float:
-        return self._ctx.entropy.between("beacon", low, high)

@@ -108,9 +108,7 @@ class Bridges:
     # time
 
     def wakeup(self) -> Instant | None:
-        """When something here is due; nothing on a node that is no bridge."""
-        if not self._gate.is_bridge:
-            return None
+        """When something here is due; asked of a bridge only."""
         if (self._gate.shut() and self._gate.uplinks) or self._has_room() != self._had_room:
             return self._ctx.now
         times = [self._news_at(), self._gate.next_change()]
@@ -119,9 +117,7 @@ class Bridges:
         return min((at for at in times if at is not None), default=None)
 
     def tick(self) -> None:
-        """Shut or open, choose who goes first, tell, and see to what may be missing."""
-        if not self._gate.is_bridge:
-            return
+        """Shut or open, choose who goes first, tell, and see to what may be missing; on a bridge only."""
         if self._gate.shut():
             for session in self._gate.uplinks:
                 self._farewell(session)

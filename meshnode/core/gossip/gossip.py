@@ -21,7 +21,7 @@ from meshnode.core.chain.block import Block
 from meshnode.core.chain.checkpoint import claim_over
 from meshnode.core.chain.fork import Adoption
 from meshnode.core.chain.log import Log
-from meshnode.core.clock import Instant
+from meshnode.core.clock import Instant, earliest
 from meshnode.core.context import Context
 from meshnode.core.gossip.arrivals import GROUP_HURRY_S, SINGLE_HURRY_S, Arrivals
 from meshnode.core.gossip.beacon import Beacons
@@ -74,6 +74,7 @@ class Gossip:
     def __init__(self, ctx: Context, neighbours: Neighbours, outbox: Outbox, rings: Rings) -> None:
         self._ctx = ctx
         self._neighbours = neighbours
+        self._is_bridge = neighbours.gate.is_bridge
         self.logs = Logs(ctx, rings)
         self.beacons = Beacons(ctx, neighbours, outbox, self.logs)
         self.flood = Flood(ctx, neighbours, outbox)
@@ -247,20 +248,20 @@ class Gossip:
 
     def wakeup(self) -> Instant | None:
         """When something here is due."""
-        first, bridge = self.beacons.wakeup(), self.bridges.wakeup()
-        if first is None or (bridge is not None and bridge < first):
-            first = bridge
+        first = self.beacons.wakeup()
+        if self._is_bridge:
+            first = earliest(first, self.bridges.wakeup())
         if first is not None and first < self._rest_at:
             return first
         times = [at for part in self._timed if (at := part.wakeup()) is not None]
         self._rest_at = min(*times, *self._witness.values(), FOREVER, FOREVER)
-        rest = self._rest_at if self._rest_at < FOREVER else None
-        return rest if first is None or (rest is not None and rest < first) else first
+        return earliest(first, self._rest_at if self._rest_at < FOREVER else None)
 
     def tick(self) -> None:
         """Do what is due."""
         self.beacons.tick()
-        self.bridges.tick()
+        if self._is_bridge:
+            self.bridges.tick()
         if self._rest_at <= self._ctx.now:
             self._tick_rest()
         self.logs.flush()

@@ -100,8 +100,8 @@ class Trickle:
 
     def wakeup(self) -> Instant:
         """When something is due."""
-        due = min(self._moment, self._promised)
-        return min(due, self._asked) if self._asked else due
+        due = self._moment if self._moment < self._promised else self._promised
+        return self._asked if self._asked and self._asked < due else due
 
     def fires(self, now: Instant) -> bool:
         """Go on to `now`; True when a beacon is to be sent."""
@@ -121,7 +121,9 @@ class Trickle:
 
     def _longest(self, now: Instant) -> float:
         """The longest interval: shorter while somebody is missed."""
-        lost_at = max(self._missed.values(), default=float("-inf"))
+        if not self._missed:
+            return I_MAX
+        lost_at = max(self._missed.values())
         return min(I_MAX, max(SEEK, (now - lost_at) / SEEK_SHARE))
 
     def _begin(self, interval: float, start: Instant) -> None:

@@ -45,6 +45,7 @@ class Roster:
         self.me = neighbour_id(ctx.keys.node, ctx.mesh.id)
         self.table: dict[NeighbourId, Neighbour] = {}
         self._heard_at: dict[NeighbourId, Instant] = {}
+        self._bound_last: dict[str, Presence] = {}  # by link: one that was bound there, and mostly still is
         self._sessions: dict[int, tuple[Neighbour | None, str, str]] = {}
         self.windows = Windows()
         self.buckets = Buckets()
@@ -83,11 +84,14 @@ class Roster:
         return [neighbour for *_, neighbour in sorted(found, key=lambda entry: entry[:2])]
 
     def has_bound(self, link: str) -> bool:
-        """True while anybody is bound on that link."""
-        now = self._ctx.now
+        """True while anybody is bound on that link; who was when it was asked last is looked at first."""
+        now, last = self._ctx.now, self._bound_last.get(link)
+        if last is not None and now < last.bound_until:
+            return True
         for neighbour in self.table.values():
             presence = neighbour.presences.get(link)
             if presence is not None and now < presence.bound_until:
+                self._bound_last[link] = presence
                 return True
         return False
 

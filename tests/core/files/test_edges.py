@@ -44,7 +44,7 @@ def test_parts_that_nobody_wired_do_nothing() -> None:
 
 def test_what_a_person_wants_is_not_spared_for_others() -> None:
     _, _, fetching, _ = alone()
-    fetching._fetches[NOWHERE] = Fetch(NOWHERE, 1000, None)
+    fetching.fetches[NOWHERE] = Fetch(NOWHERE, 1000, None)
     fetching.spare(NOWHERE, 0)
     fetching.spare(GIVEN.file, 0)
     assert fetching.fetching(NOWHERE)
@@ -74,11 +74,11 @@ def test_an_answer_of_the_store_reaches_the_one_who_asked() -> None:
     near, far = (Neighbour(bytes([n]) * 6, NodeKey(bytes([n]) * 32), session=n) for n in (1, 2))  # type: ignore[arg-type]
     for neighbour in (near, far):
         serving.want_arrived(neighbour, ChunkWant(GIVEN.file, 1, 0, ((0, 10),)))
-    jobs = [next(iter(line.jobs.values())) for line in serving._lines.values()]
+    jobs = [next(iter(line.jobs.values())) for line in serving.lines.values()]
     assert serving.stored(Stored(jobs[0].token, chunks=(ChunkRecord(GIVEN.file, 1, GIVEN.chunks[1]),)))
-    assert [len(line.jobs) for line in serving._lines.values()] == [0, 1]
+    assert [len(line.jobs) for line in serving.lines.values()] == [0, 1]
     assert serving.stored(Stored(jobs[1].token))
-    assert [len(line.jobs) for line in serving._lines.values()] == [0, 0]
+    assert [len(line.jobs) for line in serving.lines.values()] == [0, 0]
     assert not serving.stored(Stored(1))
     serving.session_writable(1, 0)
     assert serving._queued[1] == 0
@@ -89,7 +89,7 @@ def test_a_span_beyond_the_end_is_nothing_in_a_session_either() -> None:
     attach(box, GIVEN)
     far = Neighbour(b"far---", NodeKey(b"f" * 32), session=1)  # type: ignore[arg-type]
     serving.want_arrived(far, ChunkWant(GIVEN.file, 65_535, 0, ((60_000, 60_010),)))
-    (line,) = serving._lines.values()
+    (line,) = serving.lines.values()
     assert line.jobs == {}
     assert Job(GIVEN.file, 0, []).body is None
 
@@ -102,7 +102,7 @@ def test_what_is_here_needs_no_sparing_when_its_asker_leaves() -> None:
     near = Neighbour(b"near--", NodeKey(b"n" * 32), session=1)  # type: ignore[arg-type]
     serving.want_arrived(near, ChunkWant(GIVEN.file, 1, 0, ((0, 10),)))
     serving.neighbour_lost(near.node)
-    assert (serving._lines, spared) == ({}, [])
+    assert (serving.lines, spared) == ({}, [])
 
 
 def test_a_person_is_told_of_a_large_file_now_and_then() -> None:

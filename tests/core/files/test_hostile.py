@@ -87,7 +87,7 @@ def test_a_file_of_another_size_is_not_asked_for() -> None:
         say(m, FileHave(GIVEN.file, 0, size), c)
     say(m, FileHave(GIVEN.file, 0, GIVEN.size, b"\xff\xff"), c)
     world.run(1)
-    assert not any(fetch.flights for fetch in c.node.files.fetching._fetches.values())
+    assert not any(fetch.flights for fetch in c.node.files.fetching.fetches.values())
 
 
 def test_answers_and_pieces_nobody_asked_for_change_nothing() -> None:
@@ -103,8 +103,8 @@ def test_answers_and_pieces_nobody_asked_for_change_nothing() -> None:
 def test_pieces_from_who_was_not_asked_are_dropped() -> None:
     world, _, c, m = three(5)
     want(c, GIVEN)
-    assert world.run(30, until=lambda: bool(c.node.files.fetching._fetches[GIVEN.file].flights))
-    number = next(iter(c.node.files.fetching._fetches[GIVEN.file].flights))
+    assert world.run(30, until=lambda: bool(c.node.files.fetching.fetches[GIVEN.file].flights))
+    number = next(iter(c.node.files.fetching.fetches[GIVEN.file].flights))
     say(m, ChunkPiece(GIVEN.file[:4], number, 0, 0, b"poison"), c)
     assert world.run(60, until=lambda: c.node.files.whole(GIVEN.file))
     assert has(c, GIVEN)
@@ -143,7 +143,7 @@ def test_one_asker_has_few_chunks_in_line() -> None:
     for number in range(30):
         say(m, ChunkWant(large.file, number, 0, ((0, 40_000),)), a)
     world.run(0.2)
-    (line,) = a.node.files.serving._lines.values()
+    (line,) = a.node.files.serving.lines.values()
     assert len(line.jobs) <= serving.MAX_JOBS
     assert a.node.counters["chunk_want_over_limit"] > 5
 
@@ -167,7 +167,7 @@ def test_spans_and_numbers_beyond_the_end_are_answered_with_nothing() -> None:
     say(m, ChunkWant(NOWHERE, 0, 0, ((0, 5),)), a)
     world.run(2)
     assert len([send for send in a.sent_datagrams[before:] if len(send.data) > 300]) == 0
-    assert not a.node.files.serving._lines[m.keys.node].jobs
+    assert not a.node.files.serving.lines[m.keys.node].jobs
 
 
 def test_a_member_cannot_have_us_fetch_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ def test_a_member_cannot_have_us_fetch_without_end(monkeypatch: pytest.MonkeyPat
     for given in samples:
         say(m, ChunkWant(given.file, 0, 0, ((0, 1000),)), b)
     world.run(0.5)
-    assert len(b.node.files.fetching._fetches) == 2
+    assert len(b.node.files.fetching.fetches) == 2
 
 
 def test_a_way_that_is_gone_is_said_to_who_waits_there_and_asked_for_anew() -> None:
@@ -228,7 +228,7 @@ def test_an_asker_that_left_frees_what_was_fetched_for_it() -> None:
     assert world.run(1, until=lambda: b.node.files.fetching.fetching(given.file))
     b.node.files.neighbour_lost(neighbour(b, m))
     assert not b.node.files.fetching.fetching(given.file)
-    assert b.node.files.serving._lines == {}
+    assert b.node.files.serving.lines == {}
 
 
 def test_a_chunk_that_is_not_there_is_not_fetched_for_anybody() -> None:
@@ -275,7 +275,7 @@ def test_what_the_window_leaves_no_room_for_is_given_up_for_others_after_a_while
     for given in samples:
         say(m, ChunkWant(given.file, 0, 0, ((0, 1000),)), b)
     world.run(1)
-    assert sum(bool(fetch.flights) for fetch in b.node.files.fetching._fetches.values()) == fetching.WINDOW
+    assert sum(bool(fetch.flights) for fetch in b.node.files.fetching.fetches.values()) == fetching.WINDOW
     world.run(120)
     assert not any(b.node.files.fetching.fetching(given.file) for given in samples)
 
@@ -284,7 +284,7 @@ def test_a_chunk_that_was_evicted_meanwhile_is_not_sent() -> None:
     world, a, _c, m = three(20)
     say(m, ChunkWant(GIVEN.file, 2, 0, ((0, 1000),)), a)
     before = len(a.sent_datagrams)
-    assert world.run(1, until=lambda: any(line.jobs for line in a.node.files.serving._lines.values()))
+    assert world.run(1, until=lambda: any(line.jobs for line in a.node.files.serving.lines.values()))
     for row in a.disk.every(ChunkRecord):
         a.disk.rows.pop((ChunkRecord, (row.file, row.number)))
     world.run(1)
@@ -294,8 +294,8 @@ def test_a_chunk_that_was_evicted_meanwhile_is_not_sent() -> None:
 def test_who_asked_and_is_out_of_reach_waits_for_nothing() -> None:
     world, a, _c, m = three(21)
     say(m, ChunkWant(GIVEN.file, 2, 0, ((0, 1000),)), a)
-    assert world.run(1, until=lambda: any(line.jobs for line in a.node.files.serving._lines.values()))
-    line = a.node.files.serving._lines[m.keys.node]
+    assert world.run(1, until=lambda: any(line.jobs for line in a.node.files.serving.lines.values()))
+    line = a.node.files.serving.lines[m.keys.node]
     line.neighbour.presences.clear()
     a.node.files.serving._pump(line)
     assert line.jobs == {}

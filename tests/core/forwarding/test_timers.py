@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshnode.core.forwarding.timers import Timers, earliest
+from meshnode.core.forwarding.timers import Timers
 
 
 @given(
@@ -38,11 +38,6 @@ def test_names_due_together_come_in_the_order_they_were_set() -> None:
     for name in "zxy":
         timers.set(name, 1.0)
     assert list(timers.due(1.0)) == ["z", "x", "y"]
-
-
-def test_the_earliest_of_several() -> None:
-    assert earliest(None, 3.0, 2.0) == 2.0
-    assert earliest(None) is None
 
 
 def test_what_is_moved_again_and_again_leaves_nothing_behind() -> None:
