@@ -100,5 +100,5 @@ def _told(data: dict[str, object], mesh: MeshKeys) -> list[str]:
         f"persona   {data['persona']} ({say.plain(str(data['name']))})",
         f"mesh      {say.plain(mesh.name)} ({kind})",
         f"invite    {data['invite']}",
-        "next      meshnode run --interface IF",
+        "next      meshnode run --interface IF     (with --web it serves a page for phones)",
     ]

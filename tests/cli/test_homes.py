@@ -51,7 +51,9 @@ def test_init_of_a_closed_mesh_makes_a_secret_or_takes_one(meshnode: Commands, t
         assert home.mesh.name == "valley"
         assert home.mesh.current.secret == b"\xab" * 32
     fresh = Commands(tmp_path / "fresh", meshnode._capture)
-    assert fresh("init", "--mesh", "valley").code == 0
+    made = fresh("init", "--mesh", "valley")
+    assert made.code == 0
+    assert "--web" in made.out.splitlines()[-1]
     with open_home(fresh.home) as home:
         assert not home.mesh.open
         assert home.mesh.current.secret != b"\xab" * 32

@@ -15,6 +15,7 @@ import trio
 from playwright.sync_api import Page, Route, expect
 
 import meshnode
+from meshnode.daemon.health import ADVICE
 from meshnode.web.files import PAGE
 from support.boxes import PASSPHRASE, WEB, Boxes, Phone, boxes, fill
 from support.phones import DESK, Phones, barriers, tell
@@ -87,6 +88,14 @@ def as_a_bridge(route: Route) -> None:
     route.fulfill(response=answer, json={**answer.json(), "bridge": BRIDGE})
 
 
+def as_without_addresses(route: Route) -> None:
+    """What the doctor finds, as if the radio's interface had no addresses, and was named twice."""
+    remedy = "sysctl net.ipv6.conf.halow0.disable_ipv6=0"
+    check = {"name": "interface", "state": "fail", "detail": "halow0 has no IPv6 link-local address", "remedy": remedy}
+    also = {"name": "channel", "state": "warn", "detail": "not known", "remedy": ""}
+    route.fulfill(json={"checks": [check, also]})
+
+
 async def post_to_square(phone: Phone, text: str) -> None:
     (square,) = [one["id"] for one in (await phone.get("/conversations"))["conversations"] if one["name"] == "square"]
     await phone.post(f"/conversations/{square}/messages", text=text, client_id="0b" * 16)
@@ -134,6 +143,7 @@ async def test_a_new_box_is_set_up_and_its_keeper_reads_with_any_eyes(tmp_path: 
                 expect(page.get_by_role("heading", level=1)).to_be_visible()
                 assert not barriers(page), place
             page.route("**/api/v1/box", as_a_bridge)
+            page.route("**/api/v1/box/doctor", as_without_addresses)
             page.get_by_role("link", name="Box", exact=True).click()
             for words in (
                 "Open: messages pass",
@@ -143,6 +153,10 @@ async def test_a_new_box_is_set_up_and_its_keeper_reads_with_any_eyes(tmp_path: 
             ):
                 expect(page.get_by_text(words)).to_be_visible()
             expect(page.get_by_text("No guest is signed in.")).to_be_visible()
+            expect(page.get_by_text("Something about the radio is not as it should be.")).to_have_count(1)
+            expect(page.get_by_text("sysctl")).to_be_hidden()
+            page.get_by_text("For who looks after the machine").click()
+            expect(page.get_by_text("sysctl")).to_be_visible()
             assert not barriers(page)
             page.get_by_role("link", name="Make a poster").click()
             page.get_by_label("Name of the Wi-Fi").fill('Mill "2;4"')
@@ -559,6 +573,18 @@ def test_the_page_knows_the_sentences_of_the_box_as_it_says_them() -> None:
         assert all(part in source for part in re.split(r"\{\w+\}|; ", sentence)), key
         for catalogue in (PAGE / "lang").glob("*.json"):
             assert _places(json.loads(catalogue.read_text())[key]) == _places(sentence), key
+
+
+def test_the_page_has_a_sentence_for_every_check_and_warning() -> None:
+    named = re.search(r"ABOUT = \{(.*?)\n\};", (PAGE / "parts" / "health.js").read_text(), re.DOTALL)
+    assert named is not None
+    known = {name for names in json.loads("{" + named[1].rstrip().rstrip(",") + "}").values() for name in names}
+    daemon = Path(meshnode.__file__).parent / "daemon"
+    source = "".join(path.read_text() for path in (daemon / "doctor.py", *daemon.glob("checks_*.py")))
+    checks = set(re.findall(r'(?:_warn|_fail|CheckInfo)\(\s*(?:name=)?"([a-z -]+)"', source))
+    assert len(checks) > 20
+    assert checks - {"node", "keys"} == known - ADVICE.keys(), "those two are of a node that does not run"
+    assert ADVICE.keys() <= known
 
 
 def _places(text: str | dict[str, str]) -> set[str]:

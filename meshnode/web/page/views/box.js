@@ -6,6 +6,7 @@ import { Bar } from "../parts/bar.js";
 import { Bridging } from "../parts/bridging.js";
 import { Going } from "../parts/going.js";
 import { Guests } from "../parts/guests.js";
+import { Health } from "../parts/health.js";
 import { Heading } from "../parts/heading.js";
 import { Members } from "../parts/members.js";
 import { Restoring } from "../parts/restoring.js";
@@ -72,19 +73,6 @@ export function Box() {
 function Unfolding({ title, View }) {
   const [open, setOpen] = useState(false);
   return html`<details onToggle=${(event) => setOpen(event.target.open)}><summary>${title}</summary>${open && html`<${View} />`}</details>`;
-}
-
-// One sentence that is true now, and below it what is wrong, each with its remedy.
-function Health({ checks, warnings }) {
-  if (!checks) return html`<p class="quiet" role="status">${t("box.looking")}</p>`;
-  const wrong = checks.filter((check) => check.state !== "ok");
-  const failed = wrong.some((check) => check.state === "fail");
-  const well = wrong.length + warnings.length === 0;
-  return html`<section class="health" data-state=${failed ? "fail" : well ? "ok" : "warn"}>
-    <p role="status"><b>${t(failed ? "box.fails" : well ? "box.well" : "box.minds")}</b></p>
-    <ul>${warnings.map((one) => html`<li key=${one.code}>${one.text}</li>`)}
-      ${wrong.map((check) => html`<li key=${check.name}><b>${check.name}</b>: ${check.detail}${check.remedy && html`<small>${check.remedy}</small>`}</li>`)}</ul>
-  </section>`;
 }
 
 // What the last hour was used for on each radio, beside what the law allows where it limits.
