@@ -578,6 +578,13 @@ class RestoredReply(Reply, frozen=True):
     keeper: bool
 
 
+class SetAsideReply(Reply, frozen=True):
+    """`set aside`: how many homes backups took the place of, and their bytes; gone now, where that was asked."""
+
+    homes: int
+    bytes: int
+
+
 class ProfileInfo(Reply, frozen=True):
     """One profile of a box. `open`: its node runs; a locked one is kept for until its member signs in."""
 

@@ -394,6 +394,12 @@ class BeginAnewRequest(_Request, frozen=True, tag="begin anew"):
     """Be what a backup of a box held that was restored here; the node ends and begins in that home."""
 
 
+class SetAsideRequest(_Request, frozen=True, tag="set aside"):
+    """What this home was before backups took its place, and is kept in it; with `forget` it is removed."""
+
+    forget: bool = False
+
+
 class HouseholdRequest(_Request, frozen=True, tag="household"):
     """Who has a profile on this box, and whether it has a keeper."""
 
@@ -505,6 +511,7 @@ Request = (
     | RestoreLookRequest
     | RestoreRequest
     | BeginAnewRequest
+    | SetAsideRequest
     | HouseholdRequest
     | SetUpCodeRequest
     | KeeperSetRequest

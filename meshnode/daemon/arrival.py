@@ -3,10 +3,12 @@
     restoring/         a backup is unpacked and checked in it; what is left of a try is cleared by the next
     restored/          whole and on the disk: the home will be this (`lay`)
     before-restore-N/  what the home was, moved there file by file once no node runs in it (`take_up`)
-    dropped/           another was laid before it was taken up: half of it must not be, when the power goes
+    dropped/           laid, and another was before it was taken up; or set aside, and forgotten: half of it must not be
+                       there under its name when the power goes
     arriving/          what the home was is out of the way; the new files move in, `keys` last
 
-All of it happens inside the home: a service may write nowhere else. What was there before is never removed by meshnode.
+All of it happens inside the home: a service may write nowhere else. What was there before stays until a person says
+that nobody misses it (`forget`).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Final
 from meshnode.daemon.files import sync_folder
 from meshnode.daemon.keyring import SEALED
 from meshnode.daemon.lock import LOCK
+from meshnode.errors import UsageError
 
 RESTORING, RESTORED, ARRIVING, DROPPED = "restoring", "restored", "arriving", "dropped"
 BEFORE: Final = "before-restore-"
@@ -74,6 +77,27 @@ def take_up(home: Path) -> bool:
     sync_folder(home)
     arriving.rmdir()
     return True
+
+
+def set_aside(home: Path) -> tuple[int, int]:
+    """How many homes a restore took the place of, and the bytes of their files."""
+    places = _set_aside(home)
+    files = [one for place in places for one in place.rglob("*") if one.is_file()]
+    return len(places), sum(one.stat().st_size for one in files)
+
+
+def forget(home: Path) -> None:
+    """Remove them; UsageError while one is still being filled."""
+    if is_due(home):
+        raise UsageError("A backup is about to take the place of this home; wait until the node has begun anew.")
+    for place in _set_aside(home):
+        shutil.rmtree(home / DROPPED, ignore_errors=True)
+        os.replace(place, home / DROPPED)
+    shutil.rmtree(home / DROPPED, ignore_errors=True)
+
+
+def _set_aside(home: Path) -> list[Path]:
+    return [place for place in home.glob(f"{BEFORE}*") if place.name.removeprefix(BEFORE).isdecimal()]
 
 
 def _files(home: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -12,7 +13,7 @@ import trio
 from meshnode.control import client, replies, requests
 from meshnode.control.replies import utc_text
 from meshnode.control.server import Handlers as Answers
-from meshnode.daemon import backup
+from meshnode.daemon import arrival, backup
 from meshnode.daemon.desk import Desk
 from meshnode.daemon.entropy import SystemEntropy
 from meshnode.daemon.home import is_home
@@ -40,6 +41,7 @@ class Backups:
             requests.RestoreLookRequest: self._look,
             requests.RestoreRequest: self._restore,
             requests.BeginAnewRequest: self._begin_anew,
+            requests.SetAsideRequest: self._set_aside,
         }
 
     @property
@@ -68,6 +70,15 @@ class Backups:
     async def _begin_anew(self, request: requests.BeginAnewRequest) -> replies.DoneReply:
         self._restoring.begin_anew()
         return replies.DoneReply(text="the node begins anew")
+
+    async def _set_aside(self, request: requests.SetAsideRequest) -> replies.SetAsideReply:
+        home = self._desk.me.home
+        homes, size = await trio.to_thread.run_sync(arrival.set_aside, home)
+        if request.forget:
+            household = self._desk.household
+            async with household.turn if household else nullcontext():  # in which another is set aside
+                await trio.to_thread.run_sync(arrival.forget, home)
+        return replies.SetAsideReply(homes=homes, bytes=size)
 
     async def _copy(self, request: requests.StoreCopyRequest) -> replies.DoneReply:
         await self._desk.host.copy_store(Path(request.path))

@@ -24,7 +24,7 @@ class Keeper:
 
     def routes(self) -> Iterator[Route]:
         """Its rows."""
-        household, done = replies.HouseholdReply, replies.DoneReply
+        household, done, aside = replies.HouseholdReply, replies.DoneReply, replies.SetAsideReply
         yield Route("GET", "/box", "keeper", "The state of everything.", self.status, replies.StatusReply)
         yield Route("GET", "/box/hour", "keeper", "Who was near in the last hour.", self.hour, HourReply)
         yield Route("GET", "/box/doctor", "keeper", "All checks, with remedies.", self.doctor, replies.DoctorReply)
@@ -40,6 +40,8 @@ class Keeper:
         )
         yield Route("GET", "/box/guests", "keeper", "Who is here as a guest now.", self.guests, GuestList)
         yield Route("DELETE", "/box/guests/{id}", "keeper", "Sign a guest out.", self.end_guest, GuestList)
+        yield Route("GET", "/box/before", "keeper", "What it was before it was restored.", self.before, aside)
+        yield Route("DELETE", "/box/before", "keeper", "Remove what it was before.", self.forget, aside)
         yield Route(
             "GET", "/metrics", "anyone", "Numbers for Prometheus; to this machine, or to the keeper.", self.metrics,
             None, media="text/plain",
@@ -109,6 +111,15 @@ class Keeper:
             raise MissingError("This guest is not signed in.")
         self._box.logins.end_guest(mark)
         return await self.guests(asked)
+
+    async def before(self, asked: Asked) -> replies.SetAsideReply:
+        """Kept on the disk of the box."""
+        return await self._box.ask(requests.SetAsideRequest(), replies.SetAsideReply)
+
+    async def forget(self, asked: Asked) -> replies.SetAsideReply:
+        """What is left: nothing."""
+        await self._box.ask(requests.SetAsideRequest(forget=True), replies.SetAsideReply)
+        return await self.before(asked)
 
     async def metrics(self, asked: Asked) -> Response:
         """Of the box; nothing of anybody's words or names."""

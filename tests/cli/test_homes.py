@@ -43,6 +43,19 @@ def test_init_makes_a_home_once(meshnode: Commands) -> None:
     assert "already" in again.err
 
 
+def test_what_a_home_was_before_a_restore_is_forgotten_when_somebody_says_so(meshnode: Commands) -> None:
+    assert meshnode("init", "--name", "Ada").code == 0
+    for number in (1, 2):
+        before = meshnode.home / f"before-restore-{number}" / "profiles"
+        before.mkdir(parents=True)
+        (before / "store.db").write_bytes(bytes(1500))
+    assert "alone" in meshnode("restore", "ada.backup", "--forget").err
+    assert "name the backup" in meshnode("restore").err
+    assert "3.0 kB" in meshnode("restore", "--forget").out
+    assert not list(meshnode.home.glob("before-*"))
+    assert meshnode("restore", "--forget").out == "nothing was set aside here\n"
+
+
 def test_init_of_a_closed_mesh_makes_a_secret_or_takes_one(meshnode: Commands, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("ab" * 32 + "\n")

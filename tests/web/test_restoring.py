@@ -146,6 +146,12 @@ async def test_a_keeper_goes_back_to_a_backup_and_others_may_not(tmp_path: Path)
         async with await valley.phone() as again:
             await again.sign_in("Ada")
             assert [one["name"] for one in (await again.get("/channels"))["channels"]] == ["square"]
+            kept = await again.get("/box/before")
+            assert kept["homes"] == 1
+            assert kept["bytes"] > (valley.homes[0] / "before-restore-1" / "store.db").stat().st_size
+            assert await again.send("DELETE", "/box/before") == {"homes": 0, "bytes": 0}
+            assert not list(valley.homes[0].glob("before-*"))
+            assert not (valley.homes[0] / "dropped").exists()
             place = await brought(again, await saved(again))
             await again.send("DELETE", place)
             await again.post(place, 404, passphrase=WORDS)
@@ -315,6 +321,8 @@ def test_what_is_not_ours_to_move_stays_and_what_was_laid_before_goes(tmp_path: 
         with arrival.unpacking(path) as place:
             create_home(place, name, MESH).close()
             arrival.lay(path)
+    with pytest.raises(UsageError, match="about to take the place"):
+        arrival.forget(path)
     with open_home(path) as home:
         assert home.name == "Second"
     assert (path / "lost+found").exists()

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "../vendor/hooks.js";
 import { html } from "../parts/html.js";
 import { Bar } from "../parts/bar.js";
+import { Before } from "../parts/before.js";
 import { Bridging } from "../parts/bridging.js";
 import { Going } from "../parts/going.js";
 import { Guests } from "../parts/guests.js";
@@ -64,6 +65,7 @@ export function Box() {
       <h2>${t("backup.title")}</h2>
       <${Saving} />
       <${Unfolding} title=${t("restore.title")} View=${Restoring} />
+      <${Before} />
       <h2>${t("poster.title")}</h2>
       <p><a class="button" href=${pathOf("poster")}>${t("poster.make")}</a></p>
     </div>`;
