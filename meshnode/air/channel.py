@@ -25,7 +25,7 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from meshnode.air.airtime import ACCESS_NS, Rate, ack_ns, ack_timeout_ns, fragments, frame_ns
 from meshnode.air.counters import Counters
@@ -77,11 +77,14 @@ class _Radio:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What one transmission needs of the medium. Sets of nodes are the bits of an integer."""
+    """What one transmission needs of the medium, and whom it concerns. Sets of nodes are the bits of an integer."""
 
     talker: int
     hearing: int  # who hears the talker
     receivers: int
+    held_up: tuple[int, ...]  # the talker and who hears it, by number
+    readers: tuple[int, ...]  # the receivers by number
+    sure: bool  # nothing is ever lost on the way to them
 
 
 class Channel:
@@ -102,7 +105,8 @@ class Channel:
         self._on_attempt = on_attempt
         self._draws = Draws(seed)
         self._radios = [_Radio() for _ in range(topology.nodes)]
-        self._claims: dict[int, _Claim] = {}  # of those, while no link and no power changes
+        self._claims: dict[int, _Claim] = {}  # of those who want to talk, while no link and no power changes
+        self._known: dict[tuple[int, int | None], _Claim] = {}  # by talker and receiver, as long
         # Talkers, who hears them and receivers, of all who talk or want to. None: links or power may have changed.
         self._taken: tuple[int, int, int] | None = None
         self._originals = {(link.src, link.dst): link for link in topology.links}
@@ -132,7 +136,7 @@ class Channel:
         if not radio.on or len(radio.queue) >= self._queue_frames:
             radio.counters.dropped += 1
             return False
-        pieces = fragments(len(frame) if payload is None else payload, self._rate(node, dst))
+        pieces = _pieces(len(frame) if payload is None else payload, self._rate(node, dst))
         if dst is None and len(pieces) > 1:
             radio.counters.too_long += 1
             return True
@@ -160,6 +164,7 @@ class Channel:
     def disturb(self, src: int, dst: int, loss: int) -> None:
         """A loss of one direction beside that of the link, until it is set to 0."""
         self._disturbed[src, dst] = loss
+        self._forget_claims()
 
     def knows(self, src: int, dst: int) -> bool:
         """Whether the topology has a link from one to the other, up or down."""
@@ -189,8 +194,7 @@ class Channel:
         radio = self._radios[node]
         radio.on = on
         self._on = self._on | 1 << node if on else self._on & ~(1 << node)
-        self._claims.clear()
-        self._taken = None
+        self._forget_claims()
         if not on:
             radio.counters.dropped += len(radio.queue)
             radio.queue.clear()
@@ -222,12 +226,28 @@ class Channel:
             self._talk(node, claim, now_ns)
 
     def _claim(self, node: int, now_ns: int) -> _Claim:
-        hearing = self._hearing(node, now_ns)
         dst = self._radios[node].queue[0].dst
-        claim = _Claim(1 << node, hearing, hearing if dst is None else hearing & 1 << dst)
-        if not self._changing[node]:
-            self._claims[node] = claim
-        return claim
+        known = self._known.get((node, dst))
+        if known is None:
+            known = self._reckoned(node, dst, now_ns)
+            if self._changing[node]:
+                return known
+            self._known[node, dst] = known
+        self._claims[node] = known
+        return known
+
+    def _reckoned(self, node: int, dst: int | None, now_ns: int) -> _Claim:
+        hearing = self._hearing(node, now_ns)
+        receivers = hearing if dst is None else hearing & 1 << dst
+        readers = _nodes(receivers)
+        sure = not any(self._loss(node, other) for other in readers)
+        return _Claim(1 << node, hearing, receivers, _nodes(hearing | 1 << node), readers, sure)
+
+    def _forget_claims(self) -> None:
+        """Links or power may have changed."""
+        self._claims.clear()
+        self._known.clear()
+        self._taken = None
 
     def _hearing(self, node: int, now_ns: int) -> int:
         """Who hears the node now, as bits."""
@@ -246,26 +266,27 @@ class Channel:
         self._claims.pop(talker, None)
         self._active[talker] = claim
         queued = radio.queue[0]
-        receivers = _nodes(claim.receivers)
-        heard_by = tuple(node for node in receivers if not self._is_lost(talker, node, queued))
+        readers = heard_by = claim.readers
+        if not claim.sure:
+            heard_by = tuple(node for node in readers if not self._is_lost(talker, node, queued))
         rate = self._rate(talker, queued.dst)
         frame = frame_ns(queued.pieces[queued.piece], rate)
         answer = 0 if queued.dst is None else ack_ns(rate) if heard_by else ack_timeout_ns(rate)
         acknowledged = answer if heard_by else 0
         self._charge(radio, queued, ACCESS_NS + frame + answer, frame + acknowledged)
-        for node in _nodes(claim.hearing | claim.talker):
+        for node in claim.held_up:
             self._radios[node].counters.busy_ns += ACCESS_NS + frame + answer
-        radio.counters.lost += len(receivers) - len(heard_by)
+        radio.counters.lost += len(readers) - len(heard_by)
         arrival = now_ns + ACCESS_NS + frame
-        self._events.at(arrival, lambda at: self._arrive(talker, queued, heard_by, at))
-        self._events.at(arrival + answer, lambda at: self._end(talker, queued, bool(heard_by), at))
+        self._events.at(arrival, partial(self._arrive, talker, queued, heard_by))
+        self._events.at(arrival + answer, partial(self._end, talker, queued, bool(heard_by)))
 
     def _is_lost(self, src: int, dst: int, queued: _Queued) -> bool:
-        loss = self._links[src][dst].loss
-        extra = self._disturbed.get((src, dst), 0)
-        if extra:
-            loss = CERTAIN - ((CERTAIN - loss) * (CERTAIN - extra) >> 32)
-        return self._draws.happens(loss, src, dst, queued.serial, queued.piece, queued.retry)
+        return self._draws.happens(self._loss(src, dst), src, dst, queued.serial, queued.piece, queued.retry)
+
+    def _loss(self, src: int, dst: int) -> int:
+        loss, extra = self._links[src][dst].loss, self._disturbed.get((src, dst), 0)
+        return CERTAIN - ((CERTAIN - loss) * (CERTAIN - extra) >> 32) if extra else loss
 
     def _charge(self, radio: _Radio, queued: _Queued, airtime_ns: int, radiated_ns: int) -> None:
         first, octets = int(queued.piece == 0 and queued.retry == 0), queued.pieces[queued.piece]
@@ -281,19 +302,20 @@ class Channel:
         if queued.piece + 1 < len(queued.pieces):
             return []
         arrived: list[Delivery] = []
+        links = self._links[src]
         for node in heard_by:
-            link = self._links[src].get(node)
-            delay = 0 if link is None else link.delay_ns
-            if delay:
-                self._events.at(at_ns + delay, partial(self._hand_up, node, src, queued.frame))
+            link = links.get(node)
+            if link is not None and link.delay_ns:
+                self._events.at(at_ns + link.delay_ns, partial(self._hand_up, node, src, queued.frame))
             else:
                 arrived += self._hand_up(node, src, queued.frame, at_ns)
         return arrived
 
     def _hand_up(self, node: int, src: int, frame: bytes, at_ns: int) -> list[Delivery]:
-        if not self._radios[node].on:
+        radio = self._radios[node]
+        if not radio.on:
             return []
-        self._radios[node].counters.received += 1
+        radio.counters.received += 1
         return [Delivery(node, src, frame, at_ns)]
 
     def _end(self, src: int, queued: _Queued, heard: bool, at_ns: int) -> list[Delivery]:
@@ -329,8 +351,7 @@ class Channel:
 
     def _sort_link(self, src: int, dst: int) -> None:
         """Puts one link, as it is now, where `_hearing` looks for it."""
-        self._claims.clear()
-        self._taken = None
+        self._forget_claims()
         link = self._links[src].get(dst)
         self._changing[src] = [other for other in self._changing[src] if other.dst != dst]
         self._steady[src] &= ~(1 << dst)
@@ -357,11 +378,17 @@ def _in_the_way(claim: _Claim, talkers: int, hearing: int, receivers: int) -> bo
     )
 
 
-def _nodes(bits: int) -> list[int]:
+def _nodes(bits: int) -> tuple[int, ...]:
     """The nodes of a set, in order."""
     found = []
     while bits:
         lowest = bits & -bits
         found.append(lowest.bit_length() - 1)
         bits ^= lowest
-    return found
+    return tuple(found)
+
+
+@lru_cache(maxsize=1 << 12)
+def _pieces(payload: int, rate: Rate) -> tuple[int, ...]:
+    """The MAC frames of one network packet, in octets."""
+    return fragments(payload, rate)

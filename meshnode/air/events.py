@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A frame that arrived whole."""
 
     node: int
@@ -39,7 +38,8 @@ class Events:
     def until(self, now_ns: int) -> list[Delivery]:
         """Everything that arrives until now, in order."""
         deliveries: list[Delivery] = []
-        while self._heap and self._heap[0][0] <= now_ns:
-            at_ns, _, happen = heapq.heappop(self._heap)
+        heap = self._heap
+        while heap and heap[0][0] <= now_ns:
+            at_ns, _, happen = heapq.heappop(heap)
             deliveries += happen(at_ns)
         return deliveries

@@ -7,7 +7,7 @@ lost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 from typing import Final, Literal
@@ -68,14 +68,14 @@ class Mishaps(Passing):
                 continue
             match trick.kind:
                 case "duplicate":
-                    self._hand_over(replace(delivery, at_ns=at_ns + REPEAT_NS))
+                    self._hand_over(delivery._replace(at_ns=at_ns + REPEAT_NS))
                 case "reorder":
                     at_ns += self._draws.word(CHANCE_DELAY, index, self._frames) * trick.delay_ns >> 32
                 case "corrupt":
                     if delivery.frame[0] == TAG:
                         return
-                    delivery = replace(delivery, frame=self._flipped(index, delivery.frame))
-        self._hand_over(replace(delivery, at_ns=at_ns))
+                    delivery = delivery._replace(frame=self._flipped(index, delivery.frame))
+        self._hand_over(delivery._replace(at_ns=at_ns))
 
     def _strikes(self, index: int, trick: Trick, delivery: Delivery) -> bool:
         during = trick.begin_ns <= delivery.at_ns and (trick.end_ns is None or delivery.at_ns < trick.end_ns)

@@ -53,12 +53,15 @@ def carrier_sense(width_mhz: int, profile: Profile) -> int:
     return min(CARRIER_SENSE[width_mhz], sensitivity(width_mhz, 0, profile))
 
 
-@lru_cache(maxsize=1 << 16)
 def decoded(margin: int, octets: int) -> int:
     """The chance (air/draws.py) that `octets` are decoded at so many mdB above what the MCS requires."""
     if not _LOWEST < margin < _HIGHEST:  # errors below 1e-7, or successes: sparing a draw is worth more
         return ONE if margin >= _HIGHEST else 0
-    step = (margin - _LOWEST) // _STEP
+    return _decoded((margin - _LOWEST) // _STEP, octets)
+
+
+@lru_cache(maxsize=1 << 16)
+def _decoded(step: int, octets: int) -> int:
     return power_of_two(-(_exponents()[step] * octets // REFERENCE_OCTETS))
 
 

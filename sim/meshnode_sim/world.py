@@ -277,14 +277,13 @@ class World:
 
     def _hand_out(self, deliveries: list[Delivery]) -> None:
         given, last = _NOTHING, b""
-        for delivery in deliveries:
-            frame = delivery.frame
+        for node, src, frame, _ in deliveries:
             if frame[0] == TAG:
-                self.streams.arrived(delivery.node, frame)
+                self.streams.arrived(node, frame)
                 continue
             if frame is not last:  # all who hear one broadcast are told the very same
-                given, last = FrameReceived(LINK, address_of(delivery.src), frame[:1] == TO_ALL, frame[1:]), frame
-            self.hosts[delivery.node].give(given, delivery.src)
+                given, last = FrameReceived(LINK, address_of(src), frame[:1] == TO_ALL, frame[1:]), frame
+            self.hosts[node].give(given, src)
 
     # ---------------------------------------------------------------- sessions
 

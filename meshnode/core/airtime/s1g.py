@@ -7,6 +7,7 @@ one sent without aggregation may not exceed 511 octets, an aggregate 511 symbols
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
@@ -36,7 +37,7 @@ BITS_PER_SYMBOL: dict[int, dict[int, int]] = {
 }
 
 
-class Rate(Protocol):
+class Rate(Hashable, Protocol):
     """How frames are put on the air."""
 
     @property
