@@ -134,10 +134,16 @@ async def test_a_new_box_is_set_up_and_its_keeper_reads_with_any_eyes(tmp_path: 
 
         def story(phones: Phones) -> None:
             page = phones.open(code.addresses[0])
-            page.get_by_label("Set-up code").fill(code.code)
+            page.get_by_label("Set-up code").fill("none-such")
             page.get_by_label("Passphrase").fill(PASSPHRASE)
+            page.locator("form button").click()
+            wrong = page.get_by_text("This is not the set-up code; the command meshnode web")
+            expect(wrong).to_be_visible()
+            page.get_by_label("Set-up code").fill(code.code)
             assert not barriers(page)
             page.locator("form button").click()
+            expect(page.get_by_role("heading", name="Chats")).to_be_visible()
+            expect(wrong).to_be_hidden(timeout=4000)  # and not only when its eight seconds are over
             for place in ("Chats", "People", "Add somebody", "Me", "Box", "Make a poster"):
                 page.get_by_role("link", name=place).first.click()
                 expect(page.get_by_role("heading", level=1)).to_be_visible()
@@ -162,6 +168,10 @@ async def test_a_new_box_is_set_up_and_its_keeper_reads_with_any_eyes(tmp_path: 
             page.get_by_label("Name of the Wi-Fi").fill('Mill "2;4"')
             expect(page.locator(".poster .qr")).to_have_count(2)
             assert page.evaluate(READ_CODES) == ['WIFI:T:nopass;S:Mill \\"2\\;4\\";;', code.addresses[0]]
+            page.get_by_role("link", name="Me", exact=True).click()
+            page.get_by_role("button", name="Sign out here").click()
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.get_by_label("Your name")).to_have_value("Ada")
 
         await tell(story)
 

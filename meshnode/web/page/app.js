@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "./vendor/hooks.js";
 import { html } from "./parts/html.js";
 import { icon } from "./parts/icons.js";
-import { box, isGuest, isKeeper, lost, me, toast, turnToMoved, unread } from "./state.js";
+import { box, isGuest, isKeeper, lost, me, say, toast, turnToMoved, unread } from "./state.js";
 import { address, moved, taken } from "./place.js";
 import { pathOf, route } from "./route.js";
 import { t } from "./words.js";
@@ -48,7 +48,7 @@ function Navigation() {
   return html`<nav aria-label=${t("nav.label")}>
     ${places.filter(Boolean).map(([view, label]) => {
       const here = route.value.view === view;
-      return html`<a key=${view} href=${pathOf(view)} aria-current=${here ? "page" : undefined}>
+      return html`<a key=${view} href=${pathOf(view)} aria-current=${here ? "page" : undefined} onClick=${() => say("")}>
         ${icon(view)}<span>${t(label)}</span>
         ${view === "inbox" && unread.value > 0 && html`<b class="count" aria-label=${t("inbox.unread", { n: unread.value })}>${unread.value}</b>`}
       </a>`;

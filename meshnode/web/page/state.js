@@ -46,6 +46,7 @@ export async function begin() {
 }
 
 export async function enter(who) {
+  say(""); // what went wrong on the way in is over
   forgetThreads();
   forgetFiles();
   forgetPlace();

@@ -68,9 +68,11 @@ function SignUp() {
 function Keeper() {
   const [code, setCode] = useState("");
   const [passphrase, setPassphrase] = useState("");
-  const submit = come("/set-up", () => ({ code: code.trim(), passphrase }), () => {});
+  const { name } = box.value; // under which its keeper signs in later: the phone and its reader are told
+  const submit = come("/set-up", () => ({ code: code.trim(), passphrase }), () => keep("member", name));
   return html`<form onSubmit=${submit}>
     <p>${t("entrance.keeperNote")}</p>
+    <input autocomplete="username" value=${name} readonly hidden />
     <${Field} label=${t("entrance.code")} help=${t("entrance.codeHelp")} value=${code} onText=${setCode} autocomplete="one-time-code" required />
     <${Field} label=${t("entrance.passphrase")} help=${t("entrance.passphraseHelp")} value=${passphrase} onText=${setPassphrase}
       type="password" autocomplete="new-password" minlength="8" required />

@@ -56,6 +56,7 @@ function Words() {
   }
   return html`<form onSubmit=${change}>
     <p>${t("words.about")}</p>
+    <input autocomplete="username" value=${me.value.name} readonly hidden />
     <${Field} label=${t("words.now")} value=${passphrase} onText=${setPassphrase} type="password" autocomplete="current-password" required />
     <${Field} label=${t("words.new")} help=${t("entrance.passphraseHelp")} value=${to} onText=${setTo}
       type="password" autocomplete="new-password" minlength="8" required />
