@@ -61,14 +61,15 @@ def acquaint(
         for record in _parcel(node, host.memory):
             letter.commit(reading.step(RecordReceived(number, record), 0.0), 0.0)
         known.append(letter.rows(*PASSED))
-    circles = [frozenset(nearest(host.index, most)) for host in hosts]
-    for host in hosts:
-        for other in nearest(host.index, most):
-            host.memory.share(known[other])
+    circles = [dict.fromkeys(nearest(host.index, most)) for host in hosts]
     near = _near(len(hosts), joined)
     for one, other in sorted({(min(pair), max(pair)) for pair in writing}):
-        if other in circles[one] and one in circles[other]:
+        if other in circles[one] or one in circles[other]:
+            circles[one][other] = circles[other][one] = None  # whom one knows, and wrote to, knows it since
             _correspond(hosts[one], hosts[other], hops(near, one, other))
+    for host, circle in zip(hosts, circles, strict=True):
+        for other in circle:
+            host.memory.share(known[other])
     brought = [_brought(host) for host in hosts]
     for one, other in hearing:
         hosts[one].memory.share(brought[other])

@@ -81,20 +81,22 @@ class Arrivals:
         trail = self._shelf.trails.of(envelope, header.tag)
         self._proof_within(frame, envelope, heard)
         carried = self._shelf.get(envelope)
-        if self._named(frame, heard) is not None and heard.neighbour is not None:
+        named = self._named(frame, heard) is not None
+        if named and heard.neighbour is not None:
             self._custody.named(heard.neighbour.node, again=heard.neighbour.node in trail.came_from)
         if carried is not None:
             self._again(carried, frame, heard)
         elif self._receipts.known(header.tag) is not None or self._receipts.match_loose(header.tag):
-            if heard.bound and heard.neighbour is not None:
+            if heard.bound and heard.neighbour is not None and (named or _reach(frame, heard) is None):
                 self._receipts.tell(heard.neighbour, header.tag)
-        elif self._shelf.passed(envelope) and (self._shelf.seen(envelope) or not self._named(frame, heard)):
+        elif self._shelf.passed(envelope) and (self._shelf.seen(envelope) or not named):
             self._seen_before(envelope, frame, heard)
         elif remaining_s(header, frame.age) <= 0:
             self._ctx.count("envelope_expired")
         else:
             record = new_record(header, envelope, frame.data, self._ctx.now, frame.age)
             carried = Carried(record, header, trail, self._ctx.now, reach=_reach(frame, heard))
+            trail.quiet = carried.reach is not None
             self._new(carried, frame, heard)
 
     # A new envelope

@@ -67,7 +67,7 @@ class Flood:
         if copies is None:
             copies = self._worth(carried, to)
         handover = self._custody.hand_over(carried, to, copies)
-        carried.trail.given_to[to.node] = None
+        _note_given(carried, [to], (handover,))
         self._before_unicast(to)
         self._send(carried, to, self._frame(carried, (handover,)), jitter, asker=to.node if asked else b"")
         if to.link(self._ctx.now) is None:
@@ -99,8 +99,7 @@ class Flood:
     ) -> bool:
         proof = self._custody.proof_for(giver, carried.id) if giver and giver.bound_on(link, self._ctx.now) else None
         handovers = self._shared_out(carried, targets)
-        for target in targets:
-            carried.trail.given_to[target.node] = None
+        _note_given(carried, targets, handovers)
         frame = self._frame(carried, handovers, proof)
         carried.committed = proof is not None
         self._send(carried, None, frame, jitter, link)
@@ -160,6 +159,14 @@ class Flood:
     def _covered(self, carried: Carried, target: Neighbour) -> bool:
         senders = [n for n in map(self._neighbours.get, carried.heard) if n is not None]
         return any(_hears(target, sender) or _hears(sender, target) for sender in senders)
+
+
+def _note_given(carried: Carried, targets: list[Neighbour], handovers: tuple[Handover, ...]) -> None:
+    """Whom its receipt goes to as well."""
+    keep = {handover.taker for handover in handovers if handover.copies}
+    for target in targets:
+        if not carried.trail.quiet or target.id[:2] in keep:
+            carried.trail.given_to[target.node] = None
 
 
 def _hears(hearer: Neighbour, sender: Neighbour) -> bool:

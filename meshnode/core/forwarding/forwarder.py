@@ -116,7 +116,7 @@ class Forwarding:
         So many hops far, and farther only if no receipt comes; None: as far as there are nodes.
         """
         trail = self.shelf.trails.of(record.id, record.tag)
-        trail.message, trail.sent_at = record.message, self._ctx.now
+        trail.message, trail.sent_at, trail.quiet = record.message, self._ctx.now, reach is not None
         carried = Carried(record, read_envelope_untrusted(record.data), trail, self._ctx.now, reach=reach)
         self.shelf.put(carried)
         self._scope.limited(carried)

@@ -132,8 +132,11 @@ class Receipts:
         """A neighbour still has envelopes that are receipted."""
         recent = self._ctx.now - _AGAIN_S
         untold = [tag for tag in tags if self._told.get((neighbour.node, tag), recent) <= recent]
-        receipts = [self._tombstones[tag] for tag in untold if tag in self._tombstones]
-        self._send(receipts, [neighbour], MATCHED_CLASS, jitter=False)
+        known = [tag for tag in untold if tag in self._tombstones]
+        ours = [self._tombstones[tag] for tag in known if tag not in self._passing]
+        others = [self._tombstones[tag] for tag in known if tag in self._passing]
+        self._send(ours, [neighbour], MATCHED_CLASS, jitter=False, hops=NEAR)
+        self._send(others, [neighbour], MATCHED_CLASS, jitter=False)
 
     def met(self, neighbour: Neighbour) -> None:
         """An encounter: tell what could not be told before, and pass on what matches nothing here, it may there."""
@@ -249,10 +252,11 @@ class Receipts:
             self._send(together, ways, MATCHED_CLASS, jitter=heard is not None and heard.multicast, hops=hops)
 
     def _ways(self, receipt: Receipt) -> list[Neighbour]:
-        """Neighbours in reach that the envelope came from or went to, and that have not told us themselves."""
+        """Neighbours in reach that it goes to by the envelope's trail, and that have not told us themselves."""
         tag = receipt_tag(receipt)
-        nodes = {node: None for trail in self._shelf.trails.under(tag) for node in (*trail.came_from, *trail.given_to)}
         near = {n.node: n for n in self._neighbours.reachable()}
+        trails = self._shelf.trails.under(tag)
+        nodes = {node: None for trail in trails for node in (*trail.back(near), *trail.given_to)}
         for node in nodes:
             if node not in near:
                 self._owe(node, tag)

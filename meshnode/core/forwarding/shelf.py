@@ -173,6 +173,7 @@ class Shelf:
     def lift(self, carried: Carried) -> None:
         """It may go anywhere from now on, and to those as well who have it and sent it no farther."""
         carried.reach = None
+        carried.trail.quiet = False
         carried.has.clear()
         carried.heard.clear()
         self._digest = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -18,13 +18,25 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class Trail:
-    """One envelope's. Ordered dicts serve as sets: the order of sending must not hang on hashes of keys."""
+    """One envelope's. Ordered dicts serve as sets: the order of sending must not hang on hashes of keys.
+
+    `quiet`: it goes only so far (`scope.py`), and its receipt to the first it came from and to whom copies were given.
+    Who held it in passing forgets it in ten minutes, and compares it with nobody until then.
+    """
 
     tag: Tag
     came_from: dict[NodeKey, None] = field(default_factory=dict)
     given_to: dict[NodeKey, None] = field(default_factory=dict)
     sent_at: Instant = 0.0
     message: bytes = b""
+    quiet: bool = False
+
+    def back(self, near: Container[NodeKey]) -> list[NodeKey]:
+        """Whom its receipt goes to of those it came from; `near` are those in reach."""
+        came_from = list(self.came_from)
+        if not self.quiet:
+            return came_from
+        return [node for node in came_from if node in near][:1] or came_from[:1]
 
 
 class Trails:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from meshnode.core.forwarding.scope import KEPT_S, LEAST_PATIENCE_S, MOST_PATIENCE_S
-from meshnode.core.ids import hashed
-from meshnode.core.records import ROLE_CUSTODY
+from meshnode.core.forwarding.trails import Trail
+from meshnode.core.ids import NodeKey, Tag, hashed
+from meshnode.core.records import ROLE_CUSTODY, ROLE_TRANSIT
 from meshnode.core.wire.codec import decode_frames_untrusted
 from meshnode.core.wire.frames import EnvelopeFrame, Handover, Offer, Receipts
 from meshnode.errors import WireError
@@ -113,6 +114,52 @@ def test_patience_doubles_once_for_all_on_their_way_and_shrinks_with_receipts() 
     valley.run(15.0)
     assert "back" in b.inbox()
     assert scope._patience_s == pytest.approx(0.9 * MOST_PATIENCE_S)
+
+
+@pytest.mark.parametrize(("copies", "transit"), [(1, "xy"), (8, "y")])
+def test_its_receipt_takes_the_trail_back_and_goes_to_whom_copies_were_given(copies: int, transit: str) -> None:
+    """a, b and c in a row; x and y behind b are on no trail."""
+    valley = Valley()
+    a, b, c, x, y = boxes = [valley.box(name, copies=copies) for name in "abcxy"]
+    for one, other in ((a, b), (b, c), (b, x), (x, y)):
+        valley.join(one, other)
+    valley.befriend(a, c)
+    valley.today(*boxes)
+    a.write(c, "where are you?")
+    valley.run(30.0)
+    assert not any(len(box.forwarding.shelf) for box in boxes)  # without a limit all are told
+    valley.on_air.clear()
+    a.write(c, "there?")
+    valley.run(30.0)
+    assert c.inbox() == ["where are you?", "there?"]
+    told = {name for name, frame in valley.on_air if isinstance(frame, Receipts)}  # by whom
+    assert told == {"b", "c"}
+    roles = [(box.name, carried.record.role) for box in boxes for carried in box.forwarding.shelf]
+    assert roles == [(name, ROLE_TRANSIT) for name in transit]
+    assert not any(isinstance(frame, Offer) for _, frame in valley.on_air)
+
+
+def test_a_trail_leads_back_to_the_first_in_reach() -> None:
+    first, second = NodeKey(b"1" * 32), NodeKey(b"2" * 32)
+    trail = Trail(Tag(bytes(10)), {first: None, second: None})
+    assert trail.back({second}) == [first, second]
+    trail.quiet = True
+    assert trail.back({first, second}) == [first]
+    assert trail.back({second}) == [second]
+    assert trail.back(()) == [first]
+
+
+def test_who_repeats_what_arrived_is_told_if_it_names_us_or_there_is_no_limit() -> None:
+    valley, (a, b, c) = long_line("abc")
+    a.write(b, "only you")
+    valley.run(15.0)
+    ((_, frame),) = valley.envelopes_on_air()
+    for spread, handovers, told in ((2, (), 0), (2, (Handover(b.neighbours.me[:2], 0, 0),), 1), (0, (), 1)):
+        valley.run(5.0)
+        valley.on_air.clear()
+        valley.deliver(c, b, EnvelopeFrame(frame.data, 0, spread, None, handovers))
+        valley.run(1.0)
+        assert sum(isinstance(each, Receipts) for _, each in valley.on_air) == told
 
 
 def test_what_stands_in_line_for_the_air_is_not_missed() -> None:
