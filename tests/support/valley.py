@@ -166,6 +166,7 @@ class PlayedNeighbours:
         ring: int = 1,
         previous: bytes = b"",
         asked: bool = False,
+        small: bool = False,
     ) -> None:
         box = self._box
         wait = box.ctx.entropy.between("jitter", 0.02, 0.2) if jitter else 0.0

@@ -34,6 +34,7 @@ from meshnode.core.wire.frames import Delta, EnvelopeFrame, Fragment
 __all__ = ["Outbox", "Outgoing"]
 
 SEAL_OVERHEAD = 29  # byte0, nonce, tag of the link seal
+SMALL_PAYLOAD = 384  # what the slowest link carries in one datagram (802.11ah, 1 MHz)
 GATHER_S = 0.005  # right after another datagram one with room waits for company: seven envelopes share one, not four
 _HELD_UP_S = 0.5  # the most by which others' datagrams hold up our next: the estimate may be far from the radio
 _PREVIOUS_LIMIT = 512  # frames waiting on behalf of one previous hop; what is dropped here is on disk and goes lazily
@@ -203,7 +204,7 @@ class Outbox:
     def _company(self, link: str, first: Queued, settings: LinkSettings, allowed: Container[int]) -> list[Queued]:
         """`first` and whatever else fits into its datagram; what rides leaves early."""
         to = first.outgoing.to
-        room = _limit(settings, to) - len(first.encoded)
+        room = _limit(settings, to, small=first.outgoing.small) - len(first.encoded)
         party = [first]
         for source in (self._ready[link].pop_company, partial(self._pop_rider, link)):
             while room > 4 and (queued := source(to, room - _joint(first), allowed)) is not None:
@@ -245,7 +246,7 @@ class Outbox:
     def _pieces(self, outgoing: Outgoing) -> list[Queued]:
         """The frame as it is, or its fragments where one datagram cannot hold it."""
         encoded = encode_frame(outgoing.frame)
-        limit = _limit(self._ctx.links[outgoing.link], outgoing.to)
+        limit = _limit(self._ctx.links[outgoing.link], outgoing.to, small=outgoing.small)
         if len(encoded) <= limit:
             return [Queued(outgoing, encoded, outgoing)]
         step = limit - _FRAGMENT_HEADER
@@ -355,8 +356,9 @@ def _put_off(entry: tuple[float, int, Queued], link: str, by: float) -> tuple[fl
     return (max(at, min(at + by, out.not_before + out.yields)), order, queued) if yields else entry
 
 
-def _limit(settings: LinkSettings, to: NeighbourId | None) -> int:
-    return (settings.multicast_payload if to is None else settings.unicast_payload) - SEAL_OVERHEAD
+def _limit(settings: LinkSettings, to: NeighbourId | None, *, small: bool = False) -> int:
+    payload = settings.multicast_payload if to is None else settings.unicast_payload
+    return (min(SMALL_PAYLOAD, payload) if small else payload) - SEAL_OVERHEAD
 
 
 def _joint(queued: Queued) -> int:

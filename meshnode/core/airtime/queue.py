@@ -35,7 +35,7 @@ class Outgoing:
     `key` names it for `cancel`; the same key to the same destination replaces. `ring` and `author` place it in the
     fair queue; `previous` is the node key of the previous hop that pays for it, empty for one's own: who gave it, or
     who `asked` for it. What others say before its time puts it off, by `yields` seconds at most, as it may become
-    needless.
+    needless. `small`: in small pieces, as a weak link loses large datagrams first.
     """
 
     frame: Frame
@@ -50,6 +50,7 @@ class Outgoing:
     rides: bool = False
     yields: float = 0.0
     asked: bool = False
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,15 +61,25 @@ class Flood:
         return proved
 
     def to_one(
-        self, carried: Carried, to: Neighbour, *, jitter: bool = False, copies: int | None = None, asked: bool = False
+        self,
+        carried: Carried,
+        to: Neighbour,
+        *,
+        jitter: bool = False,
+        copies: int | None = None,
+        asked: bool = False,
+        small: bool = False,
     ) -> None:
-        """Send to one neighbour, handing over what the strategy says, or so many copies. `asked`: it wants it."""
+        """Send to one neighbour, handing over what the strategy says, or so many copies. `asked`: it wants it.
+
+        `small`: in small pieces, as it did not come in large ones.
+        """
         if copies is None:
             copies = self._worth(carried, to)
         handover = self._custody.hand_over(carried, to, copies)
         _note_given(carried, [to], (handover,))
         self._before_unicast(to)
-        self._send(carried, to, self._frame(carried, (handover,)), jitter, asker=to.node if asked else b"")
+        self._send(carried, to, self._frame(carried, (handover,)), jitter, asker=to.node if asked else b"", small=small)
         if to.link(self._ctx.now) is None:
             self._on_session_sent(carried)
 
@@ -137,6 +147,7 @@ class Flood:
         jitter: bool,
         link: str | None = None,
         asker: bytes = b"",
+        small: bool = False,
     ) -> None:
         hop = next(iter(carried.trail.came_from), NodeKey(b""))
         self._neighbours.send(
@@ -149,6 +160,7 @@ class Flood:
             ring=OWN_RING if carried.own else NEAR_RING if hop else FAR_RING,
             previous=asker or (b"" if carried.own else hop),
             asked=bool(asker),
+            small=small,
         )
 
     def _alone(self, targets: list[Neighbour], giver: Neighbour | None) -> bool:

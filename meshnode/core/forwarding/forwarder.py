@@ -248,7 +248,8 @@ class Forwarding:
         for carried, node, copies in self._custody.late():
             neighbour = self._neighbours.get(node)
             if neighbour is not None and neighbour in self._neighbours.reachable():
-                self._flood.to_one(carried, neighbour, copies=min(copies, self._custody.available(carried) + copies))
+                copies = min(copies, self._custody.available(carried) + copies)
+                self._flood.to_one(carried, neighbour, copies=copies, small=True)
             else:
                 self._custody.rest(carried.id, node)
         for node in self._custody.due_proofs():

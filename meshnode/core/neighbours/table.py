@@ -200,16 +200,18 @@ class Neighbours(Roster):
         delay: float = 0.0,
         rides: bool = False,
         asked: bool = False,
+        small: bool = False,
     ) -> None:
         """To one neighbour: on its link, else in its session. To None: to all on `link`, or where somebody is bound.
 
-        `asked`: the neighbour `previous` asked for it.
+        `asked`: the neighbour `previous` asked for it. `small`: in small pieces.
         """
         not_before = self._ctx.now + delay + (self._draw("jitter", JITTER_S) if jitter else 0.0)
 
         def put(where: str, name: NeighbourId | None) -> None:
             at, yields = self._turn(frame, where, not_before) if jitter and name is None else (not_before, 0.0)
-            self._outbox.put(Outgoing(frame, cls, where, name, at, key, ring, author, previous, rides, yields, asked))
+            turn = (key, ring, author, previous, rides, yields, asked, small)
+            self._outbox.put(Outgoing(frame, cls, where, name, at, *turn))
 
         if to is not None:
             where = link or to.link(self._ctx.now)

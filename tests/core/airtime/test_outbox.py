@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshnode.core.airtime.estimate import airtime_s
-from meshnode.core.airtime.outbox import GATHER_S, SEAL_OVERHEAD, Outbox
+from meshnode.core.airtime.outbox import GATHER_S, SEAL_OVERHEAD, SMALL_PAYLOAD, Outbox
 from meshnode.core.airtime.queue import FairQueue, Outgoing, Queued
 from meshnode.core.context import Context
 from meshnode.core.effects import Send
@@ -221,6 +221,18 @@ def test_a_large_frame_goes_as_fragments_that_make_the_whole() -> None:
     whole = b"".join(frame.data for frame in fragments)  # type: ignore[union-attr]
     assert decode_frames_untrusted(whole) == (big,)
     assert [outgoing.frame for outgoing in rig.sent] == [big]
+
+
+def test_what_was_lost_in_large_datagrams_goes_in_small_ones() -> None:
+    rig = Rig()
+    rig.put(envelope(5, 1500), small=True)
+    rig.put(envelope(6, 300))
+    sizes = [sum(len(encode_frame(frame)) for frame in frames) for frames in rig.drain()]
+    assert len(sizes) == 6
+    assert max(sizes) <= SMALL_PAYLOAD - SEAL_OVERHEAD
+    rig = Rig(unicast_payload=300)
+    rig.put(envelope(5, 1000), small=True)
+    assert all(len(encode_frame(frame)) <= 300 for frames in rig.drain() for frame in frames)
 
 
 def test_fragments_of_one_item_leave_in_a_row_though_authors_take_turns() -> None:

@@ -129,6 +129,17 @@ def test_without_a_proof_it_is_tried_six_times_with_waits_doubling() -> None:
     assert held(b)[0].role == ROLE_CUSTODY
 
 
+def test_it_is_tried_again_in_small_pieces() -> None:
+    valley, a, _ = pair()
+    valley.dropped = lambda sender, receiver, frame: True
+    asked: list[bool] = []
+    send = a.neighbours.send
+    a.neighbours.send = lambda *args, **more: (asked.append(more["small"]), send(*args, **more))[1]  # type: ignore[func-returns-value,method-assign]
+    far_message(valley, a)
+    valley.run(10.0)
+    assert asked == [False, True, True]
+
+
 def test_a_proof_in_an_overheard_multicast_counts() -> None:
     valley, a, b = pair()
     valley.dropped = lambda sender, receiver, frame: True
