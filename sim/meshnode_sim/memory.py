@@ -47,6 +47,16 @@ class Pool:
 
     def __init__(self) -> None:
         self._bytes: dict[bytes, bytes] = {}
+        self._indices: dict[tuple[bytes, int, int], BlockIndex] = {}
+
+    def index(self, block: BlockRecord) -> BlockIndex:
+        """What a snapshot says of a block, the same object for all who hold it."""
+        state, size = block.body_state, len(block.body)
+        found = self._indices.get((block.id, state, size))
+        if found is None:
+            found = BlockIndex(block.log, block.seq, block.id, block.kind, state, size, block.content[64:84])
+            self._indices[block.id, state, size] = found
+        return found
 
     def shared(self, record: Record) -> Record:
         """The record with the bytes that many nodes hold replaced by the common object."""
@@ -158,9 +168,7 @@ class Memory:
         rest = [rows for table, rows in self._tables.items() if table not in _APART]
         return Snapshot(
             now=self.now,
-            blocks=tuple(
-                BlockIndex(b.log, b.seq, b.id, b.kind, b.body_state, len(b.body), b.content[64:84]) for b in blocks
-            ),
+            blocks=tuple(map(self.pool.index, blocks)),
             records=tuple(row for rows in rest for row in rows.values()),  # type: ignore[misc]
             pending=tuple(sorted(mine, key=lambda message: message.cursor)),
             chunks=tuple((chunk.file, chunk.number) for chunk in self.every(ChunkRecord)),
