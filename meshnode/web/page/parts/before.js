@@ -12,5 +12,5 @@ export function Before() {
   useEffect(() => void ask(() => get("/box/before")), []);
   if (!kept?.homes) return null;
   const forget = () => confirm(t("before.sure")) && ask(() => remove("/box/before"));
-  return html`<p>${t("before.kept", { size: bytes(kept.bytes) })} <button onClick=${forget}>${t("before.remove")}</button></p>`;
+  return html`<p>${t("before.kept", { size: bytes(kept.bytes) })}</p><p><button onClick=${forget}>${t("before.remove")}</button></p>`;
 }

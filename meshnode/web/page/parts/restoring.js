@@ -7,7 +7,7 @@ import { Field } from "./field.js";
 import { sent } from "./uploading.js";
 import { get, postSlowly } from "../api.js";
 import { keep } from "../kept.js";
-import { attempt, begin, box, isKeeper } from "../state.js";
+import { attempt, begin, box, isKeeper, say } from "../state.js";
 import { inFull } from "../times.js";
 import { t } from "../words.js";
 
@@ -24,6 +24,7 @@ export function Restoring({ done = () => {} }) {
 
   const during = async (doing) => {
     setBusy(true);
+    say(""); // of the try before
     await attempt(doing);
     setBusy(false);
     setShare(null);

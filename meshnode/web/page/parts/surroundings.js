@@ -20,12 +20,12 @@ export function Surroundings({ status }) {
   const [past, setPast] = useState([]);
   const [back, setBack] = useState(0); // moments before now
   useEffect(() => {
-    const look = async () => setPast((await attempt(() => get("/box/hour")))?.moments ?? []);
+    const look = async () => setPast(outside((await attempt(() => get("/box/hour")))?.moments ?? []));
     look();
     const timer = setInterval(look, AGAIN_MS);
     return () => clearInterval(timer);
   }, []);
-  const now = { ago_s: 0, neighbours: status.neighbours, stations: status.radio?.neighbours ?? [] };
+  const now = { ago_s: 0, neighbours: status.neighbours.filter(isOutside), stations: status.radio?.neighbours ?? [] };
   const moment = past[past.length - back] ?? now; // none so far back any more: now
   const seats = [...new Set([...past, now].flatMap((one) => one.neighbours.map(({ node }) => node)))].sort();
   const around = moment.neighbours.map((one) => ({ ...one, hears: one.bound || one.session, signal: signalOf(one, moment.stations), seat: seats.indexOf(one.node) }));
@@ -41,6 +41,11 @@ export function Surroundings({ status }) {
       ${one.signal !== null && html`, ${t("box.signal", { dbm: one.signal, how: t("box.signal." + qualityOf(one.signal)) })}`}${one.carrier !== "link" && html`, ${one.carrier}`}
     </li>`)}</ul>`;
 }
+
+// The profiles on the box are nodes of their own, whose only neighbour is the box: to the household they are the box.
+const isOutside = (one) => !one.address.startsWith("profile ");
+
+const outside = (moments) => moments.map((one) => ({ ...one, neighbours: one.neighbours.filter(isOutside) }));
 
 // The slider, and a button that lets it run to now.
 function Hour({ past, back, moment, go }) {

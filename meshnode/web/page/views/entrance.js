@@ -19,7 +19,8 @@ export function Entrance() {
   const doors = [!set_up && "keeper", set_up && guests && "guest", set_up && "in", set_up && sign_up && "up"].filter(Boolean);
   const restores = !set_up || sign_up;
   const [chosen, open] = useState("");
-  const door = doors.includes(chosen) || (restores && chosen === "backup") ? chosen : doors[0];
+  const usual = recall("member", "") && set_up ? "in" : doors[0]; // who had a profile here comes back to it
+  const door = doors.includes(chosen) || (restores && chosen === "backup") ? chosen : usual;
   const Door = { keeper: Keeper, guest: Guest, in: SignIn, up: SignUp, backup: Restoring }[door];
   return html`<section class="entrance">
     <header><img src="icon.svg" alt="" width="56" height="56" /><h1>${name || mesh}</h1><p>${t("entrance.about")}</p></header>
