@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,11 @@ def test_every_warning_is_documented() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_every_piece_of_news_is_of_a_kind_that_is_told() -> None:
+    """towncrier leaves out what it knows no heading for, and says nothing."""
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]["type"]
+    kinds = {one["directory"] for one in told}
+    news = [path.name for path in (ROOT / "changes").glob("*.md") if path.name != "README.md"]
+    assert [name for name in news if name.split(".")[-2] not in kinds] == []
