@@ -94,6 +94,12 @@ def as_a_bridge(route: Route) -> None:
     route.fulfill(response=answer, json={**answer.json(), "bridge": BRIDGE, "neighbours": [MEMBER]})
 
 
+def as_full(route: Route) -> None:
+    """What a box says whose store takes nothing more."""
+    text = "The store cannot grow: the disk or its limit is full; free some space."
+    route.fulfill(status=507, json={"kind": "StoreFullError", "text": text})
+
+
 def as_without_addresses(route: Route) -> None:
     """What the doctor finds, as if the radio's interface had no addresses, and was named twice."""
     remedy = "sysctl net.ipv6.conf.halow0.disable_ipv6=0"
@@ -321,6 +327,12 @@ async def test_a_guest_writes_the_first_message_with_few_taps(tmp_path: Path) ->
             page.evaluate("streams.forEach((one) => one.close()), dispatchEvent(new Event('focus'))")
             trio.from_thread.run(post_to_square, keeper, "it comes at nine")
             expect(page.get_by_text("it comes at nine")).to_be_visible()
+            page.route("**/messages", as_full)
+            write(page, "then I wait")
+            expect(page.get_by_text("The disk of this box is full; its keeper can make room.")).to_be_visible()
+            page.unroute("**/messages")
+            page.get_by_role("button", name="Try again").click()
+            expect(page.locator(".mine p").last).to_have_text("Ida: then I wait")
 
         await tell(story)
 
