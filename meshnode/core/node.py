@@ -283,9 +283,10 @@ class Node:
         self.gossip.heard(heard)
         self.meshtime.heard(heard)
         for frame in heard.frames:
-            self.forwarding.frame_arrived(frame, heard)
-            self.files.frame_arrived(frame, heard)
-            if isinstance(frame, Beacon | SessionBeacon) and heard.bound and heard.neighbour is not None:
+            if not isinstance(frame, (Beacon, SessionBeacon)):
+                self.forwarding.frame_arrived(frame, heard)
+                self.files.frame_arrived(frame, heard)
+            elif heard.bound and heard.neighbour is not None:
                 self.forwarding.digest_heard(heard.neighbour, frame.envelopes)
 
     def _stored(self, stored: Stored) -> None:
@@ -388,15 +389,17 @@ class Node:
 
     def _parts_due(self) -> list[Part]:
         """The parts that are due now. What gossip and files say is kept: nothing moves them until the next input."""
-        now = self.ctx.now
-        self._soon = earliest(self.gossip.wakeup(), self.files.wakeup())
+        now, gossip, files = self.ctx.now, self.gossip.wakeup(), self.files.wakeup()
+        self._soon = earliest(gossip, files)
         if self.ctx.due_at <= now:
-            asked = self._parts
-        elif self._soon is not None and self._soon <= now:
-            asked = (self.gossip, self.files)
-        else:
+            return [part for part in self._parts if _is_due(part.wakeup(), now)]
+        if not _is_due(self._soon, now):
             return []
-        return [part for part in asked if (at := part.wakeup()) is not None and at <= now]
+        return [part for part, at in ((self.gossip, gossip), (self.files, files)) if _is_due(at, now)]
+
+
+def _is_due(at: Instant | None, now: Instant) -> bool:
+    return at is not None and at <= now
 
 
 def _bridge_status(known: Known, now: Instant) -> dict[str, object]:

@@ -162,7 +162,7 @@ def speaks_version_1(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def earlier(outgoing):  # type: ignore[no-untyped-def]
         beacon = isinstance(outgoing.frame, Beacon)
-        put(replace(outgoing, frame=replace(outgoing.frame, newest=1)) if beacon else outgoing)
+        put(outgoing._replace(frame=replace(outgoing.frame, newest=1)) if beacon else outgoing)
 
     def plainly(sender, presence, link, header, beacon):  # type: ignore[no-untyped-def]
         take(sender, presence, link, header, replace(beacon, newest=1))

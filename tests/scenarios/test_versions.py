@@ -19,9 +19,9 @@ def _speaks(box: Box, oldest: int, newest: int, *, tail: bool) -> None:
 
     def later(outgoing):  # type: ignore[no-untyped-def]
         if isinstance(outgoing.frame, Beacon):
-            outgoing = replace(outgoing, frame=replace(outgoing.frame, oldest=oldest, newest=newest))
+            outgoing = outgoing._replace(frame=replace(outgoing.frame, oldest=oldest, newest=newest))
             if tail:
-                put(replace(outgoing, frame=Unknown(0x3F, b"news of a later version"), key=b"later"))
+                put(outgoing._replace(frame=Unknown(0x3F, b"news of a later version"), key=b"later"))
         put(outgoing)
 
     outbox.put = later  # type: ignore[method-assign]

@@ -86,18 +86,21 @@ class Laws:
 
     def sent(self, link: str, payload: int, *, unicast: bool) -> None:
         """A datagram leaves; what a restart has to know of it is written first."""
-        if governor := self._governors.get(link):
-            self._keep(link, governor, due=governor.sent(payload, unicast=unicast, now=self._ctx.now))
+        governor = self._governors.get(link)
+        if governor and governor.sent(payload, unicast=unicast, now=self._ctx.now):
+            self._keep(link, governor)
 
     def heard(self, link: str, payload: int, *, unicast: bool) -> None:
         """A datagram came."""
-        if governor := self._governors.get(link):
-            self._keep(link, governor, due=governor.heard(payload, unicast=unicast, now=self._ctx.now))
+        governor = self._governors.get(link)
+        if governor and governor.heard(payload, unicast=unicast, now=self._ctx.now):
+            self._keep(link, governor)
 
     def used(self, seen: LinkUsed) -> None:
         """What the interface counted."""
         if governor := self._governors.get(seen.link):
-            self._keep(seen.link, governor, due=governor.used(seen, self._ctx.now))
+            if governor.used(seen, self._ctx.now):
+                self._keep(seen.link, governor)
             self._watch_others(seen.link, governor)
 
     def free_others(self) -> None:
@@ -132,9 +135,8 @@ class Laws:
         (self.stopped.add if stopped else self.stopped.discard)(link)
         self._ctx.notify(OthersStopped(link, stopped=stopped))
 
-    def _keep(self, link: str, governor: Governor, *, due: bool) -> None:
-        if due:
-            self._ctx.persist(FactRecord(FACT + link, governor.record()), promise=True)
+    def _keep(self, link: str, governor: Governor) -> None:
+        self._ctx.persist(FactRecord(FACT + link, governor.record()), promise=True)
 
     def _tell(self, link: str) -> None:
         if link not in self._waiting:

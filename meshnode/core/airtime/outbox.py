@@ -13,7 +13,6 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import count
 
@@ -143,9 +142,10 @@ class Outbox:
 
     def backlog_s(self, link: str) -> float:
         """Seconds of airtime that stand ready or in the driver's queue of a link."""
-        settings = self._ctx.links.get(link)
-        ready = self._ready.get(link)
-        queued = sum(airtime_s(len(q.encoded), q.outgoing.to is not None, settings) for q in (ready or ()) if settings)
+        settings, ready = self._ctx.links.get(link), self._ready.get(link)
+        queued = 0.0
+        if settings is not None and ready is not None and ready.frames:
+            queued = sum(airtime_s(len(q.encoded), q.outgoing.to is not None, settings) for q in ready)
         return queued + max(0.0, self._free_at.get(link, 0.0) - self._ctx.now)
 
     def waiting(self) -> Iterator[Waiting]:
@@ -179,6 +179,11 @@ class Outbox:
             first = self._waiting[0][0]
         return earliest(first, self.laws.others_at()) if self.laws.stopped else first
 
+    def _is_free(self, link: str) -> bool:
+        """True when a datagram may leave: whatever it is, once nobody would be waited for any more."""
+        now = self._ctx.now
+        return self._free_at.get(link, 0.0) + GATHER_S <= now or self._next_at(link) <= now
+
     def _next_at(self, link: str) -> float:
         """Just before the link is free; shortly after, where one with room follows one to the same: others may join."""
         settings, ready, free_at = self._ctx.links.get(link), self._ready.get(link), self._free_at.get(link)
@@ -195,9 +200,9 @@ class Outbox:
 
     def _flush_link(self, link: str, settings: LinkSettings) -> None:
         ready = self._ready[link]
-        while ready:
+        while ready.frames:
             allowed = self.laws.allowed(link, ready.classes())
-            if self._ctx.now < self._next_at(link) or (first := ready.pop(allowed)) is None:
+            if not self._is_free(link) or (first := ready.pop(allowed)) is None:
                 return
             self._depart(link, settings, self._company(link, first, settings, allowed))
 
@@ -206,7 +211,8 @@ class Outbox:
         to = first.outgoing.to
         room = _limit(settings, to, small=first.outgoing.small) - len(first.encoded)
         party = [first]
-        for source in (self._ready[link].pop_company, partial(self._pop_rider, link)):
+        sources = (self._ready[link].pop_company, partial(self._pop_rider, link))
+        for source in sources if self._ready[link].frames or self._waiting else ():
             while room > 4 and (queued := source(to, room - _joint(first), allowed)) is not None:
                 party.append(queued)
                 room -= len(queued.encoded) + _joint(queued)
@@ -294,7 +300,10 @@ class Outbox:
                 return
             size = len(queued.encoded) + SEAL_OVERHEAD
             upkeep.spend(airtime_s(size, out.to is not None, self._ctx.links[out.link]), now, ease)
-        self._ready.setdefault(out.link, FairQueue()).add(queued)
+        ready = self._ready.get(out.link)
+        if ready is None:
+            ready = self._ready[out.link] = FairQueue()
+        ready.add(queued)
 
     def _upkeep_of(self, link: str) -> Upkeep:
         return self._upkeep.setdefault(link, Upkeep(self._ctx.now))
@@ -379,7 +388,7 @@ def _whole_of(queued: Queued) -> tuple[NeighbourId | None, bytes]:
 
 def _as_fragment(outgoing: Outgoing, frame: Fragment) -> Outgoing:
     key = outgoing.key + bytes([frame.index]) if outgoing.key else b""
-    return replace(outgoing, frame=frame, key=key)
+    return outgoing._replace(frame=frame, key=key)
 
 
 def _no_seal(link: str, to: NeighbourId | None, plaintext: bytes) -> tuple[str | None, bytes] | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Container, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from meshnode.core.ids import NeighbourId
 from meshnode.core.wire.frames import Fragment, Frame
@@ -28,14 +28,14 @@ _ALL = range(CLASSES)
 _AHEAD_MAX_S = 1.0  # of what an asker got while the law held up all else, no more is remembered
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One frame on its way out. `to` None: multicast. It leaves at `not_before`, or earlier in company if `rides`.
 
     `key` names it for `cancel`; the same key to the same destination replaces. `ring` and `author` place it in the
     fair queue; `previous` is the node key of the previous hop that pays for it, empty for one's own: who gave it, or
     who `asked` for it. What others say before its time puts it off, by `yields` seconds at most, as it may become
-    needless. `small`: in small pieces, as a weak link loses large datagrams first.
+    needless. `small`: in small pieces, as a weak link loses large datagrams first. A tuple: the quickest there is to
+    make.
     """
 
     frame: Frame
@@ -53,8 +53,7 @@ class Outgoing:
     small: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(NamedTuple):
     """A frame or a fragment of one, with its bytes, type byte first. `whole`: what is complete then."""
 
     outgoing: Outgoing

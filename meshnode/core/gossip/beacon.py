@@ -117,7 +117,8 @@ class Beacons:
         if air is None:
             return
         air.heard_at = self._ctx.now
-        self._note_company(air, heard.sender)
+        if heard.sender not in air.company:
+            self._note_company(air, heard.sender)
         air.unanswered = 0
         for frame in heard.frames:
             if isinstance(frame, Beacon):
@@ -125,8 +126,6 @@ class Beacons:
 
     def _note_company(self, air: Air, sender: NeighbourId) -> None:
         """Whom we hear between two silences. After one, somebody we did not hear before it: we have moved."""
-        if sender in air.company:
-            return
         if air.unanswered >= AWAY:
             air.company.clear()
             air.changed_at = self._ctx.now

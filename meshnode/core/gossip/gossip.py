@@ -294,6 +294,9 @@ class Gossip:
 
     def _frame_untrusted(self, heard: Heard, frame: Frame) -> None:
         match frame:
+            case Beacon() if heard.carrier == "link":
+                if self.repair.beacon(heard, frame):
+                    self._stir()
             case BlockFrame() | Run() if self._kept_out(heard, frame.log):
                 self._ctx.count("bridge_kept_out")
             case BlockFrame():
@@ -302,9 +305,6 @@ class Gossip:
                 self.arrivals.take_untrusted(heard, frame.log, frame.blocks)
             case ForkFrame():
                 self.forks.proof_untrusted(heard, frame)
-            case Beacon() if heard.carrier == "link":
-                if self.repair.beacon(heard, frame):
-                    self._stir()
             case Delta() if heard.carrier == "link":
                 self.repair.delta(heard, frame)
             case Want() if heard.carrier == "link":

@@ -24,32 +24,28 @@ class History:
     def __init__(self, ctx: Context, book: Logbook) -> None:
         self._ctx = ctx
         self._book = book
+        self._key = ctx.mesh.digest
         self._changed: dict[LogId, tuple[int, Instant]] = {}  # number, when
-        self._counter = 0
+        self.changes = 0  # how many there were: it tells whether there was one between two moments
         self._digests: dict[bytes, tuple[int, Instant]] = {}  # number, when first reached
-
-    @property
-    def changes(self) -> int:
-        """How many there were: it tells whether there was one between two moments."""
-        return self._counter
 
     def note(self, log: LogId, at: Instant) -> None:
         """A log changed."""
-        self._counter += 1
+        self.changes += 1
         self._changed.pop(log, None)
-        self._changed[log] = (self._counter, at)
+        self._changed[log] = (self.changes, at)
 
     def forget(self, log: LogId) -> None:
         """What we had then we have no longer: those digests tell nothing exact now."""
         self._changed.pop(log, None)
-        self._counter += 1
+        self.changes += 1
         self._digests.clear()
 
     def digest(self) -> bytes:
         """The digest of our frontier, remembered."""
-        digest = self._book.digest(self._ctx.mesh.digest)
+        digest = self._book.digest(self._key)
         if digest not in self._digests:
-            self._digests[digest] = (self._counter, self._ctx.now)
+            self._digests[digest] = (self.changes, self._ctx.now)
             while len(self._digests) > DIGESTS:
                 del self._digests[next(iter(self._digests))]
         return digest
@@ -83,7 +79,7 @@ class History:
 
     def _changes(self, later: Callable[[int, Instant], bool]) -> list[Log]:
         """The logs of the newest changes, as far back as `later` says."""
-        found = []
+        found: list[Log] = []
         for log, (number, at) in reversed(self._changed.items()):
             if not later(number, at):
                 break

@@ -58,7 +58,8 @@ class Bucket:
         return max(0.0, -self._left / self._rate + _A_MOMENT_S) if self._left <= 0 else 0.0
 
     def _fill(self, now: Instant) -> None:
-        self._left = min(self._size, self._left + (now - self._at) * self._rate)
+        left = self._left + (now - self._at) * self._rate
+        self._left = left if left < self._size else self._size
         self._at = now
 
 
@@ -88,9 +89,11 @@ class Buckets:
     def bound(self, neighbour: bytes, pairwise: bool, settings: LinkSettings, now: Instant) -> Bucket:
         """What a bound neighbour may send: sealed for us alone, or with the mesh key."""
         key = (neighbour, pairwise)
-        if key not in self._bound:
-            self._bound[key] = _bucket((settings.unicast_bps if pairwise else settings.multicast_bps) / 8, now)
-        return self._bound[key]
+        bucket = self._bound.get(key)
+        if bucket is None:
+            rate = (settings.unicast_bps if pairwise else settings.multicast_bps) / 8
+            bucket = self._bound[key] = _bucket(rate, now)
+        return bucket
 
     def session(self, peer: bytes, now: Instant) -> Bucket:
         """What a peer may send in its sessions."""

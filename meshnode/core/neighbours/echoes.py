@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from meshnode.core.clock import Instant
@@ -59,15 +58,19 @@ class OwnBeacons:
 
     def sealed_in(self, said: bytes, key: bytes, said_in: bytes) -> bool:
         """True when `said` echoes a recent beacon of ours, under that pairwise key, in the datagram of that nonce."""
-        return any(sealed_echo(key, nonce, said_in) == said for _, nonce in reversed(self._sent))
+        for _, nonce in reversed(self._sent):  # noqa: SIM110 - mostly it is the last one: a generator costs more
+            if sealed_echo(key, nonce, said_in) == said:
+                return True
+        return False
 
 
 def note_echoes(presence: Presence, echoes: Iterable[Echo], now: Instant) -> None:
     """Remember whom this neighbour says to hear, for as long as a binding lasts."""
     for echo in echoes:
         presence.echoes_heard[echo.neighbour] = now
-    for name in [name for name, at in presence.echoes_heard.items() if at < now - BOUND_FOR_S]:
-        del presence.echoes_heard[name]
+    if min(presence.echoes_heard.values(), default=now) < now - BOUND_FOR_S:
+        for name in [name for name, at in presence.echoes_heard.items() if at < now - BOUND_FOR_S]:
+            del presence.echoes_heard[name]
     while len(presence.echoes_heard) > MAX_HEARD:
         presence.echoes_heard.pop(next(iter(presence.echoes_heard)))
 
@@ -79,9 +82,11 @@ def echoes_us(beacon: Beacon, said_in: bytes, sender: Neighbour, me: NeighbourId
     can be guessed; who guesses may do so no more often than it speaks.
     """
     told = [echo.nonce for echo in beacon.echoes if echo.neighbour == me[:2]][:_MEANT]
-    if any(beacons.sealed_in(one, key, said_in) for one in told for key in sender.keys):
-        sender.seals_echoes = True
-        return True
+    for one in told:
+        for key in sender.keys:
+            if beacons.sealed_in(one, key, said_in):
+                sender.seals_echoes = True
+                return True
     plain = beacon.newest < SEALED_SINCE and not sender.seals_echoes
     return plain and any(beacons.holds(one) for one in told)
 
@@ -91,35 +96,41 @@ def choose_echoes(neighbours: Iterable[Neighbour], link: str, now: Instant) -> t
 
     As version 1 says them: `seal_echoes` puts them under the keys once the datagram has its nonce.
     """
-    heard = [
-        (neighbour.presences[link].echoed_at, neighbour.id)
-        for neighbour in neighbours
-        if neighbour.key
-        and link in neighbour.presences
-        and neighbour.presences[link].last_beacon_at > now - BOUND_FOR_S
-    ]
-    chosen = {name for _, name in sorted(heard)[:MAX_ECHOES]}
-    echoes = []
+    heard = []
     for neighbour in neighbours:
-        if neighbour.id in chosen:
-            presence = neighbour.presences[link]
-            presence.echoed_at = now
-            echoes.append(Echo(neighbour.id[:2], echo_hash(presence.last_beacon_nonce)))
+        presence = neighbour.presences.get(link) if neighbour.key else None
+        if presence is not None and presence.last_beacon_at > now - BOUND_FOR_S:
+            heard.append((presence, neighbour.id))
+    if len(heard) > MAX_ECHOES:
+        chosen = {name for _, name in sorted((presence.echoed_at, name) for presence, name in heard)[:MAX_ECHOES]}
+        heard = [entry for entry in heard if entry[1] in chosen]
+    echoes = []
+    for presence, name in heard:
+        presence.echoed_at = now
+        echoes.append(Echo(name[:2], echo_hash(presence.last_beacon_nonce)))
     return tuple(echoes)
 
 
 def seal_echoes(beacon: Beacon, said_in: bytes, neighbours: Iterable[Neighbour], link: str) -> Beacon:
     """The beacon, for the datagram of that nonce: each echo under the key of the one that it is for."""
-    names = {echo.neighbour for echo in beacon.echoes}
-    heard = [n for n in neighbours if n.id[:2] in names and n.key and link in n.presences]
-    heard.sort(key=lambda neighbour: -neighbour.presences[link].echoed_at)  # of two alike, the one just chosen
+    alike: dict[bytes, list[Neighbour]] = {echo.neighbour: [] for echo in beacon.echoes}
+    for neighbour in neighbours:
+        heard = alike.get(neighbour.id[:2])
+        if heard is not None and neighbour.key and link in neighbour.presences:
+            heard.append(neighbour)
     echoes = []
     for echo in beacon.echoes:
-        neighbour = next((one for one in heard if one.id[:2] == echo.neighbour), None)
-        if neighbour is not None:
-            heard.remove(neighbour)
-            if neighbour.seals_echoes or neighbour.newest >= SEALED_SINCE:
-                nonce = neighbour.presences[link].last_beacon_nonce
-                echo = Echo(echo.neighbour, sealed_echo(neighbour.key, nonce, said_in))
-        echoes.append(echo)
-    return replace(beacon, echoes=tuple(echoes))
+        heard = alike[echo.neighbour]
+        if len(heard) > 1:  # the one just chosen
+            heard.sort(key=lambda neighbour: -neighbour.presences[link].echoed_at)
+        echoes.append(_sealed(echo, heard.pop(0), said_in, link) if heard else echo)
+    return Beacon(
+        beacon.oldest, beacon.newest, beacon.flags, beacon.frontier, beacon.envelopes, tuple(echoes), beacon.changes
+    )
+
+
+def _sealed(echo: Echo, neighbour: Neighbour, said_in: bytes, link: str) -> Echo:
+    """An echo under the key of the one that it is for, unless that one reads version 1 alone."""
+    if not neighbour.seals_echoes and neighbour.newest < SEALED_SINCE:
+        return echo
+    return Echo(echo.neighbour, sealed_echo(neighbour.key, neighbour.presences[link].last_beacon_nonce, said_in))

@@ -20,7 +20,7 @@ from meshnode.core.neighbours.neighbour import FOREVER, Heard, Neighbour, Presen
 from meshnode.core.neighbours.roster import MAX_BOUND, Roster
 from meshnode.core.neighbours.windows import Stranger
 from meshnode.core.notices import NeighbourChanged, SessionMet
-from meshnode.core.sealing.link import LinkHeader, LinkSeal, peek_untrusted
+from meshnode.core.sealing.link import LinkHeader, LinkSeal, nonce_of, peek_untrusted
 from meshnode.core.sealing.primitives import TAG_SIZE
 from meshnode.core.settings import LinkSettings
 from meshnode.core.wire.codec import decode_frames_untrusted
@@ -63,6 +63,7 @@ RETURNED_S: Final = 200.0  # three beacons of a dense place in a row: who was si
 _IN_SESSIONS_ONLY: Final = (Ranges, Elements, Heads, Done, Took, SessionBeacon)
 _FROM_BOUND_ONLY: Final = (Delta, Refs, Offer, FileSeek, BridgeNews)
 _PAIRWISE_ONLY: Final = (Want, RefWant, FragmentWant, Proofs, Need, FileHave, ChunkWant, ChunkPiece, Date)
+_RESTRICTED: Final = frozenset((*_IN_SESSIONS_ONLY, *_FROM_BOUND_ONLY, *_PAIRWISE_ONLY))
 
 
 class Receiver:
@@ -146,7 +147,10 @@ class Receiver:
         if bound and neighbour is not None and header.pairwise:
             for frame in frames:
                 self.on_between_us(neighbour, received.link, frame)
-        whole = self._whole_untrusted(received, header, bound, frames)
+        if Fragment in map(type, frames):
+            frames = self._whole_untrusted(received, header, bound, frames)
+        if not _RESTRICTED.isdisjoint(map(type, frames)):
+            frames = tuple(frame for frame in frames if _allowed(frame, bound, header.pairwise))
         return Heard(
             sender=header.sender,
             neighbour=neighbour,
@@ -154,8 +158,8 @@ class Receiver:
             link=received.link,
             address=received.source,
             multicast=received.multicast,
-            frames=tuple(frame for frame in whole if _allowed(frame, bound, header.pairwise)),
-            nonce=received.data[1:13],
+            frames=frames,
+            nonce=nonce_of(received.data),
             pairwise=header.pairwise,
             size=len(received.data),
         )
@@ -166,12 +170,13 @@ class Receiver:
         They end no binding either: any member can seal a beacon in another's name.
         """
         foreign = [frame for frame in frames if isinstance(frame, Beacon) and not speaks(frame)]
-        if foreign:
-            self._ctx.count("beacon_of_other_version")
-            if neighbour is not None and not neighbour.foreign:
-                neighbour.foreign = True
-                self._ctx.notify(SessionMet(neighbour.node, _versions(foreign[0])))
-        return tuple(frame for frame in frames if frame not in foreign) if foreign else frames
+        if not foreign:
+            return frames
+        self._ctx.count("beacon_of_other_version")
+        if neighbour is not None and not neighbour.foreign:
+            neighbour.foreign = True
+            self._ctx.notify(SessionMet(neighbour.node, _versions(foreign[0])))
+        return tuple(frame for frame in frames if frame not in foreign)
 
     def _own_id_untrusted(self, received: FrameReceived, header: LinkHeader) -> None:
         """Dropped and counted. What a member sealed under a later start than ours is worth one warning (rule 2.6).
@@ -230,7 +235,7 @@ class Receiver:
     def _stranger(self, received: FrameReceived, header: LinkHeader, frames: tuple[Frame, ...]) -> None:
         stranger = self._roster.windows.stranger(header.sender)
         for beacon in (frame for frame in frames if isinstance(frame, Beacon)):
-            stranger.beacon_nonce, stranger.beacon_at = _nonce(header), self._ctx.now
+            stranger.beacon_nonce, stranger.beacon_at = nonce_of(received.data), self._ctx.now
             stranger.newest = beacon.newest
         self._ask_hello(received)
         self._roster.unknown(received.link, header.sender)
@@ -250,21 +255,23 @@ class Receiver:
         self._roster.heard(neighbour)
         if received.multicast:
             presence.group_heard_at = now
-        if header.pairwise or not (presence.proven_address or presence.is_bound(now)):
+        if header.pairwise or not (presence.proven_address or now < presence.bound_until):
             presence.address, presence.proven_address = received.source, header.pairwise
         for frame in frames:
             if isinstance(frame, Beacon):
-                self._beacon(neighbour, presence, link, header, frame)
+                self._beacon(neighbour, presence, received, header, frame)
         if self._roster.windows.lags(neighbour.id):
             self._roster.write(neighbour)
 
-    def _beacon(self, neighbour: Neighbour, presence: Presence, link: str, header: LinkHeader, beacon: Beacon) -> None:
-        now, nonce = self._ctx.now, _nonce(header)
+    def _beacon(
+        self, neighbour: Neighbour, presence: Presence, received: FrameReceived, header: LinkHeader, beacon: Beacon
+    ) -> None:
+        now, link, nonce = self._ctx.now, received.link, nonce_of(received.data)
         if nonce <= presence.sure_nonce <= self._roster.windows.sure_nonce(neighbour.id):
             return  # late, or kept back by somebody: what it says was true once
         presence.last_beacon_nonce, presence.last_beacon_at = nonce, now
         neighbour.newest = beacon.newest
-        if presence.is_bound(now) and _has_lost(beacon, self._roster.me):
+        if now < presence.bound_until and _has_lost(beacon, self._roster.me):
             self.on_doubt(neighbour, link)  # was it away, did it start anew? Or does somebody else speak in its name?
         note_echoes(presence, beacon.echoes, now)
         beacons = self.beacons.get(link)
@@ -282,7 +289,7 @@ class Receiver:
     def _hears_us(self, neighbour: Neighbour, presence: Presence, link: str) -> None:
         """Its beacon echoes a recent one of ours."""
         now = self._ctx.now
-        if presence.is_bound(now):
+        if now < presence.bound_until:
             presence.bound_until = now + BOUND_FOR_S
             presence.echoed_in_doubt = presence.doubt_until < FOREVER
         elif len(self._roster.bound(link)) >= MAX_BOUND:
@@ -292,10 +299,8 @@ class Receiver:
 
     def _whole_untrusted(
         self, received: FrameReceived, header: LinkHeader, bound: bool, frames: tuple[Frame, ...]
-    ) -> list[Frame]:
+    ) -> tuple[Frame, ...]:
         """The frames, with completed items in the place of their last fragment. Its sender pays for a wrong one."""
-        if Fragment not in map(type, frames):
-            return list(frames)
         whole: list[Frame] = []
         hop = header.sender if bound else NOBODY
         for frame in frames:
@@ -317,7 +322,7 @@ class Receiver:
                 self._begin_again(received.link, header, frame.item)
                 continue
             whole += self._inner_untrusted(received, header, bound, item) if item is not None else []
-        return whole
+        return tuple(whole)
 
     def _note_double(self, received: FrameReceived, header: LinkHeader, bound: bool, fragment: Fragment) -> None:
         """A neighbour begins to tell all what is whole here."""
@@ -370,7 +375,7 @@ def _versions(beacon: Beacon) -> str:
 
 def _has_lost(beacon: Beacon, me: NeighbourId) -> bool:
     """True if its echoes name all whom it hears, and we are not among them."""
-    return len(beacon.echoes) < MAX_ECHOES and all(echo.neighbour != me[:2] for echo in beacon.echoes)
+    return len(beacon.echoes) < MAX_ECHOES and me[:2] not in [echo.neighbour for echo in beacon.echoes]
 
 
 def _allowed(frame: Frame, bound: bool, pairwise: bool) -> bool:
@@ -379,10 +384,6 @@ def _allowed(frame: Frame, bound: bool, pairwise: bool) -> bool:
     if isinstance(frame, _PAIRWISE_ONLY):
         return bound and pairwise
     return bound or not isinstance(frame, _FROM_BOUND_ONLY)
-
-
-def _nonce(header: LinkHeader) -> bytes:
-    return header.sender + header.epoch.to_bytes(3, "big") + header.counter.to_bytes(3, "big")
 
 
 def _nothing() -> None:

@@ -384,10 +384,11 @@ class Neighbours(Roster):
 
     def _everyone(self, link: str, introducing: bool) -> list[NeighbourId | None]:
         """To whom a frame for all on a link goes. What introduces us goes to those not bound and not met, too."""
-        now = self._ctx.now
         if not introducing:
             return self._group(link, self.bound(link))
-        settings = self._ctx.links.get(link)
+        settings, now = self._ctx.links.get(link), self._ctx.now
+        if not self._greetings.configured and (settings is None or settings.multicast):
+            return [None]
         present = [n for n in self.table.values() if link in n.presences]
         present = [n for n in present if n.presences[link].heard_at > now - BOUND_FOR_S]
         addresses = {n.presences[link].address: n for n in present}

@@ -122,10 +122,10 @@ class Windows:
 
     def accept(self, header: LinkHeader, tag: bytes) -> bool:
         """Note an opened datagram, by the tag of its seal; False when it was heard before."""
-        window, said = self._pairwise.get(header.sender), self._said.get(header.sender)
-        if window is None or said is None or not self.knows(header):
+        said = self._said.get(header.sender)
+        if said is None or header.epoch > self._signed[header.sender]:
             return True
-        place = (header.epoch, header.counter)
+        place, window = (header.epoch, header.counter), self._pairwise[header.sender]
         if not header.pairwise:
             return said.accept(place, tag)
         if not window.fresh(*place):
@@ -160,9 +160,10 @@ class Windows:
 
     def lags(self, sender: NeighbourId) -> bool:
         """True when the disk should hear of this neighbour's window again."""
-        window = self._surest(sender)
+        window, sure = self._pairwise[sender], self._said[sender].sure
+        last = max((window.epoch, window.counter), sure)
         epoch, counter = self._written.get(sender, (-1, 0))
-        return window.epoch != epoch or window.counter >= counter + PERSIST_EVERY
+        return last[0] != epoch or last[1] >= counter + PERSIST_EVERY
 
     def written(self, sender: NeighbourId) -> ReplayWindow:
         """The window, about to be written."""

@@ -11,7 +11,7 @@ persist it in the same step, before sealing on: the persisted value comes first,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from meshnode.core.ids import NeighbourId
 from meshnode.core.ports import Sealer
@@ -31,8 +31,7 @@ _PAIRWISE = 4
 _TO_ALL, _TO_ONE, _TO_UNMET = b"\0", b"\1", b"\2"  # the last: unicast to an address whose link id is not known yet
 
 
-@dataclass(frozen=True, slots=True)
-class LinkHeader:
+class LinkHeader(NamedTuple):
     """What a datagram shows to everyone. Believe it only once the datagram is opened."""
 
     pairwise: bool
@@ -103,6 +102,11 @@ class LinkSeal:
         nonce = self.next_nonce
         self._counter += 1
         return byte0 + nonce + self._sealer.aead_seal(key, nonce, plaintext, _LABEL + byte0 + way)
+
+
+def nonce_of(data: bytes) -> bytes:
+    """The 12 B that a datagram of at least the size of a seal stands under."""
+    return data[1 : 1 + NONCE_SIZE]
 
 
 def peek_untrusted(data: bytes) -> LinkHeader:

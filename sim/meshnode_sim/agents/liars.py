@@ -130,7 +130,7 @@ class BeaconLiar(Liar):
         frame = outgoing.frame
         if isinstance(frame, Beacon):
             digests = self.ctx.entropy.take("lie", 12)
-            outgoing = replace(outgoing, frame=replace(frame, frontier=digests[:8], envelopes=digests[8:]))
+            outgoing = outgoing._replace(frame=replace(frame, frontier=digests[:8], envelopes=digests[8:]))
         self.say(outgoing)
 
 

@@ -581,7 +581,7 @@ def test_too_many_requests_and_empty_ones_are_not_answered() -> None:
     heard = Heard(far(world, "a", "b").id, far(world, "a", "b"), True, LINK, "b", False, (), pairwise=True)
     want = Want((Wish(log, 1, 1),))
     serve = node.gossip.serve
-    assert not serve.want(replace(heard, neighbour=None), want, False)
+    assert not serve.want(heard._replace(neighbour=None), want, False)
     assert not serve.want(heard, Want((Wish(b"none", 1, 1),)), False)
     assert not serve.want(heard, Want((Wish(log, 5, 3),)), False)
     assert serve.want(heard, want, True)

@@ -387,8 +387,8 @@ def test_fines_are_paid_by_who_sent_it() -> None:
     node.neighbours.fine(heard, 1_000_000)
     world.feed("a", FrameReceived(LINK, "b", True, sealed("b", [SILENT_FRAME], counter=5001)))
     assert node.ctx.counters["datagram_over_budget"] == 1
-    node.neighbours.fine(replace(heard, link="gone"), 1_000_000)
-    node.neighbours.fine(replace(heard, bound=False), 1_000_000)
+    node.neighbours.fine(heard._replace(link="gone"), 1_000_000)
+    node.neighbours.fine(heard._replace(bound=False), 1_000_000)
     world.feed("a", FrameReceived(LINK, "x", True, sealed("zed", [SILENT_FRAME])))
     assert node.ctx.counters["datagram_over_budget"] == 2
 
