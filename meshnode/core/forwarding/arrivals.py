@@ -128,6 +128,7 @@ class Arrivals:
         once = self._shelf.seen(carried.id)  # copies are taken once, but whoever came since may be the one it is for
         if copies == 0 or once or not self._quota.may_promise(len(frame.data), heard.node):
             self._shelf.put(carried)
+            self._scope.limited(carried)
             return carried
         return self._promise(carried, copies, heard.node)
 

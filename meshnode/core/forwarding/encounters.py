@@ -132,6 +132,10 @@ class Encounters:
         for at in range(0, len(needed), _PER_FRAME):
             self._neighbours.send(neighbour, Need(tuple(needed[at : at + _PER_FRAME])), 2)
 
+    def asked(self, envelope: EnvelopeId) -> bool:
+        """A neighbour was asked for it lately."""
+        return envelope[:SHORT_SIZE] in self._asked
+
     def need_arrived(self, shorts: Iterable[bytes], neighbour: Neighbour) -> None:
         """Send what was asked for, as far as it is held."""
         room = _SERVED_BYTES

@@ -77,7 +77,7 @@ class Flood:
         if copies is None:
             copies = self._worth(carried, to)
         handover = self._custody.hand_over(carried, to, copies)
-        _note_given(carried, [to], (handover,))
+        _note_given(carried, [to], (handover,), asked=asked)
         self._before_unicast(to)
         self._send(carried, to, self._frame(carried, (handover,)), jitter, asker=to.node if asked else b"", small=small)
         if to.link(self._ctx.now) is None:
@@ -173,11 +173,13 @@ class Flood:
         return any(_hears(target, sender) or _hears(sender, target) for sender in senders)
 
 
-def _note_given(carried: Carried, targets: list[Neighbour], handovers: tuple[Handover, ...]) -> None:
+def _note_given(
+    carried: Carried, targets: list[Neighbour], handovers: tuple[Handover, ...], *, asked: bool = False
+) -> None:
     """Whom its receipt goes to as well."""
     keep = {handover.taker for handover in handovers if handover.copies}
     for target in targets:
-        if not carried.trail.quiet or target.id[:2] in keep:
+        if not carried.trail.quiet or asked or target.id[:2] in keep:
             carried.trail.given_to[target.node] = None
 
 

@@ -51,6 +51,7 @@ class Forwarding:
         self._encounters = Encounters(
             ctx, neighbours, self.shelf, self._receipts, self._custody, self._needed, self._has
         )
+        self._scope.asked = self._encounters.asked
         self._traces = Traces(ctx, neighbours)
         self._arrivals = Arrivals(
             ctx, neighbours, self.shelf, self._custody, self._receipts, self._flood, self._scope, self._traces
@@ -303,6 +304,7 @@ class Forwarding:
         self._flood.to_one(carried, neighbour, asked=True)
 
     def _has(self, carried: Carried, neighbour: Neighbour) -> None:
+        self._scope.offered(carried)
         carried.has[neighbour.node] = None
         self._flood.overheard(carried)
 

@@ -5,7 +5,9 @@
                                                           comes again without limit: none here either, sent on again
 
 Who holds an envelope within its scope does not count it among what neighbours compare (`encounters.py`): its edge would
-be a difference for ever. What was promised, a node offers to all after a minute, with or without a word of the author.
+be a difference for ever. What was promised, or asked for, a node offers to all after a minute, with or without a word
+of its author; who holds it within its scope and is offered it so late lifts its limit too. So it goes on where its
+author is silent, and wherever a ferry brought it.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from meshnode.core.ids import EnvelopeId
 
 LEAST_PATIENCE_S: Final = 20.0  # a receipt waits up to 9 s for company, and for a custody proof's time at each end
 MOST_PATIENCE_S: Final = 160.0
-KEPT_S: Final = 60.0  # a promise is kept quiet for so long
+KEPT_S: Final = 60.0  # what was promised or asked for is kept quiet for so long
 _LESS: Final = 0.9
 
 
@@ -39,13 +41,19 @@ class Scope:
         self._patience_s = LEAST_PATIENCE_S
         self._longer_since: Instant = 0.0
         self.on_missed: Callable[[Carried], None] = _ignore  # chat: the reader is not where it was
+        self.asked: Callable[[EnvelopeId], bool] = _unasked  # a neighbour offered it, and it was lacking here
 
     def limited(self, carried: Carried) -> None:
-        """One was put on the shelf that goes only so far: own ones wait for their receipt, promised ones are quiet."""
-        if carried.reach is not None and carried.kept:
+        """One was put on the shelf that goes only so far: own ones wait for their receipt, the others are quiet."""
+        if carried.reach is not None and (carried.kept or self.asked(carried.id)):
             self._due.set(carried.id, self._ctx.now + (self._patience_s if carried.own else KEPT_S))
             if carried.own:
                 self._in_line[carried.id] = None
+
+    def offered(self, carried: Carried) -> None:
+        """A neighbour offers it: so late that it has no limit there, and shall have none here."""
+        if not carried.own and carried.reach is not None and carried.first_seen + LEAST_PATIENCE_S <= self._ctx.now:
+            self._shelf.lift(carried)
 
     def left(self, envelope: EnvelopeId) -> None:
         """It went to the air, for the first time: it waits from now on."""
@@ -88,3 +96,7 @@ class Scope:
 
 def _ignore(carried: Carried) -> None:
     return None
+
+
+def _unasked(envelope: EnvelopeId) -> bool:
+    return False

@@ -246,3 +246,103 @@ def test_who_asks_at_the_edge_gets_it_and_keeps_it_there() -> None:
 def test_a_list_of_receipts_that_ends_in_no_hops_is_refused() -> None:
     with pytest.raises(WireError):
         decode_frames_untrusted(b"\x09" + bytes(16) + b"\0")
+
+
+def moved_out_of_scope(copies: int = 8) -> tuple[Valley, Box, Box]:
+    """The reader was beside the author, and is now behind the end of a row."""
+    valley = Valley()
+    boxes = valley.line("abcdefgh", copies=copies)
+    a, b, c, *_, far = boxes
+    valley.today(*boxes)
+    a.write(b, "where are you?")
+    valley.run(30.0)
+    valley.join(a, c)
+    for beside in (a, c):
+        valley.part(b, beside)
+    valley.join(far, b)
+    valley.run(60.0)
+    return valley, a, b
+
+
+@pytest.mark.parametrize("copies", [2, 8])
+def test_it_goes_everywhere_also_if_its_author_falls_silent(copies: int) -> None:
+    """Who was promised it offers it after a minute, and who held it in passing does so then as well."""
+    valley, a, b = moved_out_of_scope(copies)
+    a.write(b, "my last words")
+    valley.run(5.0)
+    a.on = False
+    valley.run(300.0)
+    assert b.inbox() == ["where are you?", "my last words"]
+
+
+def test_it_goes_everywhere_also_if_its_author_restarts() -> None:
+    valley, a, b = moved_out_of_scope(copies=1)
+    a.write(b, "in short")
+    valley.run(5.0)
+    valley.reboot(a)
+    valley.run(300.0)
+    assert b.inbox() == ["where are you?", "in short"]
+
+
+def test_who_holds_it_lifts_its_limit_for_a_late_offer_and_for_no_early_one() -> None:
+    valley = Valley()
+    a, b, _ = valley.line("abc")
+    valley.beacons = False
+    valley.deliver(a, b, EnvelopeFrame(sealed(1), 0, 1))
+    (carried,) = b.forwarding.shelf
+    for wait, reach in ((LEAST_PATIENCE_S - 1, 0), (1.0, None)):
+        valley.run(wait)
+        valley.deliver(a, b, Offer((carried.id[:6],)))
+        assert carried.reach == reach
+    own, boxes = long_line("ab")
+    boxes[0].forwarding._scope._patience_s = MOST_PATIENCE_S
+    deaf(boxes[1])
+    boxes[0].write(boxes[1], "mine")
+    own.run(LEAST_PATIENCE_S + 1)
+    (mine,) = boxes[0].forwarding.shelf
+    own.deliver(boxes[1], boxes[0], Offer((mine.id[:6],)))
+    assert mine.reach is not None  # its author waits for the receipt, and sends it on itself
+
+
+@pytest.mark.parametrize("away_s", [1.0, 20.0])
+def test_a_ferry_that_comes_at_once_brings_it_to_all_of_another_village(away_s: float) -> None:
+    valley = Valley()
+    a, b, c = village = valley.line("abc", copies=2)
+    w, _, y = other = valley.line("wxy", copies=2)
+    ferry = valley.box("f", copies=2)
+    valley.befriend(*village, *other, ferry)
+    valley.today(*village, *other, ferry)
+    a.write(b, "where are you?")
+    valley.run(30.0)
+    for beside in (a, c):
+        valley.part(b, beside)
+    valley.join(y, b)
+    valley.run(60.0)
+    a.write(b, "over the water")
+    valley.join(a, ferry)
+    valley.run(1.0)
+    valley.part(a, ferry)
+    valley.run(away_s)
+    valley.join(ferry, w)
+    valley.run(1.0)
+    valley.part(ferry, w)
+    valley.run(2 * KEPT_S)
+    assert b.inbox() == ["where are you?", "over the water"]
+
+
+def test_who_asked_for_it_is_told_that_it_arrived() -> None:
+    valley = Valley()
+    a, _, c, _ = boxes = valley.line("abcd", copies=2)
+    ferry = valley.box("f", copies=2)
+    valley.today(*boxes, ferry)
+    a.write(c, "where are you?")
+    valley.run(30.0)
+    deaf(c)
+    a.write(c, "there?")
+    valley.join(a, ferry)
+    valley.run(0.5)
+    assert [carried.record.role for carried in ferry.forwarding.shelf] == [ROLE_TRANSIT]
+    valley.dropped = lambda sender, receiver, frame: False
+    valley.run(15.0)
+    assert c.inbox() == ["where are you?", "there?"]
+    assert not list(ferry.forwarding.shelf)
