@@ -43,7 +43,7 @@ class Forwarding:
         self.strategy = SprayAndFocus()
         self.shelf = Shelf(ctx)
         self._custody = Custody(ctx, neighbours.me, self.shelf, self._carried)
-        self._scope = Scope(ctx, self.shelf, outbox, self._widen)
+        self._scope = Scope(ctx, self.shelf, outbox, self._widen, self._asked_for)
         self._receipts = Receipts(ctx, neighbours, self.shelf, self._custody, self._scope)
         self._flood = Flood(
             ctx, neighbours, outbox, self._custody, self.strategy, self._along_with, self._on_session_sent
@@ -51,7 +51,6 @@ class Forwarding:
         self._encounters = Encounters(
             ctx, neighbours, self.shelf, self._receipts, self._custody, self._needed, self._has
         )
-        self._scope.asked = self._encounters.asked
         self._traces = Traces(ctx, neighbours)
         self._arrivals = Arrivals(
             ctx, neighbours, self.shelf, self._custody, self._receipts, self._flood, self._scope, self._traces
@@ -310,6 +309,9 @@ class Forwarding:
 
     def _widen(self, carried: Carried) -> None:
         self._flood.spread(carried, named=True)
+
+    def _asked_for(self, envelope: EnvelopeId) -> bool:
+        return self._encounters.asked(envelope)
 
     def _drop(self, carried: Carried) -> None:
         self.shelf.drop(carried)

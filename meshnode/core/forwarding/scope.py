@@ -31,21 +31,28 @@ _LESS: Final = 0.9
 class Scope:
     """The envelopes of one node that go only so far."""
 
-    def __init__(self, ctx: Context, shelf: Shelf, outbox: Outbox, spread: Callable[[Carried], None]) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        shelf: Shelf,
+        outbox: Outbox,
+        spread: Callable[[Carried], None],
+        asked: Callable[[EnvelopeId], bool],
+    ) -> None:
         self._ctx = ctx
         self._shelf = shelf
         self._outbox = outbox
         self._spread = spread
+        self._asked = asked  # it was offered, and lacking here
         self._due: Timers[EnvelopeId] = Timers(ctx.sooner)
         self._in_line: dict[EnvelopeId, None] = {}  # ours that stand in line for the air
         self._patience_s = LEAST_PATIENCE_S
         self._longer_since: Instant = 0.0
         self.on_missed: Callable[[Carried], None] = _ignore  # chat: the reader is not where it was
-        self.asked: Callable[[EnvelopeId], bool] = _unasked  # a neighbour offered it, and it was lacking here
 
     def limited(self, carried: Carried) -> None:
         """One was put on the shelf that goes only so far: own ones wait for their receipt, the others are quiet."""
-        if carried.reach is not None and (carried.kept or self.asked(carried.id)):
+        if carried.reach is not None and (carried.kept or self._asked(carried.id)):
             self._due.set(carried.id, self._ctx.now + (self._patience_s if carried.own else KEPT_S))
             if carried.own:
                 self._in_line[carried.id] = None
@@ -96,7 +103,3 @@ class Scope:
 
 def _ignore(carried: Carried) -> None:
     return None
-
-
-def _unasked(envelope: EnvelopeId) -> bool:
-    return False
