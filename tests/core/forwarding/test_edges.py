@@ -230,6 +230,7 @@ def test_without_callbacks_forwarding_stands_alone() -> None:
     alone.on_carried(b"m" * 16, near)  # type: ignore[arg-type]
     assert alone.on_envelope(next(iter(alone.shelf)).header, b"", None) is False
     assert alone.on_receipt(Tag(bytes(10)), hashed(b"test", b"", 16), 0) is False  # type: ignore[arg-type]
+    alone.on_missed(next(iter(alone.shelf)))
 
 
 def test_a_neighbour_that_returns_unnoticed_is_offered_what_it_did_not_prove() -> None:
