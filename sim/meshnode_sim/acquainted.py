@@ -110,7 +110,7 @@ def _correspond(one: Host, other: Host, apart: int) -> None:
     first.proved(0)
     for host, ratchet, peer in ((one, first, other.keys), (other, second, one.keys)):
         distance = Distance()
-        distance.came(apart)
+        distance.came(apart, 0.0)
         session = Session(peer.device, peer.persona, peer.incarnation, 0.0, ratchet, distance=distance)
         host.memory.commit([Persist((session.row(),), promise=True)], 0.0)
 

@@ -32,8 +32,10 @@ class Distance:
         at = bisect_left(REACHES, self.hops + 1 + self.hops // 4)
         return REACHES[at] if at < len(REACHES) else None
 
-    def came(self, hops: int) -> None:
-        """A receipt came, from so far; 0 is unknown."""
+    def came(self, hops: int, now: Instant) -> None:
+        """A receipt came, from so far; 0 is unknown. Who is believed again is believed more with each."""
+        if now >= self.wary_until:
+            self.wary_s /= 2
         if hops:
             self.hops = min(hops, FARTHEST)
 

@@ -153,7 +153,7 @@ class Outgoing:
         if awaiting is not None:
             session, index = awaiting
             session.ratchet.proved(index)
-            session.distance.came(hops)
+            session.distance.came(hops, self._ctx.now)
             self._ctx.persist(session.row())
             self._release(session.persona)
         message = self._envelopes.take_message(tag)

@@ -14,7 +14,7 @@ from support.valley import Valley
 @given(hops=st.integers(1, 255))
 def test_it_reaches_farther_than_last_time_and_not_much(hops: int) -> None:
     distance = Distance()
-    distance.came(hops)
+    distance.came(hops, 0.0)
     reach = distance.reach(0.0)
     assert distance.hops == min(hops, FARTHEST)
     if reach is None:
@@ -27,7 +27,7 @@ def test_it_reaches_farther_than_last_time_and_not_much(hops: int) -> None:
 def test_nothing_is_limited_before_a_receipt_said_how_far_it_came() -> None:
     distance = Distance()
     assert distance.reach(0.0) is None
-    distance.came(0)
+    distance.came(0, 0.0)
     assert distance.reach(0.0) is None
 
 
@@ -41,6 +41,12 @@ def test_who_missed_is_not_believed_for_a_while_twice_as_long_each_time() -> Non
     for _ in range(20):
         distance.missed(now)
     assert distance.wary_until == now + WARIEST_S
+    distance.came(3, now)
+    assert distance.wary_s == WARIEST_S
+    for _ in range(20):
+        distance.came(3, now + WARIEST_S)
+    distance.missed(now)
+    assert distance.wary_until == now + WARY_S
 
 
 def test_it_stands_on_disk_and_a_new_session_begins_with_it() -> None:
