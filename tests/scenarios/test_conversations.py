@@ -69,9 +69,9 @@ def test_a_burst_of_a_hundred_and_fifty() -> None:
 
 
 def test_the_second_message_arrives_before_the_first() -> None:
-    """A first message of 1.4 kB is cut into fragments; what is small overtakes it."""
+    """A first message of 1.4 kB is cut into fragments, at last into small ones; what is smaller overtakes it."""
     world, a, b = _pair(3)
-    world.filter = lambda source, target, send: source != "a" or len(send.data) < 450
+    world.filter = lambda source, target, send: source != "a" or len(send.data) < 300
     first = a.write(b, "first")
     world.run(0.2)
     second = a.write(b, "second")

@@ -135,7 +135,8 @@ class PlayedNeighbours:
         if linked:
             hears = {neighbour_id(n.keys.node, self._box.ctx.mesh.id)[:2]: 0.0 for n in valley.beside(other)}
             until = float("inf")
-            neighbour.presences[LINK] = Presence("fe80::", 0.0, bound_until=until, bound_since=0.0, echoes_heard=hears)
+            now = self._box.ctx.now
+            neighbour.presences[LINK] = Presence("fe80::", now, bound_until=until, bound_since=0.0, echoes_heard=hears)
         return neighbour
 
     def get(self, node: bytes) -> Neighbour | None:

@@ -223,9 +223,11 @@ class Forwarding:
     def carrying(self) -> bool:
         """True while something waits to be handed on: beacon more often when alone.
 
-        What we wrote ourselves and handed to a good neighbour waits for no meeting, only for its answer.
+        What we wrote ourselves and handed to a good neighbour waits for no meeting, only for its answer. A receipt that
+        may have been said into the dark waits for one.
         """
-        return self.shelf.promised > 0 or (self.shelf.own > 0 and not self._custody.hopeful)
+        waits = self.shelf.promised > 0 or (self.shelf.own > 0 and not self._custody.hopeful)
+        return waits or self._receipts.unsure()
 
     # Parcels
 

@@ -67,6 +67,7 @@ class Receipts:
         self._twice_due: Timers[NodeKey] = Timers(ctx.sooner)
         self._told: dict[tuple[NodeKey, Tag], Instant] = {}
         self._untold: dict[NodeKey, dict[Tag, None]] = {}  # ways that were dark, or went dark just then
+        self._unsure: dict[NodeKey, Instant] = {}  # neighbours on a link, and when they were told last
         self.on_receipt: OnReceipt = _unknown
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -185,6 +186,15 @@ class Receipts:
     def wakeup(self) -> Instant | None:
         """When something is due."""
         return earliest(self._batch_due, self._until.next(), self._loose_until.next(), self._twice_due.next())
+
+    def unsure(self) -> bool:
+        """Somebody was told lately that has not been heard since: it may have gone before."""
+        since = self._ctx.now - _UNSURE_S
+        for node, at in list(self._unsure.items()):
+            neighbour = self._neighbours.get(node)
+            if neighbour is None or at < since or any(each.heard_at > at for each in neighbour.presences.values()):
+                del self._unsure[node]
+        return bool(self._unsure)
 
     def _matches(self, tag: Tag, receipt: Receipt, hops: int) -> bool:
         """It opens something met here, or something we wrote."""
@@ -308,7 +318,10 @@ class Receipts:
     ) -> None:
         by_link: dict[str, list[Neighbour]] = {}
         for neighbour in targets:
-            by_link.setdefault(neighbour.link(self._ctx.now) or "", []).append(neighbour)
+            link = neighbour.link(self._ctx.now)
+            by_link.setdefault(link or "", []).append(neighbour)
+            if link is not None:
+                self._unsure[neighbour.node] = self._ctx.now
         frames = [ReceiptsFrame(tuple(receipts[at : at + BATCH]), hops) for at in range(0, len(receipts), BATCH)]
         for link, there in by_link.items():
             for frame in frames:

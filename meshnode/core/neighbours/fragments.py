@@ -97,6 +97,8 @@ class Reassembly:
         if now < self._done.get(fragment.item, NEVER) + DONE_S:
             return None
         items = self._open.setdefault((link, hop), {})
+        if pairwise and fragment.item in items and 0 < items[fragment.item].count < fragment.count:
+            del items[fragment.item]  # cut finer, as the large pieces did not come
         assembly = self._assembly(items, fragment, now)
         if assembly.again and not pairwise:
             return None

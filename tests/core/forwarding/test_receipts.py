@@ -46,6 +46,29 @@ def test_a_forged_receipt_purges_nothing() -> None:
     assert not b.rows.every(TombstoneRecord)
 
 
+def test_who_told_somebody_that_was_not_heard_since_looks_around() -> None:
+    valley, (a, b, c) = row()
+    get = b.neighbours.get
+
+    def silent(node: bytes) -> Neighbour | None:
+        neighbour = get(node)
+        for presence in neighbour.presences.values() if neighbour else ():
+            presence.heard_at = 0.0
+        return neighbour
+
+    for number, since in enumerate((get, lambda node: None, silent)):
+        b.neighbours.get = get  # type: ignore[method-assign]
+        carry(valley, a, b, number)
+        valley.deliver(c, b, Receipts((receipt(number),)))
+        b.neighbours.get = silent  # type: ignore[method-assign]
+        assert b.step(b.forwarding.carrying)
+        valley.run(1.0 if since is not silent else 299.0)
+        assert b.step(b.forwarding.carrying)
+        valley.run(2.0)
+        b.neighbours.get = since  # type: ignore[method-assign]
+        assert not b.step(b.forwarding.carrying)
+
+
 def test_a_true_one_purges_all_under_its_tag_and_keeps_them_away() -> None:
     valley, (a, b, _) = row()
     carry(valley, a, b, 1)

@@ -170,6 +170,19 @@ def test_impossible_places_are_refused(fragment: Fragment) -> None:
         Reassembly().take_untrusted("l", HOP, fragment, 0.0)
 
 
+def test_pieces_cut_finer_for_us_alone_take_the_place_of_large_ones() -> None:
+    whole = b"z" * 900
+    reassembly, large, small = Reassembly(), cut(whole, 400), cut(whole, 200)
+    reassembly.take_untrusted("l", HOP, large[0], 0.0, pairwise=True)
+    with pytest.raises(WireError):
+        reassembly.take_untrusted("l", HOP, small[0], 0.0)  # not sealed for us: anybody may have said it
+    for piece in small[:-1]:
+        assert reassembly.take_untrusted("l", HOP, piece, 0.0, pairwise=True) is None
+    with pytest.raises(WireError):
+        reassembly.take_untrusted("l", HOP, large[1], 0.0, pairwise=True)
+    assert reassembly.take_untrusted("l", HOP, small[-1], 0.0, pairwise=True) == whole
+
+
 def test_fragments_that_disagree_and_wholes_that_lie_are_refused() -> None:
     reassembly, fragments = Reassembly(), cut(b"z" * 300)
     reassembly.take_untrusted("l", HOP, fragments[0], 0.0)
