@@ -93,13 +93,14 @@ function Messages({ thread, channel }) {
 
   async function scrolled() {
     const list = place.current;
+    if (!list) return; // left while it still rolled
     setAtEnd(list.scrollHeight - list.scrollTop - list.clientHeight < NEAR && !thread.newer.value);
     if (list.scrollTop < NEAR) await older();
     else if (thread.newer.value && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR) await once(() => thread.after(() => hold(-1)));
   }
   const older = () => once(() => thread.before(() => hold(0)));
   function hold(at) {
-    const bubble = [...place.current.querySelectorAll("li:not(.day)")].at(at);
+    const bubble = [...(place.current?.querySelectorAll("li:not(.day)") ?? [])].at(at);
     if (bubble) anchor.current = { bubble, top: bubble.getBoundingClientRect().top };
   }
   async function toEnd() {
