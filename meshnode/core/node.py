@@ -209,6 +209,7 @@ class Node:
             on_own_block_ahead=lambda block: self._second_copy(),
             envelope_digest=self.forwarding.envelope_digest,
             carrying=self.forwarding.carrying,
+            unsure=self.forwarding.unsure,
         )
         self.gossip.beacons.dateless = self.meshtime.dateless
         self.gossip.forks.on_own = self._second_copy

@@ -75,6 +75,7 @@ class GossipNode:
             on_own_block_ahead=self.ahead.append,
             envelope_digest=lambda: bytes(4),
             carrying=lambda: self.carries,
+            unsure=lambda: False,
         )
         if snapshot is not None:
             self.rings.restore(snapshot)

@@ -223,11 +223,13 @@ class Forwarding:
     def carrying(self) -> bool:
         """True while something waits to be handed on: beacon more often when alone.
 
-        What we wrote ourselves and handed to a good neighbour waits for no meeting, only for its answer. A receipt that
-        may have been said into the dark waits for one.
+        What we wrote ourselves and handed to a good neighbour waits for no meeting, only for its answer.
         """
-        waits = self.shelf.promised > 0 or (self.shelf.own > 0 and not self._custody.hopeful)
-        return waits or self._receipts.unsure()
+        return self.shelf.promised > 0 or (self.shelf.own > 0 and not self._custody.hopeful)
+
+    def unsure(self) -> bool:
+        """True while a receipt may have been said into the dark: look around, as if it were carried."""
+        return self._receipts.unsure()
 
     # Parcels
 

@@ -90,6 +90,7 @@ class Beacons:
         self._logs = logs
         self.envelope_digest: Callable[[], bytes] = lambda: bytes(4)
         self.carrying: Callable[[], bool] = lambda: False
+        self.unsure: Callable[[], bool] = lambda: False  # was something said that may not have been heard?
         self.dateless: Callable[[], bool] = lambda: False
         self._airs: dict[str, Air] = {}
         self._new: deque[Instant] = deque(maxlen=NEW_PER_MINUTE)
@@ -190,7 +191,7 @@ class Beacons:
                 air.bound_at = now
             if carrying and not air.carried:
                 air.changed_at = now
-            air.carried = carrying
+            air.carried = carrying or self.unsure()
 
     def _heard_beacon(self, air: Air, heard: Heard, beacon: Beacon) -> None:
         if heard.bound and heard.neighbour is not None:

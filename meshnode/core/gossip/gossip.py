@@ -126,13 +126,14 @@ class Gossip:
         on_own_block_ahead: Callable[[Block], None],
         envelope_digest: Callable[[], bytes],
         carrying: Callable[[], bool],
+        unsure: Callable[[], bool],
     ) -> None:
         """What the parts above and beside are told, and asked for."""
         self.arrivals.on_block = on_block
         self.repair.witnesses.on_covered = on_covered
         self.logs.on_own_ahead = on_own_block_ahead
         self.beacons.envelope_digest = self.sessions.envelope_digest = envelope_digest
-        self.beacons.carrying = carrying
+        self.beacons.carrying, self.beacons.unsure = carrying, unsure
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk."""

@@ -61,12 +61,12 @@ def test_who_told_somebody_that_was_not_heard_since_looks_around() -> None:
         carry(valley, a, b, number)
         valley.deliver(c, b, Receipts((receipt(number),)))
         b.neighbours.get = silent  # type: ignore[method-assign]
-        assert b.step(b.forwarding.carrying)
+        assert b.step(b.forwarding.unsure)
         valley.run(1.0 if since is not silent else 299.0)
-        assert b.step(b.forwarding.carrying)
+        assert b.step(b.forwarding.unsure)
         valley.run(2.0)
         b.neighbours.get = since  # type: ignore[method-assign]
-        assert not b.step(b.forwarding.carrying)
+        assert not b.step(b.forwarding.unsure)
 
 
 def test_a_true_one_purges_all_under_its_tag_and_keeps_them_away() -> None:
