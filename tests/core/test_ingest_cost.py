@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from types import FrameType
-
 from meshnode.core.chain.block import Block, write_block
 from meshnode.core.chain.frontier import Element
 from meshnode.core.chain.kinds import POST
@@ -19,6 +16,7 @@ from meshnode.core.sealing.seeded import SeededEntropy, SeededSealer
 from meshnode.core.settings import Settings
 from meshnode.core.wire.codec import encode_frame
 from meshnode.core.wire.frames import Heads, Run
+from support.calls import calls
 
 SEALER = SeededSealer("ingest")
 SQUARE = channel_id("square")
@@ -54,22 +52,6 @@ def calls_of_each_record(logs: list[list[Block]], at_once: int) -> list[int]:
             node.next_wakeup()  # as a host asks it once a turn: most parts say then that nothing is due for long
     assert all(node.gossip.logs.book.logs[log[0].log].head == len(log) for log in logs)
     return found
-
-
-def calls(work: object) -> int:
-    count = 0
-
-    def note(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal count
-        count += event == "call"
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        work()  # type: ignore[operator]
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 def test_a_block_of_a_long_log_costs_what_one_of_a_short_log_costs() -> None:

@@ -21,8 +21,9 @@ from meshnode.core.forwarding.flood import NO_LIMIT, Flood
 from meshnode.core.forwarding.quota import Quota
 from meshnode.core.forwarding.receipts import Receipts
 from meshnode.core.forwarding.scope import Scope
-from meshnode.core.forwarding.shelf import Carried, Shelf, new_record, remaining_s
+from meshnode.core.forwarding.shelf import Carried, Shelf, class_of, new_record, remaining_s
 from meshnode.core.forwarding.trace import Traces
+from meshnode.core.forwarding.trails import Trail
 from meshnode.core.ids import EnvelopeId
 from meshnode.core.neighbours.neighbour import Heard, Neighbour
 from meshnode.core.neighbours.table import Neighbours
@@ -34,7 +35,7 @@ from meshnode.core.sealing.envelope import (
     max_copies,
     read_envelope_untrusted,
 )
-from meshnode.core.wire.frames import EnvelopeFrame, Handover, Took
+from meshnode.core.wire.frames import EnvelopeFrame, Handover, Took, TookProof
 from meshnode.errors import WireError
 
 PARCEL_COPIES: Final = 1
@@ -69,40 +70,43 @@ class Arrivals:
 
     def envelope_arrived(self, frame: EnvelopeFrame, heard: Heard) -> None:
         """An envelope, new or not, with what its sender says of custody."""
+        envelope = envelope_id(frame.data)
+        carried = self._shelf.get(envelope)
         try:
-            header = read_envelope_untrusted(frame.data)
+            header = read_envelope_untrusted(frame.data) if carried is None else carried.header
         except WireError:
             self._ctx.count("envelope_refused")
             return
-        envelope = envelope_id(frame.data)
-        if self._kept_out(header, frame, heard):
+        if heard.session is not None and self._kept_out(header, frame, heard):
             self._ctx.count("bridge_kept_out")
             return
-        trail = self._shelf.trails.of(envelope, header.tag)
-        self._proof_within(frame, envelope, heard)
-        carried = self._shelf.get(envelope)
-        named = self._named(frame, heard) is not None
-        if named and heard.neighbour is not None:
-            self._custody.named(heard.neighbour.node, again=heard.neighbour.node in trail.came_from)
+        if carried is not None and frame.proof is not None:
+            self._proof_within(carried, frame.proof, heard)
+            carried = self._shelf.get(envelope)  # who proved the last copy may have ended our custody
         if carried is not None:
-            self._again(carried, frame, heard)
-        elif self._receipts.known(header.tag) is not None or self._receipts.match_loose(header.tag):
-            if heard.bound and heard.neighbour is not None and (named or _reach(frame, heard) is None):
+            self._again(carried, frame, self._naming(frame, heard, carried.trail), heard)
+        else:
+            self._not_held(envelope, header, frame, heard)
+
+    def _not_held(self, envelope: EnvelopeId, header: EnvelopeHeader, frame: EnvelopeFrame, heard: Heard) -> None:
+        trail = self._shelf.trails.of(envelope, header.tag)
+        handover = self._naming(frame, heard, trail)
+        if self._receipts.known(header.tag) is not None or self._receipts.match_loose(header.tag):
+            if heard.bound and heard.neighbour is not None and (handover or _reach(frame, heard) is None):
                 self._receipts.tell(heard.neighbour, header.tag)
-        elif self._shelf.passed(envelope) and (self._shelf.seen(envelope) or not named):
-            self._seen_before(envelope, frame, heard)
+        elif self._shelf.passed(envelope) and (self._shelf.seen(envelope) or handover is None):
+            self._seen_before(envelope, handover, heard)
         elif remaining_s(header, frame.age) <= 0:
             self._ctx.count("envelope_expired")
         else:
             record = new_record(header, envelope, frame.data, self._ctx.now, frame.age)
             carried = Carried(record, header, trail, self._ctx.now, reach=_reach(frame, heard))
             trail.quiet = carried.reach is not None
-            self._new(carried, frame, heard)
+            self._new(carried, frame, handover, heard)
 
     # A new envelope
 
-    def _new(self, carried: Carried, frame: EnvelopeFrame, heard: Heard) -> None:
-        handover = self._named(frame, heard)
+    def _new(self, carried: Carried, frame: EnvelopeFrame, handover: Handover | None, heard: Heard) -> None:
         self._note_sender(carried, frame, heard)
         if carried.header.kind == KIND_PROBE:
             self._traces.met(carried.id, carried.trail, heard)
@@ -151,8 +155,9 @@ class Arrivals:
 
     # An envelope met before
 
-    def _again(self, carried: Carried, frame: EnvelopeFrame, heard: Heard) -> None:
-        farther = self._may_go_farther(carried, _reach(frame, heard))
+    def _again(self, carried: Carried, frame: EnvelopeFrame, handover: Handover | None, heard: Heard) -> None:
+        """Nine of ten envelopes that come in a dense place: whoever sends it on is heard by all around."""
+        farther = carried.reach is not None and self._may_go_farther(carried, _reach(frame, heard))
         self._note_sender(carried, frame, heard)
         if heard.bound and heard.neighbour is not None:
             carried.heard[heard.neighbour.node] = None
@@ -162,7 +167,6 @@ class Arrivals:
         longest = carried.first_seen + carried.header.lifetime_s
         if min(longer, longest) > carried.record.expires_at:
             self._shelf.update(carried, replace(carried.record, expires_at=min(longer, longest)))
-        handover = self._named(frame, heard)
         if farther:
             self._pass_on(carried, handover, heard)
         if handover is not None and heard.neighbour is not None:
@@ -170,7 +174,7 @@ class Arrivals:
 
     def _may_go_farther(self, carried: Carried, reach: int | None) -> bool:
         """It came again with more hops left, and is to be sent on for it: without limit, or where none were left."""
-        if carried.reach is None or (reach is not None and reach <= carried.reach):
+        if reach is not None and carried.reach is not None and reach <= carried.reach:
             return False
         stood = carried.reach == 0
         carried.reach = reach
@@ -186,20 +190,19 @@ class Arrivals:
             self._promise(carried, handover.copies, giver.node)
         self._owe(giver, carried.id, handover)
 
-    def _seen_before(self, envelope: EnvelopeId, frame: EnvelopeFrame, heard: Heard) -> None:
+    def _seen_before(self, envelope: EnvelopeId, handover: Handover | None, heard: Heard) -> None:
         """It was here and is gone: each id is taken once. That it arrived may be said again."""
-        handover = self._named(frame, heard)
         if handover is not None and handover.copies == 0 and heard.neighbour is not None:
             self._owe(heard.neighbour, envelope, handover)
         self._ctx.count("envelope_seen_before")
 
     # Custody
 
-    def _proof_within(self, frame: EnvelopeFrame, envelope: EnvelopeId, heard: Heard) -> None:
-        carried, proof, taker = self._shelf.get(envelope), frame.proof, heard.neighbour
-        if carried is None or proof is None or taker is None or proof.giver != self._neighbours.me[:2]:
+    def _proof_within(self, carried: Carried, proof: TookProof, heard: Heard) -> None:
+        taker = heard.neighbour
+        if taker is None or proof.giver != self._neighbours.me[:2]:
             return
-        if self._custody.expects(envelope, taker.node):
+        if self._custody.expects(carried.id, taker.node):
             self._custody.took(carried, taker, proof.mac)
 
     def _owe(self, giver: Neighbour, envelope: EnvelopeId, handover: Handover) -> None:
@@ -214,14 +217,19 @@ class Arrivals:
     def _kept_out(self, header: EnvelopeHeader, frame: EnvelopeFrame, heard: Heard) -> bool:
         """It came over an uplink that is not for its like."""
         gate = self._neighbours.gate
-        item = Item("envelope", b"", max(2, min(4, header.cls)), len(frame.data))
-        return gate.is_uplink(heard.session) and bool(gate.refuses(item))
+        if not gate.is_uplink(heard.session):
+            return False
+        return bool(gate.refuses(Item("envelope", b"", class_of(header), len(frame.data))))
 
-    def _named(self, frame: EnvelopeFrame, heard: Heard) -> Handover | None:
-        """The handover that names us, from a neighbour that is really there."""
-        if not heard.bound:
+    def _naming(self, frame: EnvelopeFrame, heard: Heard, trail: Trail) -> Handover | None:
+        """The handover that names us, from a neighbour that is really there: by how it asks, its frames are judged."""
+        if not (frame.handovers and heard.bound) or heard.neighbour is None:
             return None
-        return next((handover for handover in frame.handovers if handover.taker == self._neighbours.me[:2]), None)
+        for handover in frame.handovers:
+            if handover.taker == self._neighbours.me[:2]:
+                self._custody.named(heard.neighbour.node, again=heard.neighbour.node in trail.came_from)
+                return handover
+        return None
 
     def _note_sender(self, carried: Carried, frame: EnvelopeFrame, heard: Heard) -> None:
         """Whoever sent it has it, and sees to those it named."""
@@ -229,6 +237,8 @@ class Arrivals:
             carried.has[heard.neighbour.node] = None
             carried.trail.came_from[heard.neighbour.node] = None
         for handover in frame.handovers if heard.bound else ():
+            if handover.taker == self._neighbours.me[:2]:
+                continue
             named = self._neighbours.by_prefix(handover.taker)
             if named is not None:
                 carried.has[named.node] = None

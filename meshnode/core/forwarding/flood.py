@@ -98,7 +98,8 @@ class Flood:
         found: dict[str, list[Neighbour]] = {}
         if carried.reach == 0:
             return found
-        passes = self._neighbours.gate.passes(carried.crossing)
+        gate = self._neighbours.gate
+        passes = not gate.is_bridge or gate.passes(carried.crossing)
         for neighbour in self._neighbours.reachable():
             if neighbour.node not in carried.has and self._neighbours.has_news_at_once(neighbour, passes):
                 found.setdefault(neighbour.link(self._ctx.now) or "", []).append(neighbour)

@@ -199,7 +199,7 @@ class Receipts:
     def _matches(self, tag: Tag, receipt: Receipt, hops: int) -> bool:
         """It opens something met here, or something we wrote."""
         ours = self.on_receipt(tag, receipt, hops)
-        if not ours and not self._shelf.trails.under(tag):
+        if not ours and not self._shelf.trails.under(tag) and not self._shelf.with_tag(tag):
             return False
         self._matched(tag, receipt)
         return True

@@ -60,11 +60,12 @@ class Carried:
     proved: dict[NodeKey, None] = field(default_factory=dict)
     committed: bool = False
     reach: int | None = None
+    id: EnvelopeId = field(init=False)
+    cls: int = field(init=False)  # as it is sent: nobody can check who claims urgency for a sealed envelope (rule 12.3)
 
-    @property
-    def id(self) -> EnvelopeId:
-        """The envelope's id."""
-        return self.record.id
+    def __post_init__(self) -> None:
+        self.id = self.record.id
+        self.cls = class_of(self.header)
 
     @property
     def kept(self) -> bool:
@@ -79,11 +80,6 @@ class Carried:
     def age_at(self, now: Instant) -> int:
         """Minutes since it was written, as far as clocks that stood still can tell."""
         return min(MAX_AGE_MIN, self.record.age + max(0, int((now - self.record.held_since) // 60)))
-
-    @property
-    def cls(self) -> int:
-        """The class it is sent in: nobody can check who claims urgency for a sealed envelope (rule 12.3)."""
-        return max(2, min(4, self.header.cls))
 
     @property
     def crossing(self) -> Item:
@@ -309,6 +305,11 @@ def own_record(
     """The row of an envelope written here."""
     fresh = new_record(header, envelope, data, now)
     return replace(fresh, role=ROLE_OWN, copies=min(copies, max_copies(header.cls)), message=message)
+
+
+def class_of(header: EnvelopeHeader) -> int:
+    """The class an envelope is sent in, whatever it claims."""
+    return max(2, min(4, header.cls))
 
 
 def remaining_s(header: EnvelopeHeader, age: int) -> float:

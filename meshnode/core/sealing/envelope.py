@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 
 from meshnode.core.ids import EnvelopeId, Receipt, Tag, hashed
 from meshnode.errors import UsageError, WireError
@@ -29,6 +30,8 @@ LIFETIMES_S = (
     *(days * _DAY for days in (1, 2, 3, 5, 7, 10, 14, 21, 28)),
 )  # few, so that a lifetime tells little
 LONGEST_S = LIFETIMES_S[-1]
+_LIFETIME_S = (*LIFETIMES_S, *(LONGEST_S,) * (256 - len(LIFETIMES_S)))  # by code; of later versions the longest
+_LATELY = 64  # envelopes: each is heard from several neighbours within a second or two
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class EnvelopeHeader:
     @property
     def lifetime_s(self) -> int:
         """How long this may travel; codes of later versions count as the longest."""
-        return LIFETIMES_S[min(self.lifetime, len(LIFETIMES_S) - 1)]
+        return _LIFETIME_S[self.lifetime]
 
     def encode(self) -> bytes:
         """The 16 B."""
@@ -103,6 +106,7 @@ def read_envelope_untrusted(data: bytes) -> EnvelopeHeader:
     )
 
 
+@lru_cache(_LATELY)
 def envelope_id(data: bytes) -> EnvelopeId:
     """16 B of hash over header and sealed part."""
     return EnvelopeId(hashed(b"mn-env-v1", data, 16))

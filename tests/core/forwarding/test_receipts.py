@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from meshnode.core.forwarding import trails
 from meshnode.core.forwarding.receipts import MAX_LOOSE
 from meshnode.core.ids import NodeKey, Receipt, hashed
 from meshnode.core.neighbours.neighbour import Heard, Neighbour
@@ -86,6 +87,15 @@ def test_a_true_one_purges_all_under_its_tag_and_keeps_them_away() -> None:
     assert len(b.forwarding.shelf) == 0
     valley.run(2.0)
     assert sum(isinstance(frame, Receipts) and name == "b" for name, frame in valley.on_air) >= 1
+
+
+def test_a_true_one_purges_what_is_held_however_many_were_met_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trails, "_MAX_TRAILS", 1)
+    valley, (a, b, _) = row()
+    carry(valley, a, b, 1)
+    carry(valley, a, b, 2)
+    valley.deliver(a, b, Receipts((receipt(1),)))
+    assert [carried.record.tag for carried in b.forwarding.shelf] == [receipt_tag(receipt(2))]
 
 
 def test_a_tombstone_outlives_the_envelope_by_half() -> None:
