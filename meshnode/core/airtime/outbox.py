@@ -41,6 +41,7 @@ _FRAGMENT_HEADER = 1 + 8 + 1 + 1
 _MAX_FRAGMENTS = 16
 
 # (link, to, plaintext) -> (address or None for multicast, datagram); None: the neighbour has no address there
+Place = tuple[str, NeighbourId | None, bytes]  # link, destination, key; that of a fragment ends in its number
 Seal = Callable[[str, NeighbourId | None, bytes], tuple[str | None, bytes] | None]
 
 
@@ -56,8 +57,8 @@ class Outbox:
         self._ready: dict[str, FairQueue] = {}
         self._waiting: list[tuple[float, int, Queued]] = []
         self._order = count()
-        self._keyed: dict[tuple[str, NeighbourId | None, bytes], Queued] = {}
-        self._torn: Counter[tuple[str, NeighbourId | None, bytes]] = Counter()  # how many fragments wait under a key
+        self._keyed: dict[Place, Queued] = {}
+        self._named: dict[bytes, dict[Place, None]] = {}  # where what is kept under a key waits, and its fragments
         self._gone: set[int] = set()  # object ids of cancelled frames that still stand in the heap
         self._free_at: dict[str, float] = {}
         self._last_to: dict[str, NeighbourId | None] = {}
@@ -83,22 +84,18 @@ class Outbox:
 
     def cancel(self, key: bytes, to: NeighbourId | None = None, *, everywhere: bool = True) -> int:
         """Take back what waits under this key (to one destination, unless `everywhere`); says how many."""
-        doomed = [
-            queued
-            for (_, where, _), queued in list(self._keyed.items())
-            if _named(queued, key) and (everywhere or where == to)
-        ]
-        for queued in doomed:
-            self._discard(queued)
+        doomed = [place for place in self._named.get(key, ()) if everywhere or place[1] == to]
+        for place in doomed:
+            self._discard(self._keyed[place])
         return len(doomed)
 
     def holds(self, key: bytes) -> bool:
         """True while something waits under this key."""
-        return any(_named(queued, key) for queued in self._keyed.values())
+        return key in self._named
 
     def begun(self, key: bytes) -> bool:
         """True if some fragments of what waits under this key left already."""
-        waiting = [queued.outgoing.frame for queued in self._keyed.values() if _named(queued, key)]
+        waiting = [self._keyed[place].outgoing.frame for place in self._named.get(key, ())]
         return any(isinstance(frame, Fragment) and len(waiting) < frame.count for frame in waiting)
 
     def forget_neighbour(self, neighbour: NeighbourId) -> None:
@@ -243,11 +240,10 @@ class Outbox:
 
     def _make_way(self, outgoing: Outgoing) -> None:
         """Drop what waits under the same key to the same destination: the whole frame, or its fragments."""
-        if outgoing.key:
-            self._discard(self._keyed.get((outgoing.link, outgoing.to, outgoing.key)))
-            if (outgoing.link, outgoing.to, outgoing.key) in self._torn:
-                for index in range(_MAX_FRAGMENTS):
-                    self._discard(self._keyed.get((outgoing.link, outgoing.to, outgoing.key + bytes([index]))))
+        way, key = (outgoing.link, outgoing.to), outgoing.key
+        siblings = self._named.get(_name_of(outgoing), ()) if key else ()
+        for place in [place for place in siblings if place[:2] == way and place[2].startswith(key)]:
+            self._discard(self._keyed[place])
 
     def _pieces(self, outgoing: Outgoing) -> list[Queued]:
         """The frame as it is, or its fragments where one datagram cannot hold it."""
@@ -272,9 +268,9 @@ class Outbox:
     def _enqueue(self, queued: Queued) -> None:
         out = queued.outgoing
         if out.key:
-            self._keyed[(out.link, out.to, out.key)] = queued
-            if isinstance(out.frame, Fragment):
-                self._torn[(out.link, out.to, out.key[:-1])] += 1
+            place = (out.link, out.to, out.key)
+            self._keyed[place] = queued
+            self._named.setdefault(_name_of(out), {})[place] = None
         if out.previous:
             self._previous[out.previous] += 1
         if out.not_before > self._ctx.now:
@@ -317,9 +313,7 @@ class Outbox:
                 return queued
         return None
 
-    def _discard(self, queued: Queued | None) -> None:
-        if queued is None:
-            return
+    def _discard(self, queued: Queued) -> None:
         self._settle(queued)
         if any(entry[2] is queued for entry in self._waiting):
             self._gone.add(id(queued))
@@ -332,15 +326,11 @@ class Outbox:
             self._previous[out.previous] -= 1
             if not self._previous[out.previous]:
                 del self._previous[out.previous]
-        if self._keyed.get((out.link, out.to, out.key)) is queued:
-            del self._keyed[(out.link, out.to, out.key)]
-            if isinstance(out.frame, Fragment):
-                self._mend((out.link, out.to, out.key[:-1]))
-
-    def _mend(self, torn: tuple[str, NeighbourId | None, bytes]) -> None:
-        self._torn[torn] -= 1
-        if not self._torn[torn]:
-            del self._torn[torn]
+        if out.key:
+            place, name = (out.link, out.to, out.key), _name_of(out)
+            del self._keyed[place], self._named[name][place]
+            if not self._named[name]:
+                del self._named[name]
 
     def _all(self) -> list[Queued]:
         waiting = [entry[2] for entry in self._waiting if id(entry[2]) not in self._gone]
@@ -375,9 +365,9 @@ def _joint(queued: Queued) -> int:
     return len(varint(len(queued.encoded)))
 
 
-def _named(queued: Queued, key: bytes) -> bool:
-    out = queued.outgoing
-    return out.key == key or (isinstance(out.frame, Fragment) and out.key[:-1] == key)
+def _name_of(out: Outgoing) -> bytes:
+    """The key that it was put under, and its siblings, if it is a fragment."""
+    return out.key[:-1] if isinstance(out.frame, Fragment) else out.key
 
 
 def _whole_of(queued: Queued) -> tuple[NeighbourId | None, bytes]:
