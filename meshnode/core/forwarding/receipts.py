@@ -41,6 +41,7 @@ MAX_PASSING: Final = 100_000  # tombstones of others: a member can make envelope
 MAX_UNTOLD: Final = 256  # of each node
 _MAX_UNTOLD_NODES: Final = 64
 _UNSURE_S: Final = 300.0  # what was told so shortly before it fell silent, it may not have heard
+_STAYS_S: Final = 1024.0  # who has been here for so long beacons seldom, and stays
 _MAX_TOLD: Final = 20_000
 NEAR, MOST_HOPS = 1, 255  # hops of a receipt: of one that is sent where it was made; and beyond that it stays
 
@@ -320,7 +321,7 @@ class Receipts:
         for neighbour in targets:
             link = neighbour.link(self._ctx.now)
             by_link.setdefault(link or "", []).append(neighbour)
-            if link is not None:
+            if link is not None and neighbour.presences[link].bound_since > self._ctx.now - _STAYS_S:
                 self._unsure[neighbour.node] = self._ctx.now
         frames = [ReceiptsFrame(tuple(receipts[at : at + BATCH]), hops) for at in range(0, len(receipts), BATCH)]
         for link, there in by_link.items():

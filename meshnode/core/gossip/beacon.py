@@ -5,7 +5,9 @@ who says it is alone (flag 4) or by an id not heard lately; and a radio that rep
 
 | state of a link            | beacon                                                                             |
 |----------------------------|------------------------------------------------------------------------------------|
-| bound neighbours           | Trickle; shorter intervals for a while after one of several was lost               |
+| bound neighbours           | Trickle; shorter intervals for a while after one of several was lost. Intervals    |
+|                            | double to 32 s, and at rest (nobody came or went, no block came, we did not move)  |
+|                            | to a 16th of the time since: 128 s at most, less for more than eight neighbours    |
 | nobody bound for 30 s      | every 5 s                                                                          |
 | carrying, nobody heard for | every 2 s; five without an answer: we are away, and whoever was bound is lost.     |
 |   a while (4 to 60 s)      | That while grows with the time since anybody came or went, or since we moved (two  |
@@ -20,20 +22,21 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 from typing import Final
 
 from meshnode.core.airtime.outbox import Outbox
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.gossip.logs import Logs, change_of
-from meshnode.core.gossip.trickle import I_MIN, Trickle
+from meshnode.core.gossip.trickle import I_MAX, I_MIN, Trickle
 from meshnode.core.ids import NeighbourId
 from meshnode.core.neighbours.buckets import Bucket
 from meshnode.core.neighbours.meshtime import DATELESS
-from meshnode.core.neighbours.neighbour import FOREVER
+from meshnode.core.neighbours.neighbour import FOREVER, NEVER
 from meshnode.core.neighbours.table import JITTER_S, Heard, Neighbour, Neighbours
 from meshnode.core.wire.frames import OLDEST_VERSION, VERSION, Beacon
-from meshnode.core.wire.limits import MAX_CHANGES
+from meshnode.core.wire.limits import MAX_CHANGES, MAX_ECHOES
 
 BUSY, REFUSING, LONELY = 1, 2, 4
 BUSY_S: Final = 0.5
@@ -43,6 +46,8 @@ CARRYING_AFTER_S: Final = 4.0
 CARRYING_AFTER_MAX_S: Final = 60.0
 CARRYING_EVERY_S: Final = 2.0
 SETTLED_SHARE: Final = 8.0
+REST_SHARE: Final = 16.0
+REST_S: Final = 128.0  # a binding lasts 600 s: two beacons lost in a row, each after one left out, do not end it
 UNANSWERED: Final = 5  # at 30 % loss one in thirty goes unheard so often
 AWAY: Final = 2  # so many, and then another one than before: we went from one place to the next, and lost nobody
 COMPANY: Final = 64
@@ -68,8 +73,9 @@ class Air:
     trickle: Trickle
     heard_at: Instant
     bound_at: Instant
-    changed_at: Instant
+    changed_at: Instant  # when somebody came or went, or we moved
     carried: bool = False
+    carried_since: Instant = NEVER
     in_company: bool = False  # somebody is bound, as we looked last
     unanswered: int = 0
     company: deque[NeighbourId] = field(default_factory=lambda: deque(maxlen=COMPANY))  # heard since we moved last
@@ -97,6 +103,7 @@ class Beacons:
         self._new_ids: dict[NeighbourId, Instant] = {}
         self._gone: dict[NeighbourId, tuple[Instant, Instant]] = {}  # who went when, and since when all was settled
         self._said = b""
+        self._news_at: Instant = NEVER  # when our digest changed
         self._greeted: dict[NeighbourId, tuple[Instant, float]] = {}  # not bound yet: not before, next wait
         self._draw = partial(ctx.entropy.between, "beacon")
         neighbours.on_unknown.append(self._unknown)
@@ -179,8 +186,16 @@ class Beacons:
         for link, air in self._airs.items():
             if (air.carried or not air.in_company) and self._alone_due(air) <= now:
                 self._send_alone(link, air)
-            elif air.trickle.fires(now):
+            elif air.trickle.wakeup() <= now and air.trickle.fires(now, self._longest(link, air)):
                 self._send(link, 0)
+
+    def _longest(self, link: str, air: Air) -> float:
+        """The longest interval: at rest a long one, if so few beacons still echo everybody in time."""
+        at_rest = (self._ctx.now - max(air.changed_at, self._news_at)) / REST_SHARE
+        if at_rest <= I_MAX:
+            return I_MAX
+        rounds = ceil(len(self._neighbours.bound(link)) / MAX_ECHOES)
+        return max(I_MAX, min(at_rest, REST_S / max(1, rounds)))
 
     def _look_around(self) -> None:
         """Is anybody bound, is anything carried?"""
@@ -190,7 +205,7 @@ class Beacons:
             if air.in_company:
                 air.bound_at = now
             if carrying and not air.carried:
-                air.changed_at = now
+                air.carried_since = now
             air.carried = carrying or self.unsure()
 
     def _heard_beacon(self, air: Air, heard: Heard, beacon: Beacon) -> None:
@@ -302,7 +317,7 @@ class Beacons:
         if not air.in_company:
             due = max(air.bound_at + LONELY_AFTER_S, air.trickle.last_sent + LONELY_EVERY_S)
         if air.carried:
-            settled = (self._ctx.now - air.changed_at) / SETTLED_SHARE
+            settled = (self._ctx.now - max(air.changed_at, air.carried_since)) / SETTLED_SHARE
             quiet = min(CARRYING_AFTER_MAX_S, max(CARRYING_AFTER_S, settled))
             due = min(due, max(air.heard_at + quiet, air.alone_at + CARRYING_EVERY_S))
         return due
@@ -337,6 +352,6 @@ class Beacons:
         """When our digest changed, what others said before agrees with nothing."""
         digest = self._logs.digest()
         if digest != self._said:
-            self._said = digest
+            self._said, self._news_at = digest, self._ctx.now
             for air in self._airs.values():
                 air.trickle.unheard()

@@ -1,8 +1,8 @@
 """When the next beacon of one link is due: Trickle (RFC 6206) with the rules of protocol.md 5.3 and 5.4.
 
 Each interval has one moment in its second half. If by then two distinct bound neighbours said the same as we would, the
-beacon is left out, but never in two intervals in a row. Intervals double from 0.5 s to 32 s; `reset` begins anew, and
-`hurry` shortens to what is enough for the occasion.
+beacon is left out, but never in two intervals in a row. Intervals double from 0.5 s to 32 s, and on a link at rest
+beyond that, as far as `fires` is told; `reset` begins anew, and `hurry` shortens to what is enough for the occasion.
 
 While a neighbour is *missed*, they stay shorter: 8 s at first, and never beyond a 32nd of the time since it was lost.
 So a cut that ends is found in a small share of its length, and after 17 minutes nothing is looked for any more.
@@ -40,6 +40,7 @@ class Trickle:
         self._promised: Instant = float("inf")
         self._answers: set[bytes] = set()
         self._missed: dict[bytes, Instant] = {}  # since when
+        self._longest = I_MAX
         self.last_sent: Instant = float("-inf")
         self._before = I_MIN  # the interval that runs until the next one starts
         self._begin(I_MIN, now)
@@ -103,8 +104,8 @@ class Trickle:
         due = self._moment if self._moment < self._promised else self._promised
         return self._asked if self._asked and self._asked < due else due
 
-    def fires(self, now: Instant) -> bool:
-        """Go on to `now`; True when a beacon is to be sent."""
+    def fires(self, now: Instant, longest: float = I_MAX) -> bool:
+        """Go on to `now`; True when a beacon is to be sent. Nobody is missed: intervals double up to `longest`."""
         send = now >= self._promised
         if self._asked and now >= self._asked:
             self._asked = 0.0
@@ -115,20 +116,19 @@ class Trickle:
         if send:
             self.keep(now)
         if over:
-            self._before = self._interval
-            self._begin(min(2 * self._interval, self._longest(now)), max(now, self._start + self._interval))
+            self._before, self._longest = self._interval, self._seeking(now) or longest
+            self._begin(min(2 * self._interval, self._longest), max(now, self._start + self._interval))
         return send
 
-    def _longest(self, now: Instant) -> float:
-        """The longest interval: shorter while somebody is missed."""
-        if not self._missed:
-            return I_MAX
-        lost_at = max(self._missed.values())
-        return min(I_MAX, max(SEEK, (now - lost_at) / SEEK_SHARE))
+    def _seeking(self, now: Instant) -> float:
+        """The longest interval while somebody is missed; 0 where nobody is, or for too long."""
+        lost_at = max(self._missed.values(), default=float("-inf"))
+        seek = (now - lost_at) / SEEK_SHARE
+        return max(SEEK, seek) if seek < I_MAX else 0.0
 
     def _begin(self, interval: float, start: Instant) -> None:
         self._interval, self._start = interval, start
         self._moment = start + self._draw(interval / 2, interval)
         if self._left_out:  # at least one beacon per two longest intervals
-            self._moment = min(self._moment, max(start, self.last_sent + 2 * I_MAX))
+            self._moment = min(self._moment, max(start, self.last_sent + 2 * self._longest))
         self._consistent.clear()

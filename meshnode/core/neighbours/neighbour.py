@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from meshnode.core.clock import Instant
 from meshnode.core.ids import NeighbourId, NodeKey
@@ -11,6 +11,9 @@ from meshnode.core.wire.frames import Frame
 
 NEVER = float("-inf")
 FOREVER = float("inf")
+GAP_S: Final = 64.0  # between two beacons of one neighbour: 2 x Imax
+GAP_SHARE: Final = 8.0  # at rest: this part of the time it is here (gossip/beacon.py)
+REST_GAP_S: Final = 256.0  # and no longer
 
 
 @dataclass(slots=True)
@@ -33,6 +36,12 @@ class Presence:
     sure_for_s: float = 0.0  # how long that held when it said so last
     echoed_in_doubt: bool = False
     asked_at: Instant = NEVER  # before it is given up, it is asked whether we are bound there
+
+    @property
+    def gap_s(self) -> float:
+        """The longest time between two of its beacons: who has been bound for long beacons seldom."""
+        here_s = self.heard_at - self.bound_since if self.bound_since > NEVER else 0.0
+        return min(REST_GAP_S, max(GAP_S, here_s / GAP_SHARE))
 
     @property
     def echoes(self) -> tuple[bytes, ...]:

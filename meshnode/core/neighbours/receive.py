@@ -58,7 +58,7 @@ from meshnode.errors import SignatureError, WireError
 NOBODY: Final = NeighbourId(bytes(6))  # the hop of all who are not bound: they share what may be open
 PATIENCE_S: Final = 0.03  # for each neighbour of a crowd, before one asks for fragments
 CROWD_HELLO_S: Final = 0.15  # for each neighbour: one HELLO answers several
-RETURNED_S: Final = 200.0  # three beacons of a dense place in a row: who was silent for so long may have lost us
+RETURNED_GAPS: Final = 3.2  # three beacons of a dense place in a row: who was silent for so long may have lost us
 
 _IN_SESSIONS_ONLY: Final = (Ranges, Elements, Heads, Done, Took, SessionBeacon)
 _FROM_BOUND_ONLY: Final = (Delta, Refs, Offer, FileSeek, BridgeNews)
@@ -249,7 +249,7 @@ class Receiver:
             presence = neighbour.presences[link] = Presence(received.source, now)
             self._ctx.notify(NeighbourChanged(neighbour.short, link, received.source, "heard"))
             self._roster.unknown(link, neighbour.id)
-        elif presence.heard_at < now - RETURNED_S:
+        elif presence.heard_at < now - RETURNED_GAPS * presence.gap_s:
             self._roster.unknown(link, neighbour.id)
         presence.heard_at = now
         self._roster.heard(neighbour)

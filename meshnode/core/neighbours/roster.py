@@ -28,8 +28,8 @@ from meshnode.core.sealing.pair import pair_key as derive_pair_key
 MAX_BOUND: Final = 64
 MAX_KNOWN: Final = 1024
 MOMENT_S: Final = 10.0
-SILENT_S: Final = 260.0  # four times the longest a settled neighbour stays silent (2 x Imax)
-
+SILENT_S: Final = 260.0  # four gaps between two beacons of a neighbour
+SILENT_GAPS: Final = 2.0  # at rest: it is asked before it is lost
 LAST_CALL_S: Final = 15.0  # before that: three questions, for at 30 % loss one may go unanswered
 CALL_AGAIN_S: Final = 5.0
 
@@ -293,7 +293,7 @@ class Roster:
 
 def runs_out_at(presence: Presence) -> Instant:
     """When a binding ends unless something is heard: an echo, or at least anything."""
-    return min(presence.bound_until, presence.heard_at + SILENT_S)
+    return min(presence.bound_until, presence.heard_at + max(SILENT_S, SILENT_GAPS * presence.gap_s))
 
 
 def call_at(presence: Presence) -> Instant:

@@ -46,7 +46,7 @@ from meshnode.errors import WireError
 
 __all__ = ["Heard", "Neighbour", "Neighbours", "Presence"]
 
-GROUP_FRESH_S: Final = 150.0  # a multicast heard within two longest intervals: group frames come through
+GROUP_FRESH_GAPS: Final = 2.4  # a multicast heard within two gaps between beacons: group frames come through
 JITTER_S: Final = (0.02, 0.2)  # neighbours that heard the same frame must not answer at once
 YIELDS_S: Final = 2.0  # others' datagrams put a turn off for so long
 _OF_FILES: Final = (FileSeek, FileHave, ChunkWant, ChunkPiece)
@@ -396,7 +396,7 @@ class Neighbours(Roster):
         if settings is None or settings.multicast:
             names.append(None)
             present = [n for n in present if n.presences[link].address in self._greetings.configured.values()]
-            present = [n for n in present if n.presences[link].group_heard_at < now - GROUP_FRESH_S]
+            present = [n for n in present if _is_deaf(n.presences[link], now)]
         names += [n.id for n in present]
         return names + [name for name, address in self._greetings.configured.items() if address not in addresses]
 
@@ -409,7 +409,7 @@ class Neighbours(Roster):
             return [n.id for n in targets]
         configured = set(self._greetings.configured.values())
         deaf = [n for n in targets if n.presences[link].address in configured]
-        deaf = [n for n in deaf if n.presences[link].group_heard_at < self._ctx.now - GROUP_FRESH_S]
+        deaf = [n for n in deaf if _is_deaf(n.presences[link], self._ctx.now)]
         return [*([None] if len(deaf) < len(targets) else []), *(n.id for n in deaf)]
 
     def _between_us(self, neighbour: Neighbour, link: str, frame: Frame) -> None:
@@ -444,6 +444,11 @@ class Neighbours(Roster):
 
     def _draw(self, purpose: str, limits: tuple[float, float]) -> float:
         return self._ctx.entropy.between(purpose, *limits)
+
+
+def _is_deaf(presence: Presence, now: Instant) -> bool:
+    """True where group frames do not come through, as far as its own show it."""
+    return presence.group_heard_at < now - GROUP_FRESH_GAPS * presence.gap_s
 
 
 def _ignore_double(neighbour: Neighbour, link: str, item: bytes) -> None:

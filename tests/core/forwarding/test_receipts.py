@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from meshnode.core.forwarding import trails
-from meshnode.core.forwarding.receipts import MAX_LOOSE
+from meshnode.core.forwarding.receipts import _STAYS_S, MAX_LOOSE
 from meshnode.core.ids import NodeKey, Receipt, hashed
 from meshnode.core.neighbours.neighbour import Heard, Neighbour
 from meshnode.core.records import EnvelopeRecord, HandoverRecord, SeenRecord, TombstoneRecord
@@ -47,9 +47,9 @@ def test_a_forged_receipt_purges_nothing() -> None:
     assert not b.rows.every(TombstoneRecord)
 
 
-def test_who_told_somebody_that_was_not_heard_since_looks_around() -> None:
-    valley, (a, b, c) = row()
-    get = b.neighbours.get
+def silenced(box: Box) -> None:
+    """Its neighbours have not been heard since the beginning."""
+    get = box.neighbours.get
 
     def silent(node: bytes) -> Neighbour | None:
         neighbour = get(node)
@@ -57,17 +57,34 @@ def test_who_told_somebody_that_was_not_heard_since_looks_around() -> None:
             presence.heard_at = 0.0
         return neighbour
 
-    for number, since in enumerate((get, lambda node: None, silent)):
+    box.neighbours.get = silent  # type: ignore[method-assign]
+
+
+def test_who_told_somebody_that_was_not_heard_since_looks_around() -> None:
+    valley, (a, b, c) = row()
+    get = b.neighbours.get
+    for number, since in enumerate((get, lambda node: None, None)):
         b.neighbours.get = get  # type: ignore[method-assign]
         carry(valley, a, b, number)
         valley.deliver(c, b, Receipts((receipt(number),)))
-        b.neighbours.get = silent  # type: ignore[method-assign]
+        silenced(b)
         assert b.step(b.forwarding.unsure)
-        valley.run(1.0 if since is not silent else 299.0)
+        valley.run(1.0 if since is not None else 299.0)
         assert b.step(b.forwarding.unsure)
         valley.run(2.0)
-        b.neighbours.get = since  # type: ignore[method-assign]
+        if since is not None:
+            b.neighbours.get = since  # type: ignore[method-assign]
         assert not b.step(b.forwarding.unsure)
+
+
+@pytest.mark.parametrize(("here_s", "unsure"), [(_STAYS_S - 5, True), (_STAYS_S + 5, False)])
+def test_who_has_been_here_for_long_is_not_doubted(here_s: float, unsure: bool) -> None:
+    valley, (a, b, c) = row()
+    valley.run(here_s - valley.now)  # they are bound since 0
+    carry(valley, a, b, 1)
+    valley.deliver(c, b, Receipts((receipt(1),)))
+    silenced(b)
+    assert b.step(b.forwarding.unsure) is unsure
 
 
 def test_a_true_one_purges_all_under_its_tag_and_keeps_them_away() -> None:

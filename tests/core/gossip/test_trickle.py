@@ -37,6 +37,39 @@ def test_intervals_double_up_to_the_longest() -> None:
     assert len(run(trickle(), 0.0, 3600.0)) in range(113, 123)
 
 
+def test_at_rest_they_double_farther_and_no_longer_when_the_rest_is_over() -> None:
+    timer = trickle()
+    run(timer, 0.0, 300.0)
+    for expected in (64.0, 100.0, 100.0):
+        timer.fires(timer.wakeup(), 100.0)
+        assert timer.interval == expected
+    timer.fires(timer.wakeup())
+    assert timer.interval == I_MAX
+
+
+def test_who_left_one_out_at_rest_speaks_within_two_of_the_longest_intervals_all_the_same() -> None:
+    timer, sent = trickle(), [0.0]
+    for _ in range(200):
+        at = timer.wakeup()
+        for name in (b"a", b"b"):
+            timer.heard(name, at)
+        sent += [at] if timer.fires(at, 128.0) else []
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
+    assert 128.0 < max(gaps) <= 256.0 + 1e-6
+
+
+def test_rest_does_not_hold_while_somebody_is_missed() -> None:
+    timer = trickle()
+    run(timer, 0.0, 300.0)
+    timer.miss(b"a", 300.0)
+    while (at := timer.wakeup()) < 300.0 + SEEK_SHARE * I_MAX / 2:
+        timer.fires(at, 128.0)
+        assert timer.interval <= I_MAX / 2 + 1.0
+    while timer.wakeup() < 300.0 + SEEK_SHARE * I_MAX + 256.0:
+        timer.fires(timer.wakeup(), 128.0)
+    assert timer.interval > I_MAX
+
+
 @given(st.integers(0, 1000))
 def test_two_who_agree_silence_us_but_never_for_two_longest_intervals(seed: int) -> None:
     sent = run(trickle(seed), 0.0, 3600.0, heard=2)
