@@ -15,15 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from meshnode.core.airtime.cost import (
-    DATAGRAM,
-    ETHERNET,
-    answers_ns,
-    group_packet_ns,
-    longest_frame_ns,
-    many_ns,
-    packet_ns,
-)
+from meshnode.core.airtime.cost import DATAGRAM, ETHERNET, answers_ns, longest_frame_ns, many_ns, tariff_of
 from meshnode.core.airtime.ledger import LINGER_S, Ledger
 from meshnode.core.airtime.lots import PARTS, Lots
 from meshnode.core.airtime.s1g import rate_of
@@ -67,18 +59,17 @@ class Governor:
     def change(self, settings: LinkSettings) -> None:
         """Another rate, or another region: what was used stays used."""
         self._settings = settings
-        self.law = settings.law
+        self.law, self.limited = settings.law, settings.law.limited
         self._rate = rate_of(settings.unicast_bps)
         self._basic = rate_of(settings.multicast_bps)
+        self._tariff = tariff_of(self._rate, self._basic)
         self._largest_ns = max(
             self.cost(settings.unicast_payload, unicast=True), self.cost(settings.multicast_payload, unicast=False)
         )
 
     def cost(self, payload: int, *, unicast: bool) -> int:
         """Nanoseconds our transmitter is on for a datagram of that many bytes, sent once."""
-        if unicast:
-            return packet_ns(payload + DATAGRAM, self._rate)
-        return group_packet_ns(payload + DATAGRAM, self._basic)
+        return (self._tariff.packet_ns if unicast else self._tariff.group_packet_ns)(payload + DATAGRAM)
 
     # asking
 
@@ -93,19 +84,18 @@ class Governor:
 
     def may(self, cls: int, now: Instant) -> bool:
         """True if a datagram of this class may leave, however large and in whatever company."""
-        return not self.law.limited or self._over(cls, now) <= 0
+        return not self.limited or self._over(cls, now) <= 0
 
     def when(self, cls: int, now: Instant) -> Instant | None:
         """When `may` can become true at the earliest; None if time alone will not do it."""
-        over = self._over(cls, now)
-        if not self.law.limited or over <= 0:
+        if not self.limited or (over := self._over(cls, now)) <= 0:
             return now
         # Of two sums that have to fall by `over` together, one has to fall by half of it.
         return self._one_freed_at((over + 1) // 2)
 
     def ease(self, now: Instant) -> float:
         """How freely airtime may go to what can wait: 1 until half of the hour is used, then less, at least a tenth."""
-        if not self.law.limited or not self.allowed_ns:
+        if not self.limited or not self.allowed_ns:
             return 1.0
         own, others = self.used_ns(now)
         left = 1.0 - (own + max(others, self._others_part(100))) / self.allowed_ns
@@ -152,7 +142,7 @@ class Governor:
         """A datagram of ours leaves."""
         self._sent.add(payload)
         if unicast:
-            self._longest_ns = max(self._longest_ns, longest_frame_ns(payload + DATAGRAM, self._rate))
+            self._longest_ns = max(self._longest_ns, self._tariff.longest_frame_ns(payload + DATAGRAM))
         else:
             self._group.add(payload)
         return self._book(self._own, self.cost(payload, unicast=unicast), now)
@@ -162,7 +152,7 @@ class Governor:
         self._received.add(payload)
         if not unicast or self.law.omit_responses:
             return False
-        return self._book(self._own, answers_ns(1, payload + DATAGRAM, self._rate), now)
+        return self._book(self._own, self._tariff.answer_ns(payload + DATAGRAM), now)
 
     def used(self, seen: LinkUsed, now: Instant) -> bool:
         """The counters of the interface: what is not ours is everybody else's."""
@@ -192,7 +182,7 @@ class Governor:
 
     def _book(self, ledger: Ledger, ns: int, now: Instant) -> bool:
         ledger.add(now, ns)
-        return self.law.limited and self._lots.take(now, ns)
+        return self.limited and self._lots.take(now, ns)
 
     def record(self) -> bytes:
         """What a restart has to know."""

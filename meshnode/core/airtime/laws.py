@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from meshnode.core.airtime.governor import CEILINGS, Governor
+from meshnode.core.airtime.queue import FairQueue
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.inputs import LinkUsed
@@ -53,13 +54,13 @@ class Laws:
             if kept and _binds_others(settings.law):  # perhaps the node before this one stopped them
                 self._tell_others(link, stopped=self._governors[link].others_over(STOP_OTHERS, self._ctx.now))
 
-    def allowed(self, link: str, wanted: Collection[int]) -> frozenset[int]:
-        """The classes that may leave on a link now; when some of those wanted may not, a person is told once."""
+    def allowed(self, link: str, ready: FairQueue) -> frozenset[int]:
+        """The classes that may leave on a link now; when some of those ready may not, a person is told once."""
         governor = self._governors.get(link)
-        if governor is None or not governor.law.limited:
+        if governor is None or not governor.limited:
             return EVERY
         may = frozenset(cls for cls in CEILINGS if governor.may(cls, self._ctx.now))
-        if not may.issuperset(wanted):
+        if not may.issuperset(ready.classes()):
             self._tell(link)
         elif may == EVERY:
             self._waiting.discard(link)
@@ -68,7 +69,7 @@ class Laws:
     def next_at(self, link: str, wanted: Collection[int]) -> Instant | None:
         """When the first of these classes may leave; None if the law leaves nothing for them."""
         governor = self._governors.get(link)
-        if governor is None:
+        if governor is None or not governor.limited:
             return self._ctx.now if wanted else None
         return min((at for cls in wanted if (at := governor.when(cls, self._ctx.now)) is not None), default=None)
 
@@ -120,7 +121,7 @@ class Laws:
             own, others = governor.used_ns(self._ctx.now)
             rows[f"used_s_{link}"] = round(own / 1e9, 3)
             rows[f"others_s_{link}"] = round(others / 1e9, 3)
-            if governor.law.limited:
+            if governor.limited:
                 rows[f"allowed_s_{link}"] = round(governor.allowed_ns / 1e9, 3)
         return rows
 

@@ -29,6 +29,7 @@ class Ledger:
             second, before = self._bins.pop()
             self._bins.append((second, before + ns))
         else:
+            self.total(now)  # lets go of what is over, also where nobody asks for the total
             self._bins.append((second, ns))
         self._total += ns
 

@@ -11,8 +11,7 @@ beacon waits, and a delta is dropped like one that nobody heard (upkeep.py).
 from __future__ import annotations
 
 import heapq
-from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import partial
 from itertools import count
 
@@ -63,14 +62,14 @@ class Outbox:
         self._free_at: dict[str, float] = {}
         self._last_to: dict[str, NeighbourId | None] = {}
         self._upkeep: dict[str, Upkeep] = {}
-        self._previous: Counter[bytes] = Counter()
+        self._previous: dict[bytes, int] = {}  # how many frames wait on behalf of each previous hop
 
     def put(self, outgoing: Outgoing) -> None:
         """Queue a frame; frames of an unknown link, or above the previous hop's share, are counted and dropped."""
         if outgoing.link not in self._ctx.links:
             self._ctx.count("outbox_no_link")
             return
-        if outgoing.previous and self._previous[outgoing.previous] >= _PREVIOUS_LIMIT:
+        if outgoing.previous and self._previous.get(outgoing.previous, 0) >= _PREVIOUS_LIMIT:
             self._ctx.count("outbox_previous_hop_full")
             return
         if isinstance(outgoing.frame, Delta) and self._upkeep_of(outgoing.link).wait_s(
@@ -78,8 +77,14 @@ class Outbox:
         ):
             self._ctx.count("outbox_upkeep_dropped")
             return
-        self._make_way(outgoing)
-        for queued in self._pieces(outgoing):
+        if outgoing.key and (siblings := self._named.get(_name_of(outgoing))):
+            self._make_way(outgoing, siblings)
+        encoded = encode_frame(outgoing.frame)
+        limit = _limit(self._ctx.links[outgoing.link], outgoing.to, small=outgoing.small)
+        if len(encoded) <= limit:
+            self._enqueue(Queued(outgoing, encoded, outgoing))
+            return
+        for queued in self._fragments(outgoing, encoded, limit - _FRAGMENT_HEADER):
             self._enqueue(queued)
 
     def cancel(self, key: bytes, to: NeighbourId | None = None, *, everywhere: bool = True) -> int:
@@ -198,18 +203,18 @@ class Outbox:
     def _flush_link(self, link: str, settings: LinkSettings) -> None:
         ready = self._ready[link]
         while ready.frames:
-            allowed = self.laws.allowed(link, ready.classes())
+            allowed = self.laws.allowed(link, ready)
             if not self._is_free(link) or (first := ready.pop(allowed)) is None:
                 return
             self._depart(link, settings, self._company(link, first, settings, allowed))
 
     def _company(self, link: str, first: Queued, settings: LinkSettings, allowed: Container[int]) -> list[Queued]:
         """`first` and whatever else fits into its datagram; what rides leaves early."""
-        to = first.outgoing.to
+        party, to = [first], first.outgoing.to
+        if not (self._ready[link].frames or self._waiting):
+            return party
         room = _limit(settings, to, small=first.outgoing.small) - len(first.encoded)
-        party = [first]
-        sources = (self._ready[link].pop_company, partial(self._pop_rider, link))
-        for source in sources if self._ready[link].frames or self._waiting else ():
+        for source in (self._ready[link].pop_company, partial(self._pop_rider, link)):
             while room > 4 and (queued := source(to, room - _joint(first), allowed)) is not None:
                 party.append(queued)
                 room -= len(queued.encoded) + _joint(queued)
@@ -229,8 +234,7 @@ class Outbox:
         taken = max(lasts, self.laws.silence_s(link, len(data), unicast=to is not None))
         self._free_at[link] = max(self._ctx.now, self._free_at.get(link, 0.0)) + taken
         self._last_to[link] = to
-        cls = min(queued.outgoing.cls for queued in party)
-        asker = next((queued.outgoing.previous for queued in party if queued.outgoing.asked), b"")
+        cls, asker = _on_behalf_of(party)
         self._ready[link].charge(cls, lasts, asker)
         self.laws.sent(link, len(data), unicast=to is not None)
         self._ctx.emit(Send(link, address, data, cls))
@@ -238,20 +242,14 @@ class Outbox:
             if queued.whole is not None:
                 self.on_sent(queued.whole)
 
-    def _make_way(self, outgoing: Outgoing) -> None:
+    def _make_way(self, outgoing: Outgoing, siblings: Iterable[Place]) -> None:
         """Drop what waits under the same key to the same destination: the whole frame, or its fragments."""
-        way, key = (outgoing.link, outgoing.to), outgoing.key
-        siblings = self._named.get(_name_of(outgoing), ()) if key else ()
-        for place in [place for place in siblings if place[:2] == way and place[2].startswith(key)]:
+        way = (outgoing.link, outgoing.to)
+        for place in [place for place in siblings if place[:2] == way and place[2].startswith(outgoing.key)]:
             self._discard(self._keyed[place])
 
-    def _pieces(self, outgoing: Outgoing) -> list[Queued]:
-        """The frame as it is, or its fragments where one datagram cannot hold it."""
-        encoded = encode_frame(outgoing.frame)
-        limit = _limit(self._ctx.links[outgoing.link], outgoing.to, small=outgoing.small)
-        if len(encoded) <= limit:
-            return [Queued(outgoing, encoded, outgoing)]
-        step = limit - _FRAGMENT_HEADER
+    def _fragments(self, outgoing: Outgoing, encoded: bytes, step: int) -> list[Queued]:
+        """A frame that one datagram cannot hold, in pieces of so many bytes; none where they would be too many."""
         parts = [encoded[at : at + step] for at in range(0, len(encoded), step)]
         if len(parts) > _MAX_FRAGMENTS:
             self._ctx.count("outbox_too_large")
@@ -272,7 +270,7 @@ class Outbox:
             self._keyed[place] = queued
             self._named.setdefault(_name_of(out), {})[place] = None
         if out.previous:
-            self._previous[out.previous] += 1
+            self._previous[out.previous] = self._previous.get(out.previous, 0) + 1
         if out.not_before > self._ctx.now:
             heapq.heappush(self._waiting, (out.not_before, next(self._order), queued))
         else:
@@ -323,9 +321,9 @@ class Outbox:
     def _settle(self, queued: Queued) -> None:
         out = queued.outgoing
         if out.previous:
-            self._previous[out.previous] -= 1
-            if not self._previous[out.previous]:
-                del self._previous[out.previous]
+            left = self._previous.pop(out.previous) - 1
+            if left:
+                self._previous[out.previous] = left
         if out.key:
             place, name = (out.link, out.to, out.key), _name_of(out)
             del self._keyed[place], self._named[name][place]
@@ -346,6 +344,15 @@ def _has_room(ready: FairQueue, last: NeighbourId | None, settings: LinkSettings
     """True if all that waits goes where the last datagram went, and one more like the largest of it would fit."""
     sizes = [len(queued.encoded) + 1 for queued in ready if queued.outgoing.to == last]
     return len(sizes) == sum(1 for _ in ready) and sum(sizes) + max(sizes) <= _limit(settings, last)
+
+
+def _on_behalf_of(party: list[Queued]) -> tuple[int, bytes]:
+    """The most urgent class in a datagram, and who asked for something in it."""
+    if len(party) == 1:
+        out = party[0].outgoing
+        return out.cls, out.previous if out.asked else b""
+    asker = next((queued.outgoing.previous for queued in party if queued.outgoing.asked), b"")
+    return min(queued.outgoing.cls for queued in party), asker
 
 
 def _put_off(entry: tuple[float, int, Queued], link: str, by: float) -> tuple[float, int, Queued]:

@@ -80,14 +80,30 @@ class FairQueue:
             self._spent = dict.fromkeys(_WEIGHTS, 0.0)
             self._ahead = {}
         out = queued.outgoing
-        turns = self._turns[out.cls]
-        turns.setdefault(_turn_of(out), deque()).append(queued)
+        turn = (out.ring, out.previous if out.asked else out.author or out.previous, out.asked)
+        waiting = self._turns[out.cls].get(turn)
+        if waiting is None:
+            self._turns[out.cls][turn] = deque((queued,))
+        else:
+            waiting.append(queued)
         self.frames += 1
 
     def pop(self, allowed: Container[int] = _ALL) -> Queued | None:
         """The frame of an allowed class whose turn it is, or None."""
+        if self.frames == 1:
+            return self._pop_only(allowed)
         queued = self._pop(allowed, self._ahead)
         return self._pop(allowed, ()) if queued is None and self._ahead else queued
+
+    def _pop_only(self, allowed: Container[int]) -> Queued | None:
+        """The one that waits: there are no turns to be found, and nobody it could be ahead of."""
+        for cls, turns in enumerate(self._turns):
+            if turns:
+                if cls not in allowed:
+                    break
+                self.frames = 0
+                return turns.popitem()[1].pop()
+        return None
 
     def _pop(self, allowed: Container[int], ahead: Container[bytes]) -> Queued | None:
         due: dict[int, Turn] = {}
@@ -163,10 +179,6 @@ class FairQueue:
         if waiting and place == 0 and _goes_on(queued, waiting[0]):
             _to_front(turns, turn)
         return queued
-
-
-def _turn_of(out: Outgoing) -> Turn:
-    return (out.ring, out.previous if out.asked else out.author or out.previous, out.asked)
 
 
 def _waits(turn: Turn, ahead: Container[bytes]) -> bool:

@@ -13,6 +13,7 @@ from meshnode.core.wire.frames import Beacon, Delta, Frame
 
 SHARE: Final = 0.05
 SAVED_S: Final = 3.0
+_UPKEEP: Final = (Beacon, Delta)
 
 
 class Upkeep:
@@ -42,4 +43,4 @@ class Upkeep:
 
 def is_upkeep(frame: Frame) -> bool:
     """Frames that carry nothing anybody wrote; HELLO, without which nobody is known, is paced by itself."""
-    return isinstance(frame, Beacon | Delta)
+    return isinstance(frame, _UPKEEP)
