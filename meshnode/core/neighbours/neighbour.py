@@ -89,12 +89,11 @@ class Neighbour:
 
     def link(self, now: Instant) -> str | None:
         """The link on which it is bound and was heard last, if any."""
-        bound = [(presence.heard_at, link) for link, presence in self.presences.items() if presence.is_bound(now)]
-        return max(bound)[1] if bound else None
-
-    def bound_since(self, now: Instant) -> Instant:
-        """Since when it is bound on some link; infinity when on none."""
-        return min((p.bound_since for p in self.presences.values() if p.is_bound(now)), default=float("inf"))
+        last: tuple[Instant, str] | None = None
+        for link, presence in self.presences.items():
+            if now < presence.bound_until and (last is None or (presence.heard_at, link) > last):
+                last = presence.heard_at, link
+        return None if last is None else last[1]
 
 
 class Heard(NamedTuple):

@@ -14,7 +14,7 @@ from meshnode.core.airtime.outbox import Outbox
 from meshnode.core.bridge.gate import Gate
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
-from meshnode.core.ids import NeighbourId, NodeKey, neighbour_id
+from meshnode.core.ids import NeighbourId, neighbour_id
 from meshnode.core.inputs import EncounterBegan, EncounterEnded
 from meshnode.core.neighbours.buckets import Buckets
 from meshnode.core.neighbours.echoes import BOUND_FOR_S
@@ -44,8 +44,10 @@ class Roster:
         self._outbox = outbox
         self.me = neighbour_id(ctx.keys.node, ctx.mesh.id)
         self.table: dict[NeighbourId, Neighbour] = {}
+        self._by_node: dict[bytes, Neighbour] = {}
         self._heard_at: dict[NeighbourId, Instant] = {}
         self._bound_last: dict[str, Presence] = {}  # by link: one that was bound there, and mostly still is
+        self._bound: dict[str | None, tuple[Instant, list[Neighbour]]] = {}  # by link: who, and until when that holds
         self._sessions: dict[int, tuple[Neighbour | None, str, str]] = {}
         self.windows = Windows()
         self.buckets = Buckets()
@@ -64,7 +66,7 @@ class Roster:
 
     def get(self, node: bytes) -> Neighbour | None:
         """The neighbour with that node key."""
-        return self.table.get(neighbour_id(NodeKey(node), self._ctx.mesh.id))
+        return self._by_node.get(node)
 
     def by_id(self, name: NeighbourId) -> Neighbour | None:
         """The neighbour with that id."""
@@ -76,12 +78,22 @@ class Roster:
 
     def bound(self, link: str | None = None) -> list[Neighbour]:
         """Neighbours with two-way hearing proven, on that link or on any; those bound longest first."""
-        now = self._ctx.now
-        if link is None:
-            found = [(n.bound_since(now), n.id, n) for n in self.table.values() if n.presences and n.link(now)]
-        else:
-            found = [(n.presences[link].bound_since, n.id, n) for n in self.table.values() if n.bound_on(link, now)]
-        return [neighbour for *_, neighbour in sorted(found, key=lambda entry: entry[:2])]
+        until, found = self._bound.get(link, (NEVER, []))
+        if until <= self._ctx.now:
+            until, found = self._bound[link] = self._find_bound(link)
+        return found.copy()
+
+    def _find_bound(self, link: str | None) -> tuple[Instant, list[Neighbour]]:
+        """The same, found anew, and until when it holds unless somebody is bound or lost."""
+        now, until = self._ctx.now, FOREVER
+        found: dict[NeighbourId, Instant] = {}
+        for neighbour in self.table.values():
+            for where, presence in neighbour.presences.items():
+                if now < presence.bound_until and link in (None, where):
+                    until = min(until, presence.bound_until)
+                    found[neighbour.id] = min(found.get(neighbour.id, FOREVER), presence.bound_since)
+        ranked = sorted((since, name) for name, since in found.items())
+        return until, [self.table[name] for _, name in ranked]
 
     def has_bound(self, link: str) -> bool:
         """True while anybody is bound on that link; who was when it was asked last is looked at first."""
@@ -116,7 +128,7 @@ class Roster:
     def reachable(self) -> list[Neighbour]:
         """Bound on a link, or with an open session."""
         bound = self.bound()
-        return bound + [n for n in self.session_peers() if n not in bound]
+        return bound + [n for n in self.session_peers() if n not in bound] if self._sessions else bound
 
     def anyone_but(self, node: bytes) -> bool:
         """True if another than that node is within reach."""
@@ -154,7 +166,7 @@ class Roster:
         if neighbour.exchange:
             neighbour.key = self.agree(neighbour.exchange, neighbour.id, self._ctx.mesh.link) or b""
             neighbour.other_keys = self.other_keys(neighbour)
-        self.table[neighbour.id] = neighbour
+        self.table[neighbour.id] = self._by_node[neighbour.node] = neighbour
         self._heard_at[neighbour.id] = heard_at
         if len(self.table) > MAX_KNOWN:
             self._forget_one()
@@ -199,6 +211,7 @@ class Roster:
     def bind(self, neighbour: Neighbour, presence: Presence, link: str) -> None:
         now = self._ctx.now
         presence.bound_since, presence.bound_until = now, now + BOUND_FOR_S
+        self._bound.clear()
         self._ctx.sooner(call_at(presence))
         self.write(neighbour)
         self._ctx.notify(NeighbourChanged(neighbour.short, link, presence.address, "bound"))
@@ -207,6 +220,7 @@ class Roster:
     def lose(self, neighbour: Neighbour, link: str) -> None:
         presence = neighbour.presences[link]
         presence.bound_since = presence.bound_until = NEVER
+        self._bound.clear()
         presence.doubt_until, presence.echoed_in_doubt = FOREVER, False
         presence.proven_address = False
         presence.echoes_heard.clear()
@@ -281,7 +295,7 @@ class Roster:
     def _forget_one(self) -> None:
         idle = [name for name, neighbour in self.table.items() if not self._is_reachable(neighbour)]
         oldest = min(idle[:-1] or idle, key=lambda name: self._heard_at[name])
-        del self.table[oldest], self._heard_at[oldest]
+        del self._by_node[self.table[oldest].node], self.table[oldest], self._heard_at[oldest]
         self.windows.forget(oldest)
         self.buckets.forget_peer(oldest)
         self._ctx.forget(RecordKey(NeighbourRecord, (oldest,)))
