@@ -9,7 +9,8 @@ custody proofs they replace; not if somebody waits for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from meshnode.core.clock import Instant, earliest
@@ -45,6 +46,7 @@ _STAYS_S: Final = 1024.0  # who has been here for so long beacons seldom, and st
 _MAX_TOLD: Final = 20_000
 NEAR, MOST_HOPS = 1, 255  # hops of a receipt: of one that is sent where it was made; and beyond that it stays
 
+Bundle = dict[Tag, Receipt]  # receipts under the tags they open: one is hashed when it comes, and not again
 OnReceipt = Callable[[Tag, Receipt, int], bool]  # and how many hops it came, 0 unknown; true: of a message of ours
 
 
@@ -57,14 +59,14 @@ class Receipts:
         self._shelf = shelf
         self._custody = custody
         self._scope = scope
-        self._tombstones: dict[Tag, Receipt] = {}
+        self._tombstones: Bundle = {}
         self._until: Timers[Tag] = Timers(ctx.sooner)
         self._passing: dict[Tag, None] = {}  # tombstones of what was not for us, the oldest first
-        self._loose: dict[bytes, dict[Tag, Receipt]] = {}
+        self._loose: dict[bytes, Bundle] = {}
         self._loose_until: Timers[tuple[bytes, Tag]] = Timers(ctx.sooner)
-        self._batch: dict[Receipt, None] = {}
+        self._batch: Bundle = {}
         self._batch_due: Instant | None = None
-        self._twice: dict[NodeKey, dict[Receipt, None]] = {}
+        self._twice: dict[NodeKey, Bundle] = {}
         self._twice_due: Timers[NodeKey] = Timers(ctx.sooner)
         self._told: dict[tuple[NodeKey, Tag], Instant] = {}
         self._untold: dict[NodeKey, dict[Tag, None]] = {}  # ways that were dark, or went dark just then
@@ -97,7 +99,7 @@ class Receipts:
         """A message of ours is committed (its row with it): tell, soon or at once, and purge what is held of it."""
         self._bury(record)
         self._purge(record.tag)
-        self._batch[Receipt(record.receipt)] = None
+        self._batch[record.tag] = Receipt(record.receipt)
         wait_s = 0.0 if prompt or len(self._batch) >= FULL else BURST_S if len(self._batch) >= BATCH else BATCH_S
         due = self._ctx.now + wait_s
         self._batch_due = due if self._batch_due is None else min(self._batch_due, due)
@@ -105,19 +107,20 @@ class Receipts:
 
     def arrived(self, receipts: Iterable[Receipt], heard: Heard, hops: int = 0) -> None:
         """Check each, purge, and pass on together what was new, one hop farther from where it was made."""
-        fresh: list[Receipt] = []
+        fresh: Bundle = {}
         for receipt in receipts:
             tag = receipt_tag(receipt)
             if heard.neighbour is not None:
                 self._note_told(heard.neighbour.node, tag)
-                self._note_covered(heard, tag)
+                if heard.bound and heard.multicast:
+                    self._note_covered(heard, tag)
             if tag in self._tombstones:
                 continue
             for carried in self._shelf.with_tag(tag):
                 self._custody.answered(carried.id, NodeKey(heard.node))
                 self._scope.arrived(carried)
             if self._matches(tag, receipt, hops):
-                fresh.append(receipt)
+                fresh[tag] = receipt
             else:
                 self._keep_loose(tag, receipt, heard.node)
         self._pass_on(fresh, heard, min(MOST_HOPS, hops + 1) if hops else 0)
@@ -134,25 +137,28 @@ class Receipts:
         """A neighbour still has envelopes that are receipted."""
         recent = self._ctx.now - _AGAIN_S
         untold = [tag for tag in tags if self._told.get((neighbour.node, tag), recent) <= recent]
-        known = [tag for tag in untold if tag in self._tombstones]
-        ours = [self._tombstones[tag] for tag in known if tag not in self._passing]
-        others = [self._tombstones[tag] for tag in known if tag in self._passing]
+        known = {tag: self._tombstones[tag] for tag in untold if tag in self._tombstones}
+        ours = {tag: receipt for tag, receipt in known.items() if tag not in self._passing}
+        others = {tag: receipt for tag, receipt in known.items() if tag in self._passing}
         self._send(ours, [neighbour], MATCHED_CLASS, jitter=False, hops=NEAR)
         self._send(others, [neighbour], MATCHED_CLASS, jitter=False)
 
     def met(self, neighbour: Neighbour) -> None:
         """An encounter: tell what could not be told before, and pass on what matches nothing here, it may there."""
-        owed = [self._tombstones[tag] for tag in self._untold.pop(neighbour.node, ()) if tag in self._tombstones]
+        node = neighbour.node
+        owed = {tag: self._tombstones[tag] for tag in self._untold.pop(node, ()) if tag in self._tombstones}
         self._send(owed, [neighbour], MATCHED_CLASS, jitter=False)
-        loose = [r for hop, receipts in self._loose.items() if hop != neighbour.node for r in receipts.values()]
-        untold = [receipt for receipt in loose if (neighbour.node, receipt_tag(receipt)) not in self._told]
-        self._send(untold[:_LOOSE_AT_ONCE], [neighbour], LOOSE_CLASS, jitter=False)
+        loose = (one for hop, receipts in self._loose.items() if hop != node for one in receipts.items())
+        untold = (one for one in loose if (node, one[0]) not in self._told)
+        self._send(dict(islice(untold, _LOOSE_AT_ONCE)), [neighbour], LOOSE_CLASS, jitter=False)
 
     def flush_to(self, neighbour: Neighbour) -> None:
         """Something else goes to this neighbour now: receipts that wait for company and concern it alone ride along."""
-        riding = [receipt for receipt in self._batch if [n.node for n in self._ways(receipt)] == [neighbour.node]]
-        for receipt in riding:
-            del self._batch[receipt]
+        if not self._batch:
+            return
+        riding = {tag: one for tag, one in self._batch.items() if self._ways(tag) == [neighbour]}
+        for tag in riding:
+            del self._batch[tag]
         self._send(riding, [neighbour], MATCHED_CLASS, jitter=False, hops=NEAR)
         if not self._batch:
             self._batch_due = None
@@ -169,10 +175,10 @@ class Receipts:
     def tick(self) -> None:
         """Send what waited long enough; forget what is over."""
         if self._batch_due is not None and self._batch_due <= self._ctx.now:
-            batch, self._batch, self._batch_due = list(self._batch), {}, None
+            batch, self._batch, self._batch_due = self._batch, {}, None
             self._pass_on(batch, None, NEAR)
         for node in self._twice_due.due(self._ctx.now):
-            neighbour, again = self._neighbours.get(node), list(self._twice.pop(node))
+            neighbour, again = self._neighbours.get(node), self._twice.pop(node)
             if neighbour is not None:
                 self._transmit(again, [neighbour], MATCHED_CLASS, jitter=False)
         ended = list(self._until.due(self._ctx.now))
@@ -252,19 +258,18 @@ class Receipts:
         if not self._loose[hop]:
             del self._loose[hop]
 
-    def _pass_on(self, receipts: list[Receipt], heard: Heard | None, hops: int) -> None:
+    def _pass_on(self, receipts: Bundle, heard: Heard | None, hops: int) -> None:
         """Together where they go the same way, to whom the envelope came from and went to, and who is in reach."""
-        groups: dict[tuple[NodeKey, ...], list[Receipt]] = {}
-        for receipt in receipts:
-            ways = [n for n in self._ways(receipt) if heard is None or not self._covered(n, heard)]
-            groups.setdefault(tuple(neighbour.node for neighbour in ways), []).append(receipt)
-        for nodes, together in groups.items():
-            ways = [n for n in map(self._neighbours.get, nodes) if n is not None]
-            self._send(together, ways, MATCHED_CLASS, jitter=heard is not None and heard.multicast, hops=hops)
+        groups: dict[tuple[Neighbour, ...], Bundle] = {}
+        aloud = heard if heard is not None and heard.multicast else None
+        for tag, receipt in receipts.items():
+            ways = tuple(n for n in self._ways(tag) if aloud is None or not self._covered(n, aloud))
+            groups.setdefault(ways, {})[tag] = receipt
+        for ways, together in groups.items():
+            self._send(together, ways, MATCHED_CLASS, jitter=aloud is not None, hops=hops)
 
-    def _ways(self, receipt: Receipt) -> list[Neighbour]:
+    def _ways(self, tag: Tag) -> list[Neighbour]:
         """Neighbours in reach that it goes to by the envelope's trail, and that have not told us themselves."""
-        tag = receipt_tag(receipt)
         near = {n.node: n for n in self._neighbours.reachable()}
         trails = self._shelf.trails.under(tag)
         nodes = {node: None for trail in trails for node in (*trail.back(near), *trail.given_to)}
@@ -290,32 +295,29 @@ class Receipts:
 
     def _note_covered(self, heard: Heard, tag: Tag) -> None:
         """Whoever heard the same multicast need not be told by each of us."""
-        for neighbour in self._neighbours.bound(heard.link) if heard.bound and heard.multicast else ():
+        for neighbour in self._neighbours.bound(heard.link):
             if self._covered(neighbour, heard):
                 self._note_told(neighbour.node, tag)
 
-    def _covered(self, neighbour: Neighbour, heard: Heard) -> bool:
+    def _covered(self, neighbour: Neighbour, aloud: Heard) -> bool:
         """It heard the same multicast."""
-        presence = neighbour.presences.get(heard.link)
-        return heard.multicast and presence is not None and heard.sender[:2] in presence.echoes_heard
+        presence = neighbour.presences.get(aloud.link)
+        return presence is not None and aloud.sender[:2] in presence.echoes_heard
 
-    def _send(
-        self, receipts: list[Receipt], targets: list[Neighbour], cls: int, *, jitter: bool, hops: int = 0
-    ) -> None:
+    def _send(self, receipts: Bundle, targets: Sequence[Neighbour], cls: int, *, jitter: bool, hops: int = 0) -> None:
         if not receipts or not targets:
             return
         for neighbour in targets:
-            for receipt in receipts:
-                tag = receipt_tag(receipt)
+            for tag in receipts:
                 self._note_told(neighbour.node, tag)
                 self._custody.receipt_goes_to(neighbour.node, tag)
             if cls == MATCHED_CLASS and self._custody.is_lossy(neighbour.node):
-                self._twice.setdefault(neighbour.node, {}).update(dict.fromkeys(receipts))
+                self._twice.setdefault(neighbour.node, {}).update(receipts)
                 self._twice_due.set_at_latest(neighbour.node, self._ctx.now + _TWICE_AFTER_S)
         self._transmit(receipts, targets, cls, jitter=jitter, hops=hops)
 
     def _transmit(
-        self, receipts: list[Receipt], targets: list[Neighbour], cls: int, *, jitter: bool, hops: int = 0
+        self, receipts: Bundle, targets: Sequence[Neighbour], cls: int, *, jitter: bool, hops: int = 0
     ) -> None:
         by_link: dict[str, list[Neighbour]] = {}
         for neighbour in targets:
@@ -323,7 +325,8 @@ class Receipts:
             by_link.setdefault(link or "", []).append(neighbour)
             if link is not None and neighbour.presences[link].bound_since > self._ctx.now - _STAYS_S:
                 self._unsure[neighbour.node] = self._ctx.now
-        frames = [ReceiptsFrame(tuple(receipts[at : at + BATCH]), hops) for at in range(0, len(receipts), BATCH)]
+        told = tuple(receipts.values())
+        frames = [ReceiptsFrame(told[at : at + BATCH], hops) for at in range(0, len(told), BATCH)]
         for link, there in by_link.items():
             for frame in frames:
                 if not link or len(there) == 1:

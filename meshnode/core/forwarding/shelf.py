@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from meshnode.core.bridge.held import Item
-from meshnode.core.clock import EPOCH_2026, Instant
+from meshnode.core.clock import EPOCH_2026, Instant, earliest
 from meshnode.core.context import Context
 from meshnode.core.forwarding.timers import Timers
 from meshnode.core.forwarding.trails import SHORT_SIZE, Trail, Trails, beyond
@@ -240,8 +240,7 @@ class Shelf:
 
     def wakeup(self) -> Instant | None:
         """When something expires."""
-        times = [time for time in (self._expiry.next(), self._seen_until.next()) if time is not None]
-        return min(times, default=None)
+        return earliest(self._expiry.next(), self._seen_until.next())
 
     def _restore_envelope(self, record: EnvelopeRecord) -> None:
         trail = self.trails.of(record.id, record.tag)

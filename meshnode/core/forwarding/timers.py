@@ -21,21 +21,21 @@ class Timers(Generic[K]):
 
     def __init__(self, sooner: Callable[[Instant], None] | None = None) -> None:
         self._sooner = sooner
-        self._due: dict[K, tuple[Instant, int]] = {}
+        self._due: dict[K, tuple[Instant, int, K]] = {}  # those of the heap that count
         self._heap: list[tuple[Instant, int, K]] = []
         self._order = count()
 
     def set(self, name: K, due: Instant) -> None:
         """`name` is due then, and not before."""
-        entry = (due, next(self._order))
+        entry = (due, next(self._order), name)
         self._due[name] = entry
         if self._sooner is not None:
             self._sooner(due)
         if len(self._heap) > _SPARE + _STALE * len(self._due):
-            self._heap = [(*kept, name) for name, kept in self._due.items()]
+            self._heap = list(self._due.values())
             heapq.heapify(self._heap)
         else:
-            heapq.heappush(self._heap, (*entry, name))
+            heapq.heappush(self._heap, entry)
 
     def set_at_latest(self, name: K, due: Instant) -> None:
         """`name` is due then, unless it is due earlier already."""
@@ -51,17 +51,14 @@ class Timers(Generic[K]):
 
     def due(self, now: Instant) -> Iterator[K]:
         """Take out the names that are due, one after the other."""
-        while (entry := self._first()) is not None and entry[0] <= now:
-            heapq.heappop(self._heap)
-            del self._due[entry[2]]
-            yield entry[2]
+        while (first := self.next()) is not None and first <= now:
+            name = heapq.heappop(self._heap)[2]
+            del self._due[name]
+            yield name
 
     def next(self) -> Instant | None:
         """When the next one is due."""
-        entry = self._first()
-        return None if entry is None else entry[0]
-
-    def _first(self) -> tuple[Instant, int, K] | None:
-        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][:2]:
-            heapq.heappop(self._heap)
-        return self._heap[0] if self._heap else None
+        heap = self._heap
+        while heap and self._due.get(heap[0][2]) is not heap[0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None

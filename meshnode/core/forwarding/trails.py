@@ -81,4 +81,6 @@ class Trails:
 
 def beyond(remembered: dict[K, V], limit: int) -> Iterable[K]:
     """The oldest keys above the limit."""
+    if len(remembered) <= limit:
+        return ()
     return [key for key, _ in zip(remembered, range(len(remembered) - limit), strict=False)]
