@@ -17,6 +17,23 @@ from meshnode.core.settings import LinkSettings, Settings
 NEVER_ASKED = float("-inf")
 
 
+class Due:
+    """When a part of a node may have something to do, at the earliest: it is not asked before.
+
+    Whoever sets a timer of that part says so; what moves back or ends is found out in time.
+    """
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at: Instant = NEVER_ASKED
+
+    def sooner(self, at: Instant) -> None:
+        """A timer was set."""
+        if at < self.at:
+            self.at = at
+
+
 class Context:
     """One per node. `now` and `out` are set anew by `Node.step`; parts append effects in the order they must happen."""
 
@@ -34,12 +51,7 @@ class Context:
         self.out: list[Effect] = []
         self.counters: Counter[str] = Counter()
         self.ease: Callable[[], float] = lambda: 1.0  # below 1 where the law leaves little of the hour, on every link
-        self.due_at: Instant = NEVER_ASKED  # nobody but gossip, files and the outbox has anything to do before
-
-    def sooner(self, at: Instant) -> None:
-        """A timer of the neighbours, of forwarding or chat was set; what moves back or ends is found out in time."""
-        if at < self.due_at:
-            self.due_at = at
+        self.neighbours_due, self.forwarding_due, self.chat_due = Due(), Due(), Due()
 
     @property
     def date(self) -> WallClock:

@@ -20,7 +20,7 @@ from meshnode.core.airtime.outbox import Outbox, Outgoing
 from meshnode.core.bridge.gate import STATES
 from meshnode.core.chat.chat import Chat, Why
 from meshnode.core.clock import Instant, earliest
-from meshnode.core.context import Context
+from meshnode.core.context import Context, Due
 from meshnode.core.effects import Effect, SendRecord
 from meshnode.core.files.files import Files
 from meshnode.core.forwarding.forwarder import Forwarding
@@ -194,11 +194,10 @@ class Node:
     def next_wakeup(self) -> Instant | None:
         """When something is due; None: nothing before the next input."""
         first = earliest(self._soon, self.outbox.wakeup())
-        if first is not None and first < self.ctx.due_at:
-            return first
-        rest = earliest(self.neighbours.wakeup(), self.forwarding.wakeup(), self.chat.wakeup())
-        self.ctx.due_at = FOREVER if rest is None else rest
-        return earliest(first, rest)
+        for part, due in self._resting:
+            if first is None or due.at <= first:
+                first = earliest(first, _ask(part, due))
+        return first
 
     # wiring
 
@@ -227,6 +226,11 @@ class Node:
         self.neighbours.on_lost.append(self.files.neighbour_lost)
         self.chat.file_whole = self.files.whole
         self._parts: Sequence[Part] = (self.neighbours, self.gossip, self.forwarding, self.files, self.chat)
+        self._resting: Sequence[tuple[Part, Due]] = (
+            (self.neighbours, self.ctx.neighbours_due),
+            (self.forwarding, self.ctx.forwarding_due),
+            (self.chat, self.ctx.chat_due),
+        )
 
     def _restore(self, snapshot: Snapshot) -> None:
         self.outbox.laws.restore(snapshot)
@@ -392,11 +396,17 @@ class Node:
         """The parts that are due now. What gossip and files say is kept: nothing moves them until the next input."""
         now, gossip, files = self.ctx.now, self.gossip.wakeup(), self.files.wakeup()
         self._soon = earliest(gossip, files)
-        if self.ctx.due_at <= now:
-            return [part for part in self._parts if _is_due(part.wakeup(), now)]
-        if not _is_due(self._soon, now):
-            return []
-        return [part for part, at in ((self.gossip, gossip), (self.files, files)) if _is_due(at, now)]
+        due: set[Part] = {part for part, due in self._resting if due.at <= now and _is_due(_ask(part, due), now)}
+        if _is_due(self._soon, now):
+            due.update(part for part, at in ((self.gossip, gossip), (self.files, files)) if _is_due(at, now))
+        return [part for part in self._parts if part in due] if due else []
+
+
+def _ask(part: Part, due: Due) -> Instant | None:
+    """When a part has something to do; it is not asked again before, unless it sets a timer."""
+    at = part.wakeup()
+    due.at = FOREVER if at is None else at
+    return at
 
 
 def _is_due(at: Instant | None, now: Instant) -> bool:

@@ -396,7 +396,7 @@ def test_a_part_that_is_always_due_does_not_hold_the_node() -> None:
     _, a, _ = _pair()
     asked = []
     a.node.chat.wakeup = lambda: asked.append(1) or a.node.ctx.now  # type: ignore[method-assign,func-returns-value]
-    a.node.ctx.sooner(a.node.ctx.now)
+    a.node.ctx.chat_due.sooner(a.node.ctx.now)
     a.feed(Tick())
     assert asked
 

@@ -80,7 +80,7 @@ class Incoming:
             hop = heard.node if heard is not None and heard.bound else b""
             if not self._line.put(hop, data):
                 self._ctx.count("first_messages_dropped")
-            self._ctx.sooner(self._paid_until + _COST_S - _BURST_S)
+            self._ctx.chat_due.sooner(self._paid_until + _COST_S - _BURST_S)
             return False
         return self._first_untrusted(header, data)
 

@@ -91,7 +91,7 @@ class Outgoing:
         self._envelopes = Envelopes(ctx, people, sessions, forwarding)
         self._notes = ReadNotes(ctx, people, chains, states, self._envelopes)
         self._probes = Probes(ctx, people, sessions, states, self._envelopes)
-        self._reseal: Timers[MessageId] = Timers(ctx.sooner)
+        self._reseal: Timers[MessageId] = Timers(ctx.chat_due.sooner)
         self._orphans: list[MessageId] = []
         self._held: dict[MessageId, None] = {}  # written in a burst, waiting for receipts of those before
 

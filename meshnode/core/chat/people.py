@@ -335,14 +335,14 @@ class People:
             gone.append(RecordKey(PeerPrekeyRecord, (device,)))
         self._ctx.forget(*gone)
         del self._devices[device]
-        self._ctx.sooner(self._ctx.now)  # our own certificate may have to be told again
+        self._ctx.chat_due.sooner(self._ctx.now)  # our own certificate may have to be told again
         self._certificates.pop(device, None)
         self._superseded.forget(device)
         self._rings.device_forgotten(device)
 
     def _know(self, record: DeviceRecord) -> None:
         self._devices[record.device] = record
-        self._ctx.sooner(self._ctx.now)
+        self._ctx.chat_due.sooner(self._ctx.now)
         self._ctx.persist(record)
         if record.certificate:  # a removal alone, anybody can sign: the device never said that it belongs there
             self._rings.device_known(record.device, record.persona)

@@ -30,7 +30,7 @@ class States:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._states: dict[MessageId, StateRecord] = {}
-        self._expiry: Timers[MessageId] = Timers(ctx.sooner)
+        self._expiry: Timers[MessageId] = Timers(ctx.chat_due.sooner)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from the disk."""

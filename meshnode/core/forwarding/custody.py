@@ -62,11 +62,11 @@ class Custody:
         self._tries: dict[TryKey, _Try] = {}
         self._by_envelope: dict[EnvelopeId, dict[NodeKey, None]] = {}
         self._by_prefix: dict[tuple[NodeKey, bytes], EnvelopeId] = {}
-        self._due: Timers[TryKey] = Timers(ctx.sooner)
+        self._due: Timers[TryKey] = Timers(ctx.forwarding_due.sooner)
         self._outcomes: dict[NodeKey, deque[bool]] = {}
         self._hopeful_until: Instant = 0.0
         self._owed: dict[NodeKey, dict[EnvelopeId, Instant]] = {}
-        self._prove: Timers[NodeKey] = Timers(ctx.sooner)
+        self._prove: Timers[NodeKey] = Timers(ctx.forwarding_due.sooner)
         self._on_carried = on_carried
 
     # The giver's part

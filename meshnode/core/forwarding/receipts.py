@@ -60,14 +60,14 @@ class Receipts:
         self._custody = custody
         self._scope = scope
         self._tombstones: Bundle = {}
-        self._until: Timers[Tag] = Timers(ctx.sooner)
+        self._until: Timers[Tag] = Timers(ctx.forwarding_due.sooner)
         self._passing: dict[Tag, None] = {}  # tombstones of what was not for us, the oldest first
         self._loose: dict[bytes, Bundle] = {}
-        self._loose_until: Timers[tuple[bytes, Tag]] = Timers(ctx.sooner)
+        self._loose_until: Timers[tuple[bytes, Tag]] = Timers(ctx.forwarding_due.sooner)
         self._batch: Bundle = {}
         self._batch_due: Instant | None = None
         self._twice: dict[NodeKey, Bundle] = {}
-        self._twice_due: Timers[NodeKey] = Timers(ctx.sooner)
+        self._twice_due: Timers[NodeKey] = Timers(ctx.forwarding_due.sooner)
         self._told: dict[tuple[NodeKey, Tag], Instant] = {}
         self._untold: dict[NodeKey, dict[Tag, None]] = {}  # ways that were dark, or went dark just then
         self._unsure: dict[NodeKey, Instant] = {}  # neighbours on a link, and when they were told last
@@ -103,7 +103,7 @@ class Receipts:
         wait_s = 0.0 if prompt or len(self._batch) >= FULL else BURST_S if len(self._batch) >= BATCH else BATCH_S
         due = self._ctx.now + wait_s
         self._batch_due = due if self._batch_due is None else min(self._batch_due, due)
-        self._ctx.sooner(due)
+        self._ctx.forwarding_due.sooner(due)
 
     def arrived(self, receipts: Iterable[Receipt], heard: Heard, hops: int = 0) -> None:
         """Check each, purge, and pass on together what was new, one hop farther from where it was made."""

@@ -44,7 +44,7 @@ class Scope:
         self._outbox = outbox
         self._spread = spread
         self._asked = asked  # it was offered, and lacking here
-        self._due: Timers[EnvelopeId] = Timers(ctx.sooner)
+        self._due: Timers[EnvelopeId] = Timers(ctx.forwarding_due.sooner)
         self._in_line: dict[EnvelopeId, None] = {}  # ours that stand in line for the air
         self._patience_s = LEAST_PATIENCE_S
         self._longer_since: Instant = 0.0

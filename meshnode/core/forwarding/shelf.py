@@ -98,8 +98,8 @@ class Shelf:
         self._short: dict[bytes, EnvelopeId] = {}
         self._seen: dict[EnvelopeId, Instant] = {}
         self._passed: dict[EnvelopeId, None] = {}
-        self._expiry: Timers[EnvelopeId] = Timers(ctx.sooner)
-        self._seen_until: Timers[EnvelopeId] = Timers(ctx.sooner)
+        self._expiry: Timers[EnvelopeId] = Timers(ctx.forwarding_due.sooner)
+        self._seen_until: Timers[EnvelopeId] = Timers(ctx.forwarding_due.sooner)
         self._digest: bytes | None = None
         self.own = 0  # how many of ours
         self.promised = 0  # how many of others

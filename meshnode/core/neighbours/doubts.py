@@ -48,7 +48,7 @@ class Doubts:
             if now >= presence.sure_until + SURE_FOR_MAX_S:
                 presence.sure_for_s = 0.0
             presence.doubt_until, presence.echoed_in_doubt = now + DOUBT_S, False
-            self._ctx.sooner(presence.doubt_until)
+            self._ctx.neighbours_due.sooner(presence.doubt_until)
             self._say(neighbour, link, STILL_BOUND, b"doubt")
 
     def shut_out(self, neighbour: Neighbour, link: str) -> None:

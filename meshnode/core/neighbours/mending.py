@@ -67,7 +67,7 @@ class Mending:
             if self._ways.pay(neighbour, link, self._piece(link, None) * want.missing.bit_count()):
                 due, missing = self._gathered.get((link, want.item), (self._ctx.now + GATHER_S, 0))
                 self._gathered[(link, want.item)] = (due, missing | want.missing)
-                self._ctx.sooner(due)
+                self._ctx.neighbours_due.sooner(due)
             return
         for cut, fragment in self._cut.answer(want, step, self._ctx.now):
             if not self._ways.pay(neighbour, link, len(fragment.data)):

@@ -75,7 +75,7 @@ class Receiver:
         self._seal = seal
         self._hellos = hellos
         self.beacons: dict[str, OwnBeacons] = {}
-        self.reassembly = Reassembly(ctx.sooner)
+        self.reassembly = Reassembly(ctx.neighbours_due.sooner)
         self.on_spoken_for: Callable[[], None] = _nothing
         self.on_unechoed: Callable[[Neighbour, str], None] = _ignore_unechoed  # one we hear does not hear us
         self.on_doubt: Callable[[Neighbour, str], None] = _ignore_unechoed  # it may have lost us

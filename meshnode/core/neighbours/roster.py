@@ -212,7 +212,7 @@ class Roster:
         now = self._ctx.now
         presence.bound_since, presence.bound_until = now, now + BOUND_FOR_S
         self._bound.clear()
-        self._ctx.sooner(call_at(presence))
+        self._ctx.neighbours_due.sooner(call_at(presence))
         self.write(neighbour)
         self._ctx.notify(NeighbourChanged(neighbour.short, link, presence.address, "bound"))
         self._tell(self.on_bound, neighbour)

@@ -58,7 +58,7 @@ class Neighbours(Roster):
     def __init__(self, ctx: Context, outbox: Outbox, epoch: int) -> None:
         super().__init__(ctx, outbox)
         self._seal = LinkSeal(ctx.sealer, ctx.mesh, self.me, epoch)
-        self._hellos = HelloPacing(ctx.sooner)
+        self._hellos = HelloPacing(ctx.neighbours_due.sooner)
         self._receiver = Receiver(ctx, self, self._seal, self._hellos)
         self._epochs = Epochs(ctx, self, self._seal, self._announce)
         self._receiver.on_spoken_for = self._epochs.spoken_for

@@ -336,12 +336,12 @@ def test_first_messages_beyond_twenty_a_second_wait_in_line() -> None:
     a.write(b, "behind the rubbish")
     (envelope,) = a.rows.every(EnvelopeRecord)
     valley.join(a, b)
-    b.ctx.due_at = float("inf")
+    b.ctx.chat_due.at = float("inf")
     for data in rubbish:
         valley.deliver(a, b, EnvelopeFrame(data, 0, 0))
     valley.deliver(a, b, EnvelopeFrame(envelope.data, 0, 0))
     assert b.inbox() == []
-    assert b.ctx.due_at <= (b.chat.wakeup() or 0.0), "who remembers when chat is due was told"
+    assert b.ctx.chat_due.at <= (b.chat.wakeup() or 0.0), "who remembers when chat is due was told"
     valley.run(5.0)
     assert b.inbox() == ["behind the rubbish"]
 
