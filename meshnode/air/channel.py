@@ -8,7 +8,7 @@ Half duplex; one talker at a time within hearing. A node that has something to s
 
 The last point serialises hidden nodes, as a perfect RTS/CTS would: a model of the medium's capacity, not of its
 collisions. Of several that wait the longest waiting goes first, and a younger one may pass it only where it does not
-delay it; so nobody starves, and the order is a function of the offers alone.
+delay it (turns.py); so nobody starves, and the order is a function of the offers alone.
 
     idle --offer--> waiting --medium free--> talking --end--> waiting (next fragment, retry, next frame) | idle
 
@@ -21,17 +21,17 @@ Times are integer nanoseconds given by the host; the only randomness is the seed
 
 from __future__ import annotations
 
-from bisect import insort
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cache, partial
 
 from meshnode.air.airtime import ACCESS_NS, Rate, ack_ns, ack_timeout_ns, fragments, frame_ns
 from meshnode.air.counters import Counters
 from meshnode.air.draws import CERTAIN, Draws
 from meshnode.air.events import Delivery, Events
 from meshnode.air.topology import Link, Topology
+from meshnode.air.turns import Claim, Turns
 from meshnode.errors import UsageError
 
 RETRIES = 7  # the long retry limit of mac80211, and the default of the chips that name one
@@ -62,6 +62,11 @@ class _Queued:
     piece: int = 0
     retry: int = 0
 
+    @property
+    def is_last_piece(self) -> bool:
+        """Whether the frame is whole where this piece arrives."""
+        return self.piece + 1 == len(self.pieces)
+
 
 @dataclass(slots=True)
 class _Radio:
@@ -69,25 +74,21 @@ class _Radio:
 
     queue: deque[_Queued] = field(default_factory=deque)
     counters: Counters = field(default_factory=Counters)
-    waiting_since: int = 0
     serial: int = 0
     talking: bool = False
     on: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """What one transmission needs of the medium, and whom it concerns. Sets of nodes are the bits of an integer."""
+class _Pace:
+    """What frames take at one rate, reckoned once for each size."""
 
-    talker: int
-    hearing: int  # who hears the talker
-    receivers: int
-    held_up: tuple[int, ...]  # the talker and who hears it, by number
-    readers: tuple[int, ...]  # the receivers by number
-    sure: bool  # nothing is ever lost on the way to them
+    def __init__(self, rate: Rate) -> None:
+        self.pieces: Callable[[int], tuple[int, ...]] = cache(partial(fragments, rate=rate))
+        self.frame_ns: Callable[[int], int] = cache(partial(frame_ns, rate=rate))
+        self.ack_ns, self.ack_timeout_ns = ack_ns(rate), ack_timeout_ns(rate)
 
 
-class Channel:
+class Channel(Events):
     """The channel of one topology: the host offers frames, asks for the next event, advances time, takes deliveries."""
 
     def __init__(
@@ -99,29 +100,29 @@ class Channel:
         queue_frames: int = 128,
         on_attempt: Callable[[Attempt], None] | None = None,
     ) -> None:
+        super().__init__()
         self.topology = topology
         self._retries = retries
         self._queue_frames = queue_frames
         self._on_attempt = on_attempt
         self._draws = Draws(seed)
         self._radios = [_Radio() for _ in range(topology.nodes)]
-        self._claims: dict[int, _Claim] = {}  # of those who want to talk, while no link and no power changes
-        self._known: dict[tuple[int, int | None], _Claim] = {}  # by talker and receiver, as long
-        # Talkers, who hears them and receivers, of all who talk or want to. None: links or power may have changed.
-        self._taken: tuple[int, int, int] | None = None
+        self._turns = Turns()
         self._originals = {(link.src, link.dst): link for link in topology.links}
         self._links: list[dict[int, Link]] = [{} for _ in range(topology.nodes)]
-        self._disturbed: dict[tuple[int, int], int] = {}
-        self._steady = [0] * topology.nodes  # who hears a node at any time, as bits
-        self._changing: list[list[Link]] = [[] for _ in range(topology.nodes)]  # links with opening hours
-        self._restless: set[int] = set()  # nodes that have such links
+        self._hearers: list[list[int]] = [[] for _ in range(topology.nodes)]  # who may hear a node at any time
+        self._heard: list[list[int]] = [[] for _ in range(topology.nodes)]  # whom it may hear
         for link in topology.links:
             self._links[link.src][link.dst] = link
-            self._sort_link(link.src, link.dst)
-        self._on = (1 << topology.nodes) - 1  # whose radio is on, as bits
-        self._wanting: list[tuple[int, int]] = []  # who has something to send and is not talking: since when, node
-        self._active: dict[int, _Claim] = {}
-        self._events = Events()
+            self._hearers[link.src].append(link.dst)
+            self._heard[link.dst].append(link.src)
+        self._around = cache(self._ever_around)
+        self._disturbed: dict[tuple[int, int], int] = {}
+        self._claims: list[dict[int | None, Claim]] = [{} for _ in range(topology.nodes)]  # by receiver
+        self._restless = {link.src for link in topology.links if link.schedule is not None}  # have opening hours
+        self._changed: set[int] = set()  # whose claims may have changed since somebody last looked who may talk
+        self._paces = {rate: _Pace(rate) for rate in _rates(topology)}
+        self._basic, self._usual = self._paces[topology.basic], self._paces[topology.rate]
 
     # ---------------------------------------------------------------- for the host
 
@@ -136,35 +137,22 @@ class Channel:
         if not radio.on or len(radio.queue) >= self._queue_frames:
             radio.counters.dropped += 1
             return False
-        pieces = _pieces(len(frame) if payload is None else payload, self._rate(node, dst))
+        pieces = self._pace(node, dst).pieces(len(frame) if payload is None else payload)
         if dst is None and len(pieces) > 1:
             radio.counters.too_long += 1
             return True
         newly = not radio.queue and not radio.talking
-        if not radio.queue:
-            radio.waiting_since = now_ns
         radio.serial += 1
         radio.queue.append(_Queued(frame, dst, pieces, radio.serial, kind))
         if newly:
-            insort(self._wanting, (now_ns, node))
-        if self._taken is None or (newly and self._wanting[-1][1] != node):
-            self._start(now_ns)
-        elif newly:
-            self._join(node, self._taken, now_ns)
+            self._turns.join(self._claim(node, now_ns), now_ns)
+        self._start(now_ns)
         return True
-
-    def next_event_ns(self) -> int | None:
-        """When `advance` has something to do next."""
-        return self._events.next_ns()
-
-    def advance(self, now_ns: int) -> list[Delivery]:
-        """Everything that arrives until now, in order."""
-        return self._events.until(now_ns)
 
     def disturb(self, src: int, dst: int, loss: int) -> None:
         """A loss of one direction beside that of the link, until it is set to 0."""
         self._disturbed[src, dst] = loss
-        self._forget_claims()
+        self._forget_claims((src,))
 
     def knows(self, src: int, dst: int) -> bool:
         """Whether the topology has a link from one to the other, up or down."""
@@ -187,99 +175,85 @@ class Channel:
             links[dst] = self._original(src, dst)
         if loss is not None and dst in links:
             links[dst] = replace(links[dst], loss=loss)
-        self._sort_link(src, dst)
+        has_hours = any(link.schedule is not None for link in links.values())
+        (self._restless.add if has_hours else self._restless.discard)(src)
+        self._forget_claims((src,))
 
     def set_power(self, node: int, on: bool) -> None:
         """Switches a radio: off, it forgets its queue, hears nothing and answers nothing."""
         radio = self._radios[node]
         radio.on = on
-        self._on = self._on | 1 << node if on else self._on & ~(1 << node)
-        self._forget_claims()
+        self._forget_claims(self._heard[node])
         if not on:
             radio.counters.dropped += len(radio.queue)
             radio.queue.clear()
-            self._wanting = [entry for entry in self._wanting if entry[1] != node]
+            if node in self._turns.waiting():
+                self._turns.leave(node)
 
     # ---------------------------------------------------------------- who may talk
 
     def _start(self, now_ns: int) -> None:
-        """Lets everybody talk who may, the longest waiting first: who waits longer is in the way as if it talked."""
-        talkers = hearing = receivers = 0
-        for claim in self._active.values():
-            talkers, hearing, receivers = talkers | claim.talker, hearing | claim.hearing, receivers | claim.receivers
-        free: list[tuple[int, _Claim]] = []
-        for _, node in self._wanting:
-            claim = self._claims.get(node) or self._claim(node, now_ns)
-            if not _in_the_way(claim, talkers, hearing, receivers):
-                free.append((node, claim))
-            talkers, hearing, receivers = talkers | claim.talker, hearing | claim.hearing, receivers | claim.receivers
-        self._taken = None if self._restless else (talkers, hearing, receivers)
-        for node, claim in free:
-            self._talk(node, claim, now_ns)
+        """Lets all talk who may."""
+        if self._changed or self._restless:
+            changed = self._changed | self._restless
+            waiting = [node for node in self._turns.waiting() if node in changed]
+            self._turns.again(waiting, lambda node: self._claim(node, now_ns))
+            self._changed.clear()
+        for claim in self._turns.begin():
+            self._talk(claim, now_ns)
 
-    def _join(self, node: int, taken: tuple[int, int, int], now_ns: int) -> None:
-        """One more wants to talk, after all others: for them it changes nothing."""
-        claim = self._claims.get(node) or self._claim(node, now_ns)
-        talkers, hearing, receivers = taken
-        self._taken = talkers | claim.talker, hearing | claim.hearing, receivers | claim.receivers
-        if not _in_the_way(claim, *taken):
-            self._talk(node, claim, now_ns)
-
-    def _claim(self, node: int, now_ns: int) -> _Claim:
+    def _claim(self, node: int, now_ns: int) -> Claim:
+        """What the node's next frame needs; where no link has opening hours it holds until one changes."""
         dst = self._radios[node].queue[0].dst
-        known = self._known.get((node, dst))
+        known = self._claims[node].get(dst)
         if known is None:
             known = self._reckoned(node, dst, now_ns)
-            if self._changing[node]:
-                return known
-            self._known[node, dst] = known
-        self._claims[node] = known
+            if node not in self._restless:
+                self._claims[node][dst] = known
         return known
 
-    def _reckoned(self, node: int, dst: int | None, now_ns: int) -> _Claim:
-        hearing = self._hearing(node, now_ns)
-        receivers = hearing if dst is None else hearing & 1 << dst
-        readers = _nodes(receivers)
+    def _reckoned(self, node: int, dst: int | None, now_ns: int) -> Claim:
+        up = (link.dst for link in self._links[node].values() if link.is_up(now_ns))
+        hearing = frozenset(other for other in up if self._radios[other].on)
+        receivers = hearing if dst is None else hearing & {dst}
+        readers = tuple(sorted(receivers))
         sure = not any(self._loss(node, other) for other in readers)
-        return _Claim(1 << node, hearing, receivers, _nodes(hearing | 1 << node), readers, sure)
+        return Claim(node, hearing, hearing | {node}, receivers, self._around(node), readers, sure)
 
-    def _forget_claims(self) -> None:
-        """Links or power may have changed."""
-        self._claims.clear()
-        self._known.clear()
-        self._taken = None
+    def _ever_around(self, node: int) -> frozenset[int]:
+        """Who hears the node or is heard by it, and who shares a hearer with it, were all links up."""
+        reached = (node, *self._hearers[node])
+        return frozenset(other for near in reached for other in (near, *self._heard[near])) - {node}
 
-    def _hearing(self, node: int, now_ns: int) -> int:
-        """Who hears the node now, as bits."""
-        steady = self._steady[node]
-        for link in self._changing[node]:
-            if link.is_up(now_ns):
-                steady |= 1 << link.dst
-        return steady & self._on
+    def _forget_claims(self, nodes: Iterable[int]) -> None:
+        """Who hears these nodes, or what they lose, may have changed."""
+        for node in nodes:
+            self._claims[node].clear()
+            self._changed.add(node)
 
     # ---------------------------------------------------------------- one transmission
 
-    def _talk(self, talker: int, claim: _Claim, now_ns: int) -> None:
+    def _talk(self, claim: Claim, now_ns: int) -> None:
+        talker, readers = claim.talker, claim.readers
         radio = self._radios[talker]
         radio.talking = True
-        self._wanting.remove((radio.waiting_since, talker))
-        self._claims.pop(talker, None)
-        self._active[talker] = claim
         queued = radio.queue[0]
-        readers = heard_by = claim.readers
+        heard_by = readers
         if not claim.sure:
             heard_by = tuple(node for node in readers if not self._is_lost(talker, node, queued))
-        rate = self._rate(talker, queued.dst)
-        frame = frame_ns(queued.pieces[queued.piece], rate)
-        answer = 0 if queued.dst is None else ack_ns(rate) if heard_by else ack_timeout_ns(rate)
-        acknowledged = answer if heard_by else 0
-        self._charge(radio, queued, ACCESS_NS + frame + answer, frame + acknowledged)
+            radio.counters.lost += len(readers) - len(heard_by)
+        pace = self._pace(talker, queued.dst)
+        octets = queued.pieces[queued.piece]
+        frame = pace.frame_ns(octets)
+        answer = 0 if queued.dst is None else pace.ack_ns if heard_by else pace.ack_timeout_ns
+        taken, radiated = ACCESS_NS + frame + answer, frame + answer if heard_by else frame
+        fresh = int(queued.piece == 0 and queued.retry == 0)
+        radio.counters.count(queued.kind, queued.dst is None, fresh, octets, taken, radiated)
         for node in claim.held_up:
-            self._radios[node].counters.busy_ns += ACCESS_NS + frame + answer
-        radio.counters.lost += len(readers) - len(heard_by)
-        arrival = now_ns + ACCESS_NS + frame
-        self._events.at(arrival, partial(self._arrive, talker, queued, heard_by))
-        self._events.at(arrival + answer, partial(self._end, talker, queued, bool(heard_by)))
+            self._radios[node].counters.busy_ns += taken
+        self.at(now_ns + ACCESS_NS + frame, partial(self._arrive, talker, queued, heard_by))
+        if queued.dst is not None:
+            self.at(now_ns + taken, partial(self._end, talker, queued, bool(heard_by)))
 
     def _is_lost(self, src: int, dst: int, queued: _Queued) -> bool:
         return self._draws.happens(self._loss(src, dst), src, dst, queued.serial, queued.piece, queued.retry)
@@ -288,45 +262,42 @@ class Channel:
         loss, extra = self._links[src][dst].loss, self._disturbed.get((src, dst), 0)
         return CERTAIN - ((CERTAIN - loss) * (CERTAIN - extra) >> 32) if extra else loss
 
-    def _charge(self, radio: _Radio, queued: _Queued, airtime_ns: int, radiated_ns: int) -> None:
-        first, octets = int(queued.piece == 0 and queued.retry == 0), queued.pieces[queued.piece]
-        counters = radio.counters
-        by_receiver = counters.group if queued.dst is None else counters.unicast
-        by_receiver.count(first, octets, airtime_ns, radiated_ns)
-        counters.of_kind(queued.kind).count(first, octets, airtime_ns, radiated_ns)
-
     def _arrive(self, src: int, queued: _Queued, heard_by: tuple[int, ...], at_ns: int) -> list[Delivery]:
+        """A frame has ended; one for all is over with that, since nobody answers."""
         if self._on_attempt is not None:
             octets = queued.pieces[queued.piece]
             self._on_attempt(Attempt(at_ns, src, queued.dst, queued.frame, octets, queued.retry, heard_by))
-        if queued.piece + 1 < len(queued.pieces):
-            return []
+        arrived = self._handed_up(src, queued.frame, heard_by, at_ns) if queued.is_last_piece else []
+        if queued.dst is None:
+            self._end(src, queued, True, at_ns)
+        return arrived
+
+    def _handed_up(self, src: int, frame: bytes, heard_by: tuple[int, ...], at_ns: int) -> list[Delivery]:
+        """To those whose radio is on; behind a link with a delay later."""
         arrived: list[Delivery] = []
-        links = self._links[src]
+        links, radios = self._links[src], self._radios
         for node in heard_by:
             link = links.get(node)
             if link is not None and link.delay_ns:
-                self._events.at(at_ns + link.delay_ns, partial(self._hand_up, node, src, queued.frame))
-            else:
-                arrived += self._hand_up(node, src, queued.frame, at_ns)
+                self.at(at_ns + link.delay_ns, partial(self._late, node, src, frame))
+            elif radios[node].on:
+                radios[node].counters.received += 1
+                arrived.append(Delivery(node, src, frame, at_ns))
         return arrived
 
-    def _hand_up(self, node: int, src: int, frame: bytes, at_ns: int) -> list[Delivery]:
+    def _late(self, node: int, src: int, frame: bytes, at_ns: int) -> list[Delivery]:
         radio = self._radios[node]
-        if not radio.on:
-            return []
-        radio.counters.received += 1
-        return [Delivery(node, src, frame, at_ns)]
+        radio.counters.received += radio.on
+        return [Delivery(node, src, frame, at_ns)] if radio.on else []
 
     def _end(self, src: int, queued: _Queued, heard: bool, at_ns: int) -> list[Delivery]:
         radio = self._radios[src]
         radio.talking = False
-        radio.waiting_since = at_ns
-        del self._active[src]
+        self._turns.leave(src)
         if self._is_done(queued, heard, radio.counters) and radio.queue and radio.queue[0] is queued:
             radio.queue.popleft()
         if radio.queue:
-            insort(self._wanting, (at_ns, src))
+            self._turns.join(self._claim(src, at_ns), at_ns)
         self._start(at_ns)
         return []
 
@@ -343,23 +314,11 @@ class Channel:
 
     # ---------------------------------------------------------------- details
 
-    def _rate(self, src: int, dst: int | None) -> Rate:
+    def _pace(self, src: int, dst: int | None) -> _Pace:
         if dst is None:
-            return self.topology.basic
+            return self._basic
         link = self._links[src].get(dst)
-        return self.topology.rate if link is None or link.rate is None else link.rate
-
-    def _sort_link(self, src: int, dst: int) -> None:
-        """Puts one link, as it is now, where `_hearing` looks for it."""
-        self._forget_claims()
-        link = self._links[src].get(dst)
-        self._changing[src] = [other for other in self._changing[src] if other.dst != dst]
-        self._steady[src] &= ~(1 << dst)
-        if link is not None and link.schedule is None:
-            self._steady[src] |= 1 << dst
-        elif link is not None:
-            self._changing[src].append(link)
-        (self._restless.add if self._changing[src] else self._restless.discard)(src)
+        return self._usual if link is None or link.rate is None else self._paces[link.rate]
 
     def _original(self, src: int, dst: int) -> Link:
         link = self._originals.get((src, dst))
@@ -368,27 +327,6 @@ class Channel:
         raise UsageError(f"the topology has no link from node {src} to node {dst}")
 
 
-def _in_the_way(claim: _Claim, talkers: int, hearing: int, receivers: int) -> bool:
-    """Whether those before it disturb it, or it them."""
-    return bool(
-        claim.talker & hearing
-        or talkers & claim.hearing
-        or claim.receivers & (hearing | talkers)
-        or receivers & (claim.hearing | claim.talker)
-    )
-
-
-def _nodes(bits: int) -> tuple[int, ...]:
-    """The nodes of a set, in order."""
-    found = []
-    while bits:
-        lowest = bits & -bits
-        found.append(lowest.bit_length() - 1)
-        bits ^= lowest
-    return tuple(found)
-
-
-@lru_cache(maxsize=1 << 12)
-def _pieces(payload: int, rate: Rate) -> tuple[int, ...]:
-    """The MAC frames of one network packet, in octets."""
-    return fragments(payload, rate)
+def _rates(topology: Topology) -> set[Rate]:
+    """All rates at which somebody may talk."""
+    return {topology.rate, topology.basic, *(link.rate for link in topology.links if link.rate is not None)}

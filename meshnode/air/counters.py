@@ -24,14 +24,6 @@ class Tally:
             self.radiated_ns + other.radiated_ns,
         )
 
-    def count(self, frames: int, octets: int, airtime_ns: int, radiated_ns: int, *, attempts: int = 1) -> None:
-        """Adds to these sums themselves."""
-        self.frames += frames
-        self.attempts += attempts
-        self.bytes += octets
-        self.airtime_ns += airtime_ns
-        self.radiated_ns += radiated_ns
-
     def __sub__(self, earlier: Tally) -> Tally:
         return Tally(
             self.frames - earlier.frames,
@@ -62,12 +54,19 @@ class Counters:
         """Unicast and group together."""
         return self.unicast + self.group
 
-    def of_kind(self, kind: str) -> Tally:
-        """The sums of one kind of traffic, to be counted on."""
-        tally = self.kinds.get(kind)
-        if tally is None:
-            tally = self.kinds[kind] = Tally()
-        return tally
+    def count(
+        self, kind: str, to_all: bool, frames: int, octets: int, airtime_ns: int, radiated_ns: int, attempts: int = 1
+    ) -> None:
+        """Adds one transmission to the sums of its kind and of its destinations."""
+        of_kind = self.kinds.get(kind)
+        if of_kind is None:
+            of_kind = self.kinds[kind] = Tally()
+        for tally in (self.group if to_all else self.unicast, of_kind):
+            tally.frames += frames
+            tally.attempts += attempts
+            tally.bytes += octets
+            tally.airtime_ns += airtime_ns
+            tally.radiated_ns += radiated_ns
 
     def copy(self) -> Counters:
         """A snapshot, for windows."""

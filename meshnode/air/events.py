@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
-from itertools import count
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 
@@ -21,25 +20,26 @@ Happening = Callable[[int], list[Delivery]]  # told the time in nanoseconds; wha
 
 
 class Events:
-    """The events of one medium; an event may ask for others while it happens."""
+    """The events of one medium, which is built on this; an event may ask for others while it happens."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Happening]] = []
-        self._turn = count()
+        self._asked = 0
 
     def at(self, at_ns: int, happen: Happening) -> None:
         """Let this happen then."""
-        heapq.heappush(self._heap, (at_ns, next(self._turn), happen))
+        self._asked += 1
+        heappush(self._heap, (at_ns, self._asked, happen))
 
-    def next_ns(self) -> int | None:
-        """When the next one happens; None while nothing is going to."""
+    def next_event_ns(self) -> int | None:
+        """When `advance` has something to do next; None while nothing is going to happen."""
         return self._heap[0][0] if self._heap else None
 
-    def until(self, now_ns: int) -> list[Delivery]:
+    def advance(self, now_ns: int) -> list[Delivery]:
         """Everything that arrives until now, in order."""
         deliveries: list[Delivery] = []
         heap = self._heap
         while heap and heap[0][0] <= now_ns:
-            at_ns, _, happen = heapq.heappop(heap)
+            at_ns, _, happen = heappop(heap)
             deliveries += happen(at_ns)
         return deliveries

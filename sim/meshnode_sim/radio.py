@@ -123,15 +123,15 @@ class _Burst:
     others: list[_Burst] = field(default_factory=list)
 
 
-class RadioMedium:
+class RadioMedium(Events):
     """All radios of one world, on one channel. `rows` says who reaches whom; `place` changes it."""
 
     def __init__(self, rows: Sequence[Row], settings: RadioSettings, seed: int) -> None:
+        super().__init__()
         self.settings = settings
         self._draws = Draws(seed)
         self._radios = [_Radio() for _ in rows]
         self._live: list[_Burst] = []
-        self._events = Events()
         self._loss: dict[tuple[int, int], int] = {}
         self._cut: set[tuple[int, int]] = set()
         self._sense = carrier_sense(settings.width_mhz, settings.profile)
@@ -163,14 +163,6 @@ class RadioMedium:
         if not radio.talking and radio.access_ns < 0:
             self._contend(node, now_ns)
         return True
-
-    def next_event_ns(self) -> int | None:
-        """When `advance` has something to do next."""
-        return self._events.next_ns()
-
-    def advance(self, now_ns: int) -> list[Delivery]:
-        """Everything that arrives until now, in order."""
-        return self._events.until(now_ns)
 
     def set_power(self, node: int, on: bool) -> None:
         """Switches a radio: off, it forgets its queue, hears nothing and answers nothing."""
@@ -216,7 +208,7 @@ class RadioMedium:
         radio.access_ns = radio.idle_ns + AIFS_NS + radio.slots * SLOT_NS
         radio.turn += 1
         turn = radio.turn
-        self._events.at(radio.access_ns, lambda at: self._access(node, turn, at))
+        self.at(radio.access_ns, lambda at: self._access(node, turn, at))
 
     def _access(self, node: int, turn: int, now_ns: int) -> list[Delivery]:
         radio = self._radios[node]
@@ -252,7 +244,7 @@ class RadioMedium:
         radio.talking = True
         self._on_air(burst, 0 if first.dst is None else _answer_ns(rate))
         self._charge(burst)
-        self._events.at(end_ns, lambda at: self._over(burst, at))
+        self.at(end_ns, lambda at: self._over(burst, at))
 
     def _together(self, radio: _Radio, rate: S1gRate) -> tuple[_Frame, ...]:
         """The first frame, and with it others for the same receiver as far as one aggregate goes."""
@@ -295,7 +287,7 @@ class RadioMedium:
         if heard:
             self._acknowledge(burst, heard, now_ns)
         else:
-            self._events.at(now_ns + ack_timeout_ns(burst.mode.rate), lambda at: self._settle(burst, [], at))
+            self.at(now_ns + ack_timeout_ns(burst.mode.rate), lambda at: self._settle(burst, [], at))
         return [delivery for frame in heard for delivery in self._take(burst, frame, now_ns)]
 
     def _take(self, burst: _Burst, frame: _Frame, now_ns: int) -> list[Delivery]:
@@ -325,8 +317,8 @@ class RadioMedium:
             known = heard if self._hit(ack, heard[0], NDP_OCTETS) else []
             return self._settle(burst, known, at_ns)
 
-        self._events.at(start_ns, begin)
-        self._events.at(end_ns, end)
+        self.at(start_ns, begin)
+        self.at(end_ns, end)
 
     def _settle(self, burst: _Burst, known: list[_Frame], now_ns: int) -> list[Delivery]:
         """The sender knows what was acknowledged; the rest goes again, or is given up."""
@@ -420,11 +412,9 @@ class RadioMedium:
         frame_ns = burst.end_ns - burst.start_ns
         radiated_ns = frame_ns + (0 if burst.dst is None else _answer_ns(burst.mode.rate))
         attempts, airtime_ns = 1, AIFS_NS + CW_MIN * SLOT_NS // 2 + radiated_ns
-        by_receiver = counters.group if burst.dst is None else counters.unicast
         for frame, octets in zip(burst.frames, burst.octets, strict=True):
             fresh = int(frame.piece == 0 and frame.retry == 0)
-            for tally in (by_receiver, counters.of_kind(frame.kind)):
-                tally.count(fresh, octets, airtime_ns, radiated_ns, attempts=attempts)
+            counters.count(frame.kind, burst.dst is None, fresh, octets, airtime_ns, radiated_ns, attempts)
             attempts = airtime_ns = radiated_ns = 0  # an aggregate is one attempt, its first frame's
 
 

@@ -27,7 +27,7 @@ class SlotMedium(RadioMedium):
         radio.access_ns = at_ns
         radio.turn += 1
         turn = radio.turn
-        self._events.at(at_ns, lambda at: self._boundary(node, turn, at))
+        self.at(at_ns, lambda at: self._boundary(node, turn, at))
 
     def _boundary(self, node: int, turn: int, now_ns: int) -> list[Delivery]:
         """An idle slot has ended, or AIFS; or somebody began so shortly before that it could not be sensed yet."""

@@ -327,21 +327,25 @@ def test_airtime_is_what_the_channel_was_taken_for_and_part_of_it_radiated() -> 
     assert tally.radiated_ns == unicast_ns(100, RATE) - ACCESS_NS
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.integers(0, 9)), max_size=40), st.integers(0, 3))
-def test_who_joins_is_looked_at_alone_and_nothing_else_comes_of_it(
-    offers: list[tuple[int, bool, int]], off_after: int
-) -> None:
-    def played(*, afresh: bool) -> list[Delivery]:
-        channel, arrived, now = world(7, line(7), 0.2), list[Delivery](), 0
+def test_who_is_out_of_reach_is_in_nobodys_way(offers: list[tuple[int, bool, int]], off_after: int) -> None:
+    """Looking only at who is around a node gives what looking at all gives, links and power changing meanwhile."""
+
+    def played(*, at_all: bool) -> list[Delivery]:
+        links = (*both_ways([(0, 1), (1, 2), (2, 3), (3, 4), (2, 5)], chance(0.2)), Link(5, 6), Link(0, 6))
+        channel, arrived, now = Channel(Topology(7, links, RATE, BASIC), 1), list[Delivery](), 0
+        if at_all:
+            channel._around = lambda node: frozenset(range(7)) - {node}
         for number, (node, group, gap) in enumerate(offers):
             now += 200_000 * gap
             arrived += channel.advance(now)
-            if afresh:
-                channel._taken = None
             channel.offer(node, FRAME, None if group else (node or 2) - 1, now)
             if number == 10 * off_after:
                 channel.set_power(3, on=False)
+                channel.set_link(1, 2, up=False)
+            if number == 10 * off_after + 5:
+                channel.set_power(3, on=True)
         return arrived + run(channel)
 
-    assert played(afresh=False) == played(afresh=True)
+    assert played(at_all=False) == played(at_all=True)
