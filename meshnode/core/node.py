@@ -289,8 +289,8 @@ class Node:
         self.meshtime.heard(heard)
         for frame in heard.frames:
             if not isinstance(frame, (Beacon, SessionBeacon)):
-                self.forwarding.frame_arrived(frame, heard)
-                self.files.frame_arrived(frame, heard)
+                if not self.forwarding.frame_arrived(frame, heard):
+                    self.files.frame_arrived(frame, heard)
             elif heard.bound and heard.neighbour is not None:
                 self.forwarding.digest_heard(heard.neighbour, frame.envelopes)
 

@@ -141,11 +141,12 @@ class Governor:
     def sent(self, payload: int, *, unicast: bool, now: Instant) -> bool:
         """A datagram of ours leaves."""
         self._sent.add(payload)
-        if unicast:
-            self._longest_ns = max(self._longest_ns, self._tariff.longest_frame_ns(payload + DATAGRAM))
-        else:
+        tariff, octets = self._tariff, payload + DATAGRAM
+        if not unicast:
             self._group.add(payload)
-        return self._book(self._own, self.cost(payload, unicast=unicast), now)
+            return self._book(self._own, tariff.group_packet_ns(octets), now)
+        self._longest_ns = max(self._longest_ns, tariff.longest_frame_ns(octets))
+        return self._book(self._own, tariff.packet_ns(octets), now)
 
     def heard(self, payload: int, *, unicast: bool, now: Instant) -> bool:
         """A datagram for us came: the radio has acknowledged it."""

@@ -222,7 +222,7 @@ class Outbox:
 
     def _depart(self, link: str, settings: LinkSettings, party: list[Queued]) -> None:
         to = party[0].outgoing.to
-        plaintext = join_frames([queued.encoded for queued in party], _limit(settings, to))
+        plaintext = party[0].encoded if len(party) == 1 else _joined(party, _limit(settings, to))
         sealed = self.seal(link, to, plaintext)
         for queued in party:
             self._settle(queued)
@@ -344,6 +344,10 @@ def _has_room(ready: FairQueue, last: NeighbourId | None, settings: LinkSettings
     """True if all that waits goes where the last datagram went, and one more like the largest of it would fit."""
     sizes = [len(queued.encoded) + 1 for queued in ready if queued.outgoing.to == last]
     return len(sizes) == sum(1 for _ in ready) and sum(sizes) + max(sizes) <= _limit(settings, last)
+
+
+def _joined(party: list[Queued], limit: int) -> bytes:
+    return join_frames([queued.encoded for queued in party], limit)
 
 
 def _on_behalf_of(party: list[Queued]) -> tuple[int, bytes]:

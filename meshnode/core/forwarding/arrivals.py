@@ -96,10 +96,9 @@ class Arrivals:
                 self._receipts.tell(heard.neighbour, header.tag)
         elif self._shelf.passed(envelope) and (self._shelf.seen(envelope) or handover is None):
             self._seen_before(envelope, handover, heard)
-        elif remaining_s(header, frame.age) <= 0:
+        elif (record := new_record(header, envelope, frame.data, self._ctx.now, frame.age)).expires_at <= self._ctx.now:
             self._ctx.count("envelope_expired")
         else:
-            record = new_record(header, envelope, frame.data, self._ctx.now, frame.age)
             carried = Carried(record, header, trail, self._ctx.now, reach=_reach(frame, heard))
             trail.quiet = carried.reach is not None
             self._new(carried, frame, handover, heard)

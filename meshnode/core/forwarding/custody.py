@@ -240,6 +240,10 @@ class Custody:
                 self._prove.set(giver, first)
         return due
 
+    def owes(self, giver: NodeKey) -> bool:
+        """True while something is owed to a node."""
+        return giver in self._owed
+
     def owed_envelopes(self, giver: NodeKey) -> list[EnvelopeId]:
         """Take out what is owed to a node."""
         self._prove.cancel(giver)

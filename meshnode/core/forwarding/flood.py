@@ -87,23 +87,28 @@ class Flood:
         """Another sent it: be silent if nobody is left who needs it, or if two copies covered everyone."""
         if carried.committed or not self._outbox.holds(carried.id):
             return
-        waiting = [target for targets in self._by_link(carried).values() for target in targets]
-        enough = len(carried.heard) >= SUPPRESSED_BY and all(self._covered(carried, target) for target in waiting)
-        if not waiting or enough:
+        waiting = self._in_need(carried)
+        if not waiting or (len(carried.heard) >= SUPPRESSED_BY and self._are_covered(carried, waiting)):
             self._outbox.cancel(carried.id)
             self._ctx.count("envelope_suppressed")
 
     def _by_link(self, carried: Carried) -> dict[str, list[Neighbour]]:
-        """Who needs it, by link; sessions under an empty name. Nobody, at the edge of its scope."""
+        """Who needs it, by link; sessions under an empty name."""
         found: dict[str, list[Neighbour]] = {}
-        if carried.reach == 0:
-            return found
-        gate = self._neighbours.gate
-        passes = not gate.is_bridge or gate.passes(carried.crossing)
-        for neighbour in self._neighbours.reachable():
-            if neighbour.node not in carried.has and self._neighbours.has_news_at_once(neighbour, passes):
-                found.setdefault(neighbour.link(self._ctx.now) or "", []).append(neighbour)
+        for neighbour in self._in_need(carried):
+            found.setdefault(neighbour.link(self._ctx.now) or "", []).append(neighbour)
         return found
+
+    def _in_need(self, carried: Carried) -> list[Neighbour]:
+        """Who is in reach and is to have it now. Nobody, at the edge of its scope."""
+        if carried.reach == 0:
+            return []
+        lacking = [neighbour for neighbour in self._neighbours.reachable() if neighbour.node not in carried.has]
+        gate = self._neighbours.gate
+        if not gate.is_bridge:
+            return lacking
+        passes = gate.passes(carried.crossing)
+        return [neighbour for neighbour in lacking if self._neighbours.has_news_at_once(neighbour, passes)]
 
     def _to_several(
         self, carried: Carried, link: str, targets: list[Neighbour], jitter: bool, giver: Neighbour | None
@@ -169,9 +174,10 @@ class Flood:
         others = [n for n in self._neighbours.bound() if n not in targets and n is not giver]
         return not any(_hears(target, other) for target in targets for other in others)
 
-    def _covered(self, carried: Carried, target: Neighbour) -> bool:
+    def _are_covered(self, carried: Carried, targets: list[Neighbour]) -> bool:
+        """Each of them was in hearing of somebody who sent it."""
         senders = [n for n in map(self._neighbours.get, carried.heard) if n is not None]
-        return any(_hears(target, sender) or _hears(sender, target) for sender in senders)
+        return all(any(_hears(target, one) or _hears(one, target) for one in senders) for target in targets)
 
 
 def _note_given(
@@ -185,4 +191,5 @@ def _note_given(
 
 
 def _hears(hearer: Neighbour, sender: Neighbour) -> bool:
-    return any(sender.id[:2] in presence.echoes_heard for presence in hearer.presences.values())
+    name = sender.id[:2]
+    return any(name in presence.echoes_heard for presence in hearer.presences.values())

@@ -290,10 +290,10 @@ class Forwarding:
     def _along_with(self, neighbour: Neighbour) -> None:
         """Receipts and proofs for this neighbour, in the company of whatever else goes there now."""
         self._receipts.flush_to(neighbour)
+        if not self._custody.owes(neighbour.node):
+            return
         if neighbour.link(self._ctx.now) is None:
-            owed = self._custody.owed_envelopes(neighbour.node)
-            if owed:
-                self._neighbours.send(neighbour, Took(tuple(owed)), 2)
+            self._neighbours.send(neighbour, Took(tuple(self._custody.owed_envelopes(neighbour.node))), 2)
             return
         for proofs in self._custody.owed_proofs(neighbour):
             self._neighbours.send(neighbour, proofs, 2)

@@ -127,7 +127,7 @@ class Receipts:
 
     def match_loose(self, tag: Tag) -> bool:
         """An envelope came whose receipt was here before it: true, and its copies are purged wherever we tell."""
-        receipt = self.loose(tag)
+        receipt = self.loose(tag) if self._loose else None
         if receipt is None:
             return False
         self._matched(tag, receipt)

@@ -69,7 +69,9 @@ class Scope:
             self._due.set(envelope, self._ctx.now + self._patience_s)
 
     def arrived(self, carried: Carried) -> None:
-        """Its receipt came: the air is as quick as it was thought to be."""
+        """Its receipt came: it is waited for no more, and the air is as quick as it was thought to be."""
+        self._due.cancel(carried.id)
+        self._in_line.pop(carried.id, None)
         if carried.own and carried.reach is not None:
             self._patience_s = max(LEAST_PATIENCE_S, self._patience_s * _LESS)
 

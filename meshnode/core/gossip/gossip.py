@@ -49,10 +49,28 @@ from meshnode.core.neighbours.neighbour import FOREVER, NEVER
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.records import Snapshot
 from meshnode.core.trust.rings import Rings
-from meshnode.core.wire.frames import Beacon, BlockFrame, BridgeNews, Delta, ForkFrame, Frame, Refs, RefWant, Run, Want
+from meshnode.core.wire.frames import (
+    Beacon,
+    BlockFrame,
+    BridgeNews,
+    Delta,
+    EnvelopeFrame,
+    ForkFrame,
+    Frame,
+    Need,
+    Offer,
+    Proofs,
+    Receipts,
+    Refs,
+    RefWant,
+    Run,
+    Trace,
+    Want,
+)
 from meshnode.errors import WireError
 
 _ONLY_BEACONS: Final = frozenset({Beacon})
+_OF_FORWARDING: Final = frozenset({EnvelopeFrame, Receipts, Proofs, Offer, Need, Trace})
 WITNESS_S: Final = 2.0  # after our last post: have neighbours vouch for what they hold
 
 
@@ -232,6 +250,8 @@ class Gossip:
     def heard(self, heard: Heard) -> None:
         """Frames from one sender. What is wrong with one of them its sender pays for, and the rest is dropped."""
         self.beacons.heard(heard)
+        if heard.carrier == "link" and _OF_FORWARDING.issuperset(map(type, heard.frames)):
+            return  # no part of gossip has anything to do with these, so none is to be asked anew
         if not _ONLY_BEACONS.issuperset(map(type, heard.frames)):
             self._stir()  # of a beacon repair says whether it matters
         before = self.logs.history.changes

@@ -41,6 +41,8 @@ from meshnode.core.wire.frames import (
     FragmentWant,
     Frame,
     Hello,
+    Refs,
+    RefWant,
 )
 from meshnode.errors import WireError
 
@@ -50,6 +52,7 @@ GROUP_FRESH_GAPS: Final = 2.4  # a multicast heard within two gaps between beaco
 JITTER_S: Final = (0.02, 0.2)  # neighbours that heard the same frame must not answer at once
 YIELDS_S: Final = 2.0  # others' datagrams put a turn off for so long
 _OF_FILES: Final = (FileSeek, FileHave, ChunkWant, ChunkPiece)
+_OF_DOUBTS: Final = (RefWant, Refs)
 
 
 class Neighbours(Roster):
@@ -416,7 +419,7 @@ class Neighbours(Roster):
         """What a bound neighbour says to us alone, about the two of us."""
         if isinstance(frame, FragmentWant):
             self._mending.asked(neighbour, link, frame)
-        else:
+        elif isinstance(frame, _OF_DOUBTS):
             self._doubts.between_us(neighbour, link, frame)
 
     def _say(self, neighbour: Neighbour, link: str, frame: Frame, key: bytes) -> None:

@@ -134,8 +134,6 @@ def encode_frames(frames: Iterable[Frame], limit: int) -> bytes:
 
 def join_frames(encoded: Sequence[bytes], limit: int) -> bytes:
     """Encoded frames in a row: all but the last say their length."""
-    if len(encoded) == 1 and len(encoded[0]) <= limit:
-        return encoded[0]
     out = bytearray()
     for frame in encoded[:-1]:
         out.append(frame[0] | _MORE)
