@@ -62,11 +62,6 @@ class _Queued:
     piece: int = 0
     retry: int = 0
 
-    @property
-    def is_last_piece(self) -> bool:
-        """Whether the frame is whole where this piece arrives."""
-        return self.piece + 1 == len(self.pieces)
-
 
 @dataclass(slots=True)
 class _Radio:
@@ -137,7 +132,8 @@ class Channel(Events):
         if not radio.on or len(radio.queue) >= self._queue_frames:
             radio.counters.dropped += 1
             return False
-        pieces = self._pace(node, dst).pieces(len(frame) if payload is None else payload)
+        pace = self._basic if dst is None else self._pace(node, dst)
+        pieces = pace.pieces(len(frame) if payload is None else payload)
         if dst is None and len(pieces) > 1:
             radio.counters.too_long += 1
             return True
@@ -242,7 +238,7 @@ class Channel(Events):
         if not claim.sure:
             heard_by = tuple(node for node in readers if not self._is_lost(talker, node, queued))
             radio.counters.lost += len(readers) - len(heard_by)
-        pace = self._pace(talker, queued.dst)
+        pace = self._basic if queued.dst is None else self._pace(talker, queued.dst)
         octets = queued.pieces[queued.piece]
         frame = pace.frame_ns(octets)
         answer = 0 if queued.dst is None else pace.ack_ns if heard_by else pace.ack_timeout_ns
@@ -267,7 +263,8 @@ class Channel(Events):
         if self._on_attempt is not None:
             octets = queued.pieces[queued.piece]
             self._on_attempt(Attempt(at_ns, src, queued.dst, queued.frame, octets, queued.retry, heard_by))
-        arrived = self._handed_up(src, queued.frame, heard_by, at_ns) if queued.is_last_piece else []
+        whole = queued.piece + 1 == len(queued.pieces)
+        arrived = self._handed_up(src, queued.frame, heard_by, at_ns) if whole else []
         if queued.dst is None:
             self._end(src, queued, True, at_ns)
         return arrived
@@ -294,7 +291,8 @@ class Channel(Events):
         radio = self._radios[src]
         radio.talking = False
         self._turns.leave(src)
-        if self._is_done(queued, heard, radio.counters) and radio.queue and radio.queue[0] is queued:
+        done = queued.dst is None or self._is_done(queued, heard, radio.counters)
+        if done and radio.queue and radio.queue[0] is queued:
             radio.queue.popleft()
         if radio.queue:
             self._turns.join(self._claim(src, at_ns), at_ns)
@@ -302,9 +300,7 @@ class Channel(Events):
         return []
 
     def _is_done(self, queued: _Queued, heard: bool, counters: Counters) -> bool:
-        """Moves a frame on after an attempt; True when nothing more is to be done for it."""
-        if queued.dst is None:
-            return True
+        """Moves a frame for one on after an attempt; True when nothing more is to be done for it."""
         if heard:
             queued.piece, queued.retry = queued.piece + 1, 0
             return queued.piece == len(queued.pieces)
@@ -314,9 +310,7 @@ class Channel(Events):
 
     # ---------------------------------------------------------------- details
 
-    def _pace(self, src: int, dst: int | None) -> _Pace:
-        if dst is None:
-            return self._basic
+    def _pace(self, src: int, dst: int) -> _Pace:
         link = self._links[src].get(dst)
         return self._usual if link is None or link.rate is None else self._paces[link.rate]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,10 +72,10 @@ class Turns:
 
     def begin(self) -> list[Claim]:
         """All who may talk now, the longest waiting first; from now on they do."""
-        ready = [*self._ready.values()]
+        if not self._ready:
+            return []
+        ready = sorted(self._ready.values(), key=attrgetter("place"))
         self._ready.clear()
-        if len(ready) > 1:
-            ready.sort(key=lambda turn: turn.place)
         for turn in ready:
             turn.talking = True
         return [turn.claim for turn in ready]

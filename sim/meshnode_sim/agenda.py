@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from heapq import heappop, heappush
-from itertools import count
 from typing import Final
 
 SECOND_NS: Final = 1_000_000_000
@@ -22,7 +21,7 @@ SECOND_NS: Final = 1_000_000_000
 FAULT, AIR, WORK, WAKE, PEOPLE = range(5)
 
 _ENTRY: Final = struct.Struct("<qiiq")
-_FLUSH: Final = 1 << 16
+_FLUSH: Final = 1 << 12  # events, until what happened is hashed
 _GROWN: Final = (100_000, 5, 5)  # by how many objects a run grows until Python looks for cycles, as gc has it
 
 Event = tuple[int, int, int, int, Callable[[], object]]
@@ -40,13 +39,14 @@ class Agenda:
         self.now_ns = 0
         self.events = 0  # how many have happened
         self._heap: list[Event] = []
-        self._turn = count()
+        self._turn = 0
         self._hash = blake2b(digest_size=16)
         self._unhashed = bytearray()
 
     def at(self, at_ns: int, kind: int, node: int, do: Callable[[], object]) -> None:
         """Has `do` called at that time, or now where that is past; `node` is whom it concerns (-1: nobody alone)."""
-        heappush(self._heap, (at_ns if at_ns > self.now_ns else self.now_ns, kind, node, next(self._turn), do))
+        self._turn += 1
+        heappush(self._heap, (at_ns if at_ns > self.now_ns else self.now_ns, kind, node, self._turn, do))
 
     def note(self, kind: int, node: int, what: int) -> None:
         """Takes a number that says what happened, such as a checksum of bytes sent, into the fingerprint."""
@@ -64,7 +64,7 @@ class Agenda:
             self.now_ns, kind, node, _, do = heappop(heap)
             self.events += 1
             unhashed += pack(self.now_ns, kind, node, 0)  # as `note`, without the call
-            if len(unhashed) >= _FLUSH:
+            if not self.events % _FLUSH:
                 self._flush()
             do()
 

@@ -10,13 +10,12 @@ or tells leaves when the processor is through, unless the power went in between 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from functools import partial
 from math import ceil
 from typing import Final, Protocol
 
 from meshnode.core.clock import EPOCH_2026, WallClock
-from meshnode.core.effects import Effect, Forget, Persist
+from meshnode.core.effects import Effect, Forget, Notify, Persist
 from meshnode.core.identity.keys import Keys, new_keys, with_new_incarnation
 from meshnode.core.inputs import ClockSet, Input, LinkChanged, Tick
 from meshnode.core.node import RENEW_FACT
@@ -27,7 +26,7 @@ from meshnode.core.settings import LinkSettings, Settings
 from meshnode.errors import UsageError
 from meshnode_sim.agenda import SECOND_NS, WAKE, WORK, Agenda
 from meshnode_sim.agents.contract import CORE, Agent, Maker
-from meshnode_sim.memory import Memory, Pool
+from meshnode_sim.memory import KEEP_NOW_S, Memory, Pool
 from meshnode_sim.sealing import ChargingSealer, Costs, Memo
 
 LINK: Final = "halow0"
@@ -35,7 +34,9 @@ NOBODY: Final = -1  # the source of what no other node sent
 DAY_ONE: Final = EPOCH_2026 + 150 * 86400  # the date at which every run begins: 2026-05-31
 CLOCK_UNCERTAINTY_S: Final = 5.0
 _KEPT: Final = frozenset({Persist, Forget})  # effects that leave nothing to perform
+_TOLD: Final = frozenset({*_KEPT, Notify})  # effects that the store or a listener is told of
 _TICK: Final = Tick()
+_NEVER: Final = 1 << 63
 _SOONEST_NS: Final = 1_000  # a timer that is due again at once comes a microsecond later
 
 
@@ -47,7 +48,7 @@ class Outside(Protocol):
         ...
 
     def committed(self, host: Host, effects: list[Effect], source: int) -> None:
-        """One step was committed; `source`: the node that sent what it was about."""
+        """One step that kept or told something was committed; `source`: the node that sent what it was about."""
         ...
 
     def refused(self, host: Host, given: Input, error: UsageError) -> None:
@@ -97,8 +98,10 @@ class Host:
         self._began_ns = 0  # world time at which our own clock would have been zero
         self._free_ns = 0  # when the processor is through
         self._inbox: deque[tuple[Input, int]] = deque()
-        self._due_ns: int | None = None  # when the node wants a Tick
-        self._wake_ns: int | None = None  # when it is looked at next, which may be sooner
+        self._asked: float | None = None  # when the node wants a Tick, as it said last
+        self._asked_ns = _NEVER  # the same in world time
+        self._due_ns = _NEVER  # when it gets it: not while its processor works
+        self._wake_ns = _NEVER  # when it is looked at next, which may be sooner
 
     # ---------------------------------------------------------------- power
 
@@ -111,7 +114,8 @@ class Host:
         self._began_ns = self._agenda.now_ns - ceil(self.memory.now * SECOND_NS)
         self.node = self._from_store(self._sealer, seed)
         self.on = True
-        self._free_ns, self._wake_ns = self._agenda.now_ns, None
+        self._free_ns, self._wake_ns = self._agenda.now_ns, _NEVER
+        self._asked, self._asked_ns = None, _NEVER
         for given in (ClockSet(self.date()), *first, LinkChanged(LINK, self.link)):
             self.give(given)
 
@@ -151,16 +155,18 @@ class Host:
             return
         if self._inbox or self._free_ns > self._agenda.now_ns:
             if not self._inbox:
-                self._later(self._free_ns, self._next)
+                self._agenda.at(self._free_ns, WORK, self.index, partial(self._next, self.node))
             self._inbox.append((given, source))
         else:
             self._step(given, source)
 
-    def _next(self) -> None:
+    def _next(self, node: Agent) -> None:
+        if not self.on or self.node is not node:
+            return
         given, source = self._inbox.popleft()
         self._step(given, source)
         if self._inbox:
-            self._later(self._free_ns, self._next)
+            self._agenda.at(self._free_ns, WORK, self.index, partial(self._next, node))
 
     def _step(self, given: Input, source: int) -> None:
         now_ns = self._agenda.now_ns
@@ -171,15 +177,63 @@ class Host:
             self._outside.refused(self, given, error)
             return
         self.steps += 1
-        self.memory.commit(effects, now)
-        if effects:
-            self._outside.committed(self, effects, source)
-        spent = self._sealer.take_spent_ns() + self._costs.step
+        spent = self._sealer.spent_ns + self._costs.step
+        self._sealer.spent_ns = 0
         self.busy_ns += spent
         self._free_ns = now_ns + spent
-        if effects and not _KEPT.issuperset(map(type, effects)):
-            self._later(self._free_ns, partial(self._outside.perform, self, effects))
-        self._rewake()
+        if effects:
+            self._carry_out(effects, now, source)
+        elif now >= self.memory.now + KEEP_NOW_S:
+            self.memory.commit((), now)
+        due = self.node.next_wakeup()
+        if due != self._asked:
+            self._asked = due
+            self._asked_ns = _NEVER if due is None else ceil(due * SECOND_NS) + self._began_ns
+        self._wake_by(self._asked_ns)
+
+    def _carry_out(self, effects: list[Effect], now: float, source: int) -> None:
+        """Rows are kept and listeners told at once; what leaves the node does so when the processor is through."""
+        told = leaves = False
+        for effect in effects:
+            told = told or type(effect) in _TOLD
+            leaves = leaves or type(effect) not in _KEPT
+        if told or now >= self.memory.now + KEEP_NOW_S:
+            self.memory.commit(effects, now)
+        if told:
+            self._outside.committed(self, effects, source)
+        if leaves:
+            self._agenda.at(self._free_ns, WORK, self.index, partial(self._leave, self.node, effects))
+
+    def _leave(self, node: Agent, effects: list[Effect]) -> None:
+        """Unless the power went in between."""
+        if self.on and self.node is node:
+            self._outside.perform(self, effects)
+
+    # ---------------------------------------------------------------- timers
+
+    def _wake_by(self, due_ns: int) -> None:
+        """Has the node looked at when it is due; where it was to be looked at sooner that stays, and puts it off."""
+        soonest = self._agenda.now_ns + _SOONEST_NS
+        if due_ns < soonest or due_ns < self._free_ns:
+            due_ns = max(self._free_ns, soonest)
+        self._due_ns = due_ns
+        if due_ns < self._wake_ns:
+            self._wake_at(due_ns)
+
+    def _wake_at(self, at_ns: int) -> None:
+        self._wake_ns = at_ns
+        self._agenda.at(at_ns, WAKE, self.index, self._wake)
+
+    def _wake(self) -> None:
+        """What was due may have become due later since, or not at all: then nobody is woken."""
+        now_ns = self._agenda.now_ns
+        if not self.on or self._wake_ns != now_ns:
+            return
+        self._wake_ns = _NEVER
+        if self._due_ns <= now_ns:
+            self.give(_TICK)
+        elif self._due_ns < _NEVER:
+            self._wake_at(self._due_ns)
 
     def _from_store(self, sealer: ChargingSealer, seed: str) -> Agent:
         """The node as its store has it, under the next epoch."""
@@ -200,42 +254,6 @@ class Host:
         own = [one for one in self.memory.every(EnvelopeRecord) if one.role == ROLE_OWN]
         gone += [RecordKey(EnvelopeRecord, (one.id,)) for one in own]
         self.memory.commit([Forget(tuple(gone), promise=True)], self.memory.now)
-
-    def _rewake(self) -> None:
-        due = self.node.next_wakeup()
-        if due is None:
-            self._due_ns = None
-            return
-        due_ns = ceil(due * SECOND_NS) + self._began_ns
-        soonest = self._agenda.now_ns + _SOONEST_NS
-        if due_ns < soonest or due_ns < self._free_ns:
-            due_ns = max(self._free_ns, soonest)
-        self._due_ns = due_ns
-        if self._wake_ns is None or due_ns < self._wake_ns:
-            self._wake_at(due_ns)
-
-    def _wake_at(self, at_ns: int) -> None:
-        self._wake_ns = at_ns
-        node = self.node
-        self._agenda.at(at_ns, WAKE, self.index, partial(self._wake, node, at_ns))
-
-    def _wake(self, node: Agent, at_ns: int) -> None:
-        """What was due may have become due later since, or not at all: then nobody is woken."""
-        if not self.on or self.node is not node or self._wake_ns != at_ns:
-            return
-        self._wake_ns = None
-        if self._due_ns is not None and self._due_ns <= at_ns:
-            self.give(_TICK)
-        elif self._due_ns is not None:
-            self._wake_at(self._due_ns)
-
-    def _later(self, at_ns: int, do: Callable[[], None]) -> None:
-        """Unless the power goes in between."""
-        self._agenda.at(at_ns, WORK, self.index, partial(self._unless_off, self.node, do))
-
-    def _unless_off(self, node: Agent, do: Callable[[], None]) -> None:
-        if self.on and self.node is node:
-            do()
 
     def _new_sealer(self, seed: str) -> ChargingSealer:
         return ChargingSealer(f"{self._seed}/{seed}", self._costs, self._memo)

@@ -117,8 +117,11 @@ class Overlay:
 
     def has_peering(self, node: int) -> bool:
         """Whether any peering of a node is there now."""
-        now, near = self._agenda.now_ns, self._near.get(node, ())
-        return any(self._is_on(other) and self._ways[node, other].peering.is_up(now) for other in near)
+        now = self._agenda.now_ns
+        for other in self._near.get(node, ()):  # plainly, for it is asked every three seconds
+            if self._is_on(other) and self._ways[node, other].peering.is_up(now):
+                return True
+        return False
 
     def path(self, src: int, dst: int) -> tuple[int, ...]:
         """Nodes from `src` to `dst` over as few peerings as there are now, of equal ones the lowest numbers; or ()."""

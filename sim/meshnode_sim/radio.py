@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Final
 
 from meshnode.air.airtime import (
@@ -207,8 +207,7 @@ class RadioMedium(Events):
         radio = self._radios[node]
         radio.access_ns = radio.idle_ns + AIFS_NS + radio.slots * SLOT_NS
         radio.turn += 1
-        turn = radio.turn
-        self.at(radio.access_ns, lambda at: self._access(node, turn, at))
+        self.at(radio.access_ns, partial(self._access, node, radio.turn))
 
     def _access(self, node: int, turn: int, now_ns: int) -> list[Delivery]:
         radio = self._radios[node]
@@ -239,12 +238,12 @@ class RadioMedium(Events):
         frames = self._together(radio, rate)
         octets = tuple(frame.pieces[frame.piece] for frame in frames)
         psdu = psdu_octets(octets[0]) if len(frames) == 1 else sum(map(_subframe, octets))
-        end_ns = now_ns + rate.ppdu_ns(psdu) + FLIGHT_NS
+        end_ns = now_ns + _ppdu_ns(mode, psdu) + FLIGHT_NS
         burst = _Burst(node, now_ns, end_ns, frames, octets, mode, first.dst, self._rows[node])
         radio.talking = True
         self._on_air(burst, 0 if first.dst is None else _answer_ns(rate))
         self._charge(burst)
-        self.at(end_ns, lambda at: self._over(burst, at))
+        self.at(end_ns, partial(self._over, burst))
 
     def _together(self, radio: _Radio, rate: S1gRate) -> tuple[_Frame, ...]:
         """The first frame, and with it others for the same receiver as far as one aggregate goes."""
@@ -287,7 +286,7 @@ class RadioMedium(Events):
         if heard:
             self._acknowledge(burst, heard, now_ns)
         else:
-            self.at(now_ns + ack_timeout_ns(burst.mode.rate), lambda at: self._settle(burst, [], at))
+            self.at(now_ns + ack_timeout_ns(burst.mode.rate), partial(self._settle, burst, []))
         return [delivery for frame in heard for delivery in self._take(burst, frame, now_ns)]
 
     def _take(self, burst: _Burst, frame: _Frame, now_ns: int) -> list[Delivery]:
@@ -368,13 +367,13 @@ class RadioMedium(Events):
 
     def _decodes(self, burst: _Burst, node: int, octets: int, frame: _Frame) -> bool:
         level = burst.row.at.get(node)
-        if level is None or (burst.src, node) in self._cut:
+        if level is None or (self._cut and (burst.src, node) in self._cut):
             return False
         needed = burst.mode.required
         alone = level - burst.mode.noise
         ratio = self._disturbed(burst, node, level, alone) if burst.others else alone
         chance = 0 if ratio is None else decoded(ratio - needed, octets)
-        extra = self._loss.get((burst.src, node), 0)
+        extra = self._loss.get((burst.src, node), 0) if self._loss else 0
         if extra:
             chance = chance * (CERTAIN - extra) >> 32
         if chance == CERTAIN:
@@ -430,6 +429,11 @@ def _answer_ns(rate: S1gRate) -> int:
 @cache
 def _mode(width_mhz: int, mcs: int, short_gi: bool, profile: Profile) -> _Mode:
     return _Mode(S1gRate(width_mhz, mcs, short_gi), noise(width_mhz, mcs, profile), required(mcs))
+
+
+@lru_cache(maxsize=1 << 16)
+def _ppdu_ns(mode: _Mode, psdu: int) -> int:
+    return mode.rate.ppdu_ns(psdu)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -41,18 +41,16 @@ class Memo:
 
 
 class ChargingSealer(SeededSealer):
-    """Counts what each operation costs in `spent_ns`; with a memo it asks the world's before it computes."""
+    """Counts what each operation costs in `spent_ns`, which its host sets back.
+
+    With a memo it asks the world's before it computes.
+    """
 
     def __init__(self, seed: int | str, costs: Costs, memo: Memo | None) -> None:
         super().__init__(seed)
         self.spent_ns = 0
         self._costs = costs
         self._memo = memo
-
-    def take_spent_ns(self) -> int:
-        """What was spent since the last time this was asked."""
-        spent, self.spent_ns = self.spent_ns, 0
-        return spent
 
     def verify(self, public: bytes, message: bytes, signature: bytes) -> bool:
         """Strict Ed25519."""

@@ -10,6 +10,8 @@ acknowledgements, is that of level `radio`.
 
 from __future__ import annotations
 
+from functools import partial
+
 from meshnode.air.airtime import AIFS_NS, SLOT_NS
 from meshnode.air.events import Delivery
 from meshnode_sim.radio import SENSE_NS, RadioMedium
@@ -26,8 +28,7 @@ class SlotMedium(RadioMedium):
         radio = self._radios[node]
         radio.access_ns = at_ns
         radio.turn += 1
-        turn = radio.turn
-        self.at(at_ns, lambda at: self._boundary(node, turn, at))
+        self.at(at_ns, partial(self._boundary, node, radio.turn))
 
     def _boundary(self, node: int, turn: int, now_ns: int) -> list[Delivery]:
         """An idle slot has ended, or AIFS; or somebody began so shortly before that it could not be sensed yet."""

@@ -78,12 +78,18 @@ class _End:
 class _Stream:
     """Two ends; end 0 called."""
 
+    name: int
     ends: tuple[_End, _End]
     called_ns: int
     step: int = 0  # packets of the call that have arrived
     open: bool = False
     draining: bool = False
     moved_ns: int = 0  # when something new arrived last
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """The two nodes, the lower number first."""
+        return _pair(self.ends[0].node, self.ends[1].node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,7 @@ class Streams:
         self._lines = lines
         self._manner = manner
         self._streams: dict[int, _Stream] = {}
+        self._joined: set[tuple[int, int]] = set()  # pairs of nodes that have one
         self._of: dict[tuple[int, int], tuple[int, int]] = {}  # (node, its number): stream, end
         self._next = manner.first
 
@@ -115,12 +122,13 @@ class Streams:
         """Call a neighbour; a second call while the two are connected, or calling, comes to nothing."""
         if self._manner.idle_ns is None:
             self._bury(node, other)
-        if any({node, other} == {end.node for end in stream.ends} for stream in self._streams.values()):
+        if _pair(node, other) in self._joined:
             return
         self._next += 1
         name = self._next
         ends = (_End(node, 2 * name), _End(other, 2 * name + 1))
-        self._streams[name] = _Stream(ends, self._agenda.now_ns)
+        self._streams[name] = stream = _Stream(name, ends, self._agenda.now_ns)
+        self._joined.add(stream.pair)
         self._call(name, 0)
 
     def send(self, node: int, number: int, frames: bytes) -> None:
@@ -198,7 +206,7 @@ class Streams:
         self._after(wait_ns, stream, lambda: self._call(name, step, 2 * wait_ns))
 
     def _give_up(self, name: int) -> None:
-        stream = self._streams.pop(name)
+        stream = self._forget(name)
         self._lines.failed(stream.ends[0].node, stream.ends[1].node)
 
     def _pump(self, name: int, side: int) -> None:
@@ -297,17 +305,24 @@ class Streams:
             self._end(name)
 
     def _end(self, name: int) -> None:
-        for end in self._streams.pop(name).ends:
+        for end in self._forget(name).ends:
             if self._of.pop((end.node, end.number), None) is not None:
                 self._lines.ended(end.node, end.number)
 
     def _after(self, wait_ns: int, stream: _Stream, do: Callable[[], None]) -> None:
         """Unless the session is over by then."""
-        name = next(name for name, one in self._streams.items() if one is stream)
-        node = stream.ends[0].node
 
         def unless_over() -> None:
-            if self._streams.get(name) is stream:
+            if stream.name in self._streams:
                 do()
 
-        self._agenda.at(self._agenda.now_ns + wait_ns, AIR, node, unless_over)
+        self._agenda.at(self._agenda.now_ns + wait_ns, AIR, stream.ends[0].node, unless_over)
+
+    def _forget(self, name: int) -> _Stream:
+        stream = self._streams.pop(name)
+        self._joined.discard(stream.pair)
+        return stream
+
+
+def _pair(node: int, other: int) -> tuple[int, int]:
+    return (node, other) if node < other else (other, node)

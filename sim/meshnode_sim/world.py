@@ -268,10 +268,10 @@ class World:
         upcoming = self.medium.next_event_ns()
         if upcoming is not None and (self._armed_ns is None or upcoming < self._armed_ns):
             self._armed_ns = upcoming
-            self.agenda.at(upcoming, AIR, NOBODY, partial(self._air, upcoming))
+            self.agenda.at(upcoming, AIR, NOBODY, self._air)
 
-    def _air(self, armed_ns: int) -> None:
-        if self._armed_ns == armed_ns:
+    def _air(self) -> None:
+        if self._armed_ns == self.agenda.now_ns:
             self._armed_ns = None
             self._air_changed()
 

@@ -59,7 +59,7 @@ def test_a_second_of_a_settled_node_calls_few_functions() -> None:
     assert 100 < steps < 220, "beacons alone: 184 when this was written"
     seconds = len(world.hosts) * SETTLED_NS / SECOND_NS
     assert calls / seconds < 14, "11.9 when this was written"
-    assert beside / steps < 26, "22.9 when this was written: the world, the hosts and the air, all but the core"
+    assert beside / steps < 20, "17.5 when this was written: the world, the hosts and the air, all but the core"
 
 
 def test_a_relay_takes_what_belongs_to_a_message_in_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
