@@ -286,13 +286,14 @@ class Node:
         if heard is None:
             return
         self.gossip.heard(heard)
-        self.meshtime.heard(heard)
         for frame in heard.frames:
-            if not isinstance(frame, (Beacon, SessionBeacon)):
-                if not self.forwarding.frame_arrived(frame, heard):
-                    self.files.frame_arrived(frame, heard)
-            elif heard.bound and heard.neighbour is not None:
-                self.forwarding.digest_heard(heard.neighbour, frame.envelopes)
+            if isinstance(frame, (Beacon, SessionBeacon)):
+                if heard.bound and heard.neighbour is not None:
+                    self.meshtime.heard(frame, heard)
+                    self.forwarding.digest_heard(heard.neighbour, frame.envelopes)
+            elif not self.forwarding.frame_arrived(frame, heard):
+                self.meshtime.heard(frame, heard)
+                self.files.frame_arrived(frame, heard)
 
     def _stored(self, stored: Stored) -> None:
         if not (self.files.stored(stored) or self.gossip.stored(stored) or self._export.stored(stored)):

@@ -28,6 +28,7 @@ MAX_HEARD: Final = 128  # ids remembered from one neighbour's echoes: more than 
 _KEPT_S: Final = 150.0  # a neighbour answers within two longest Trickle intervals
 _KEPT: Final = 64
 _KEPT_ALWAYS: Final = 4
+_TO_BE_SEALED: Final = bytes(2)
 _MEANT: Final = 2  # echoes in one beacon that can be for us: of 64 ids hardly three begin with the same 2 B
 
 
@@ -75,13 +76,19 @@ def note_echoes(presence: Presence, echoes: Iterable[Echo], now: Instant) -> Non
         presence.echoes_heard.pop(next(iter(presence.echoes_heard)))
 
 
-def echoes_us(beacon: Beacon, said_in: bytes, sender: Neighbour, me: NeighbourId, beacons: OwnBeacons) -> bool:
-    """True when a beacon, in the datagram of that nonce, echoes a recent one of ours; its sender's own word for it.
+def echoes_to(beacon: Beacon, me: NeighbourId) -> list[bytes]:
+    """The echoes in a beacon that may be for us."""
+    short = me[:2]
+    return [echo.nonce for echo in beacon.echoes if echo.neighbour == short]
+
+
+def echoes_us(beacon: Beacon, told: list[bytes], said_in: bytes, sender: Neighbour, beacons: OwnBeacons) -> bool:
+    """True when what a beacon told us, in the datagram of that nonce, echoes a recent one of ours, by its own word.
 
     Takes note that the sender seals its echoes: from then on no other counts, until it begins a new epoch. Two bytes
     can be guessed; who guesses may do so no more often than it speaks.
     """
-    told = [echo.nonce for echo in beacon.echoes if echo.neighbour == me[:2]][:_MEANT]
+    told = told[:_MEANT]
     for one in told:
         for key in sender.keys:
             if beacons.sealed_in(one, key, said_in):
@@ -94,20 +101,22 @@ def echoes_us(beacon: Beacon, said_in: bytes, sender: Neighbour, me: NeighbourId
 def choose_echoes(neighbours: Iterable[Neighbour], link: str, now: Instant) -> tuple[Echo, ...]:
     """At most eight, those that waited longest first; only of those whose HELLO we hold, heard not too long ago.
 
-    As version 1 says them: `seal_echoes` puts them under the keys once the datagram has its nonce.
+    As version 1 says them, or to be sealed: `seal_echoes` puts them under the keys once the datagram has its nonce.
     """
     heard = []
     for neighbour in neighbours:
         presence = neighbour.presences.get(link) if neighbour.key else None
         if presence is not None and presence.last_beacon_at > now - BOUND_FOR_S:
-            heard.append((presence, neighbour.id))
+            heard.append((presence, neighbour))
     if len(heard) > MAX_ECHOES:
-        chosen = {name for _, name in sorted((presence.echoed_at, name) for presence, name in heard)[:MAX_ECHOES]}
-        heard = [entry for entry in heard if entry[1] in chosen]
+        longest = sorted((presence.echoed_at, neighbour.id) for presence, neighbour in heard)[:MAX_ECHOES]
+        chosen = {name for _, name in longest}
+        heard = [entry for entry in heard if entry[1].id in chosen]
     echoes = []
-    for presence, name in heard:
+    for presence, neighbour in heard:
         presence.echoed_at = now
-        echoes.append(Echo(name[:2], echo_hash(presence.last_beacon_nonce)))
+        said = _TO_BE_SEALED if _reads_sealed(neighbour) else echo_hash(presence.last_beacon_nonce)
+        echoes.append(Echo(neighbour.id[:2], said))
     return tuple(echoes)
 
 
@@ -129,8 +138,13 @@ def seal_echoes(beacon: Beacon, said_in: bytes, neighbours: Iterable[Neighbour],
     )
 
 
+def _reads_sealed(neighbour: Neighbour) -> bool:
+    """True unless it reads version 1 alone, as far as we know."""
+    return neighbour.seals_echoes or neighbour.newest >= SEALED_SINCE
+
+
 def _sealed(echo: Echo, neighbour: Neighbour, said_in: bytes, link: str) -> Echo:
     """An echo under the key of the one that it is for, unless that one reads version 1 alone."""
-    if not neighbour.seals_echoes and neighbour.newest < SEALED_SINCE:
+    if not _reads_sealed(neighbour):
         return echo
     return Echo(echo.neighbour, sealed_echo(neighbour.key, neighbour.presences[link].last_beacon_nonce, said_in))

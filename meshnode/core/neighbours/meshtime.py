@@ -26,7 +26,7 @@ from meshnode.core.neighbours.neighbour import NEVER, Heard, Neighbour
 from meshnode.core.neighbours.table import Neighbours
 from meshnode.core.notices import DateTaken
 from meshnode.core.records import FactRecord, Snapshot
-from meshnode.core.wire.frames import Beacon, Date
+from meshnode.core.wire.frames import Beacon, Date, Frame
 
 DATELESS: Final = 16  # flag of a beacon
 WORTH_S: Final = 3600.0  # a date that may be off by more is told to nobody
@@ -93,15 +93,14 @@ class MeshTime:
         """Whether our beacons ask."""
         return not self._ctx.clock.sure and self._ctx.now >= self._ctx.mesh_clock.read_at + self._patience()
 
-    def heard(self, heard: Heard) -> None:
-        """A question in a beacon, or an answer."""
+    def heard(self, frame: Frame, heard: Heard) -> None:
+        """A question in a beacon, or an answer, or something else."""
         if heard.neighbour is None or not heard.bound or not heard.link:
             return
-        for frame in heard.frames:
-            if isinstance(frame, Beacon) and frame.flags & DATELESS:
-                self._answer(heard.neighbour, heard)
-            elif isinstance(frame, Date):
-                self._claim(heard.neighbour, heard.link, frame)
+        if isinstance(frame, Beacon) and frame.flags & DATELESS:
+            self._answer(heard.neighbour, heard)
+        elif isinstance(frame, Date):
+            self._claim(heard.neighbour, heard.link, frame)
 
     def _patience(self) -> float:
         return ASK_AGAIN_S if self._ctx.mesh_clock.known else NEVER

@@ -13,10 +13,10 @@ from meshnode.core.context import Context
 from meshnode.core.ids import NeighbourId
 from meshnode.core.inputs import FrameReceived
 from meshnode.core.neighbours.buckets import INTRODUCTION, WRONG_FACTOR, Bucket
-from meshnode.core.neighbours.echoes import BOUND_FOR_S, MAX_ECHOES, OwnBeacons, echoes_us, note_echoes
+from meshnode.core.neighbours.echoes import BOUND_FOR_S, MAX_ECHOES, OwnBeacons, echoes_to, echoes_us, note_echoes
 from meshnode.core.neighbours.fragments import Reassembly
 from meshnode.core.neighbours.hello import JITTER, HelloPacing, check_hello_untrusted
-from meshnode.core.neighbours.neighbour import FOREVER, Heard, Neighbour, Presence
+from meshnode.core.neighbours.neighbour import FOREVER, GAP_S, Heard, Neighbour, Presence
 from meshnode.core.neighbours.roster import MAX_BOUND, Roster
 from meshnode.core.neighbours.windows import Stranger
 from meshnode.core.notices import NeighbourChanged, SessionMet
@@ -59,6 +59,7 @@ NOBODY: Final = NeighbourId(bytes(6))  # the hop of all who are not bound: they 
 PATIENCE_S: Final = 0.03  # for each neighbour of a crowd, before one asks for fragments
 CROWD_HELLO_S: Final = 0.15  # for each neighbour: one HELLO answers several
 RETURNED_GAPS: Final = 3.2  # three beacons of a dense place in a row: who was silent for so long may have lost us
+_RETURNED_S: Final = RETURNED_GAPS * GAP_S  # and nobody returns sooner
 
 _IN_SESSIONS_ONLY: Final = (Ranges, Elements, Heads, Done, Took, SessionBeacon)
 _FROM_BOUND_ONLY: Final = (Delta, Refs, Offer, FileSeek, BridgeNews)
@@ -133,23 +134,25 @@ class Receiver:
         return self._roster.buckets.unbound(link, settings, self._ctx.now)
 
     def _opened_untrusted(self, received: FrameReceived, header: LinkHeader, frames: tuple[Frame, ...]) -> Heard:
-        for frame in frames:
-            if isinstance(frame, Hello):
-                self._hello_untrusted(received, header, frame)
+        kinds = frozenset(map(type, frames))
+        if Hello in kinds:
+            self._hellos_untrusted(received, header, frames)
         neighbour = self._roster.table.get(header.sender)
-        frames = self._understood(neighbour, frames)
+        if Beacon in kinds:
+            frames = self._understood(neighbour, frames)
+        bound = False
         if neighbour is None or not self._roster.windows.knows(header):
             neighbour = None
             self._stranger(received, header, frames)
         else:
-            self._present(neighbour, received, header, frames)
-        bound = neighbour is not None and neighbour.bound_on(received.link, self._ctx.now)
+            bound = self._ctx.now < self._present(neighbour, received, header, frames).bound_until
         if bound and neighbour is not None and header.pairwise:
             for frame in frames:
                 self.on_between_us(neighbour, received.link, frame)
-        if Fragment in map(type, frames):
+        if Fragment in kinds:
             frames = self._whole_untrusted(received, header, bound, frames)
-        if not _RESTRICTED.isdisjoint(map(type, frames)):
+            kinds = frozenset(map(type, frames))
+        if not _RESTRICTED.isdisjoint(kinds):
             frames = tuple(frame for frame in frames if _allowed(frame, bound, header.pairwise))
         return Heard(
             sender=header.sender,
@@ -192,6 +195,11 @@ class Receiver:
             self._own_id_told = True
             text = "Somebody sends under this node's own link id: a copy of this home, or a liar."
             self._ctx.warn("own_id_heard", text)
+
+    def _hellos_untrusted(self, received: FrameReceived, header: LinkHeader, frames: tuple[Frame, ...]) -> None:
+        for frame in frames:
+            if isinstance(frame, Hello):
+                self._hello_untrusted(received, header, frame)
 
     def _hello_untrusted(self, received: FrameReceived, header: LinkHeader, hello: Hello) -> None:
         known = self._roster.table.get(header.sender)
@@ -242,14 +250,14 @@ class Receiver:
 
     def _present(
         self, neighbour: Neighbour, received: FrameReceived, header: LinkHeader, frames: tuple[Frame, ...]
-    ) -> None:
-        now, link = self._ctx.now, received.link
+    ) -> Presence:
+        now, link, vouches = self._ctx.now, received.link, header.pairwise
         presence = neighbour.presences.get(link)
         if presence is None:
             presence = neighbour.presences[link] = Presence(received.source, now)
             self._ctx.notify(NeighbourChanged(neighbour.short, link, received.source, "heard"))
             self._roster.unknown(link, neighbour.id)
-        elif presence.heard_at < now - RETURNED_GAPS * presence.gap_s:
+        elif now - presence.heard_at > _RETURNED_S and now - presence.heard_at > RETURNED_GAPS * presence.gap_s:
             self._roster.unknown(link, neighbour.id)
         presence.heard_at = now
         self._roster.heard(neighbour)
@@ -260,8 +268,10 @@ class Receiver:
         for frame in frames:
             if isinstance(frame, Beacon):
                 self._beacon(neighbour, presence, received, header, frame)
-        if self._roster.windows.lags(neighbour.id):
+                vouches = True
+        if vouches and self._roster.windows.lags(neighbour.id):
             self._roster.write(neighbour)
+        return presence
 
     def _beacon(
         self, neighbour: Neighbour, presence: Presence, received: FrameReceived, header: LinkHeader, beacon: Beacon
@@ -271,11 +281,12 @@ class Receiver:
             return  # late, or kept back by somebody: what it says was true once
         presence.last_beacon_nonce, presence.last_beacon_at = nonce, now
         neighbour.newest = beacon.newest
-        if now < presence.bound_until and _has_lost(beacon, self._roster.me):
+        told = echoes_to(beacon, self._roster.me)
+        if not told and len(beacon.echoes) < MAX_ECHOES and now < presence.bound_until:  # it named all whom it hears
             self.on_doubt(neighbour, link)  # was it away, did it start anew? Or does somebody else speak in its name?
         note_echoes(presence, beacon.echoes, now)
         beacons = self.beacons.get(link)
-        echoed = beacons is not None and echoes_us(beacon, nonce, neighbour, self._roster.me, beacons)
+        echoed = beacons is not None and echoes_us(beacon, told, nonce, neighbour, beacons)
         if header.pairwise or (echoed and neighbour.seals_echoes):
             presence.sure_nonce = nonce
         if echoed:
@@ -371,11 +382,6 @@ def _versions(beacon: Beacon) -> str:
         f"it speaks versions {beacon.oldest} to {beacon.newest} of the protocol,"
         f" this node {OLDEST_VERSION} to {VERSION}"
     )
-
-
-def _has_lost(beacon: Beacon, me: NeighbourId) -> bool:
-    """True if its echoes name all whom it hears, and we are not among them."""
-    return len(beacon.echoes) < MAX_ECHOES and me[:2] not in [echo.neighbour for echo in beacon.echoes]
 
 
 def _allowed(frame: Frame, bound: bool, pairwise: bool) -> bool:

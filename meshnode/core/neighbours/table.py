@@ -18,7 +18,7 @@ from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.effects import Hangup, SendRecord
 from meshnode.core.ids import NeighbourId
-from meshnode.core.inputs import EncounterEnded, FrameReceived, LinkChanged, PeerSeen, RecordReceived
+from meshnode.core.inputs import EncounterEnded, LinkChanged, PeerSeen, RecordReceived
 from meshnode.core.neighbours.buckets import WRONG_FACTOR, Bucket
 from meshnode.core.neighbours.doubts import Doubts
 from meshnode.core.neighbours.echoes import BOUND_FOR_S, OwnBeacons, choose_echoes, seal_echoes
@@ -30,7 +30,7 @@ from meshnode.core.neighbours.neighbour import Heard, Neighbour, Presence
 from meshnode.core.neighbours.receive import NOBODY, Receiver
 from meshnode.core.neighbours.roster import Roster
 from meshnode.core.sealing.link import LinkSeal
-from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame, encode_frames
+from meshnode.core.wire.codec import decode_frames_untrusted, encode_frame, encode_frames, holds_beacon
 from meshnode.core.wire.frames import (
     Beacon,
     ChunkPiece,
@@ -63,6 +63,7 @@ class Neighbours(Roster):
         self._seal = LinkSeal(ctx.sealer, ctx.mesh, self.me, epoch)
         self._hellos = HelloPacing(ctx.neighbours_due.sooner)
         self._receiver = Receiver(ctx, self, self._seal, self._hellos)
+        self.receive_untrusted = self._receiver.receive_untrusted
         self._epochs = Epochs(ctx, self, self._seal, self._announce)
         self._receiver.on_spoken_for = self._epochs.spoken_for
         self._receiver.on_unechoed = self._epochs.unechoed
@@ -104,10 +105,6 @@ class Neighbours(Roster):
         if peer.carrier == "link" and self._greetings.peer_seen(peer):
             for link in self._beacons:
                 self._hellos.ask(link, self._ctx.now)
-
-    def receive_untrusted(self, received: FrameReceived) -> Heard | None:
-        """Open and decode one datagram; None for what is refused, which is counted."""
-        return self._receiver.receive_untrusted(received)
 
     def session_closed(self, ended: EncounterEnded) -> None:
         """The session is over."""
@@ -311,13 +308,12 @@ class Neighbours(Roster):
 
     def _echoing(self, link: str, plaintext: bytes) -> bytes:
         """Frames about to be sealed: if there is a beacon among them, its echoes are closed, and others may echo it."""
-        frames = decode_frames_untrusted(plaintext)
-        if link not in self._beacons or not any(isinstance(frame, Beacon) for frame in frames):
+        if link not in self._beacons or not holds_beacon(plaintext):
             return plaintext
         nonce = self._seal.next_nonce
         self._beacons[link].sent(nonce, self._ctx.now)
-        known = self.table.values()
-        closed = (seal_echoes(each, nonce, known, link) if isinstance(each, Beacon) else each for each in frames)
+        frames, known = decode_frames_untrusted(plaintext), self.table.values()
+        closed = [seal_echoes(each, nonce, known, link) if isinstance(each, Beacon) else each for each in frames]
         return encode_frames(closed, len(plaintext))
 
     # time

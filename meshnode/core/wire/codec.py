@@ -88,6 +88,7 @@ from meshnode.core.wire.frames import (
 )
 from meshnode.core.wire.limits import MAX_FRAMES, MAX_HANDOVERS, MAX_PLAINTEXT
 from meshnode.core.wire.link_layouts import (
+    BEACON,
     put_beacon,
     put_bridge_news,
     put_date,
@@ -149,6 +150,16 @@ def join_frames(encoded: Sequence[bytes], limit: int) -> bytes:
 def is_single(row: bytes) -> bool:
     """True for an encoded frame alone, which may be joined with others."""
     return b"" < row[:1] < bytes((_MORE,))
+
+
+def holds_beacon(row: bytes) -> bool:
+    """True where one of the frames that we joined is a beacon; none is decoded for it."""
+    at = 0
+    while at < len(row):
+        if row[at] & ~_MORE == BEACON:
+            return True
+        _, at = _bounds(row, at)
+    return False
 
 
 def joined_size(sizes: Sequence[int]) -> int:
@@ -238,7 +249,7 @@ _ENCODE: Final[dict[type, Callable[[Any], bytes]]] = {
 
 _DECODE: Final[dict[int, Callable[[bytes], Frame]]] = {
     0x01: take_hello,
-    0x02: take_beacon,
+    BEACON: take_beacon,
     0x03: take_delta,
     0x04: take_want,
     0x05: take_block,

@@ -43,9 +43,9 @@ def log_size(full: bool) -> int:
 
 def put_changes(changes: Iterable[Change]) -> bytes:
     """Handles and marks in a row."""
-    return b"".join(change.handle + put_mark(change.head, change.forked) for change in changes)
+    return b"".join([change.handle + put_mark(change.head, change.forked) for change in changes])
 
 
 def take_changes(body: bytes, starts: Iterable[int]) -> tuple[Change, ...]:
     """The changes that begin at `starts`."""
-    return tuple(Change(body[at : at + 4], *take_mark(body[at + 4 : at + 7])) for at in starts)
+    return tuple([Change(body[at : at + 4], *take_mark(body[at + 4 : at + 7])) for at in starts])

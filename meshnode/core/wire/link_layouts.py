@@ -8,6 +8,8 @@ from meshnode.core.wire.frames import Beacon, BridgeNews, Date, Echo, Fragment, 
 from meshnode.core.wire.limits import MAX_CHANGES, MAX_ECHOES, MAX_FRAGMENTS
 from meshnode.errors import WireError
 
+BEACON = 0x02
+
 
 def put_hello(frame: Hello) -> bytes:
     return b"\x01" + frame.node + frame.exchange + frame.epoch.to_bytes(3, "big") + frame.signature
@@ -19,9 +21,9 @@ def take_hello(body: bytes) -> Hello:
 
 
 def put_beacon(frame: Beacon) -> bytes:
-    head = bytes((0x02, frame.oldest << 4 | frame.newest, frame.flags))
+    head = bytes((BEACON, frame.oldest << 4 | frame.newest, frame.flags))
     counts = bytes((len(frame.echoes) << 4 | len(frame.changes),))
-    echoes = b"".join(echo.neighbour + echo.nonce for echo in frame.echoes)
+    echoes = b"".join([echo.neighbour + echo.nonce for echo in frame.echoes])
     return head + frame.frontier + frame.envelopes + counts + echoes + put_changes(frame.changes)
 
 
@@ -34,7 +36,7 @@ def take_beacon(body: bytes) -> Beacon:
     at_least(body, end)
     return Beacon(
         body[0] >> 4, body[0] & 0x0F, body[1], body[2:10], body[10:14],
-        tuple(Echo(body[at : at + 2], body[at + 2 : at + 4]) for at in range(15, middle, 4)),
+        tuple([Echo(body[at : at + 2], body[at + 2 : at + 4]) for at in range(15, middle, 4)]),
         take_changes(body, range(middle, end, 7)),
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from meshnode.core.neighbours.echoes import (
     OwnBeacons,
     choose_echoes,
     echo_hash,
+    echoes_to,
     echoes_us,
     note_echoes,
     seal_echoes,
@@ -45,6 +46,10 @@ def ours(*counters: int) -> OwnBeacons:
     return beacons
 
 
+def hears_us(said: Beacon, neighbour: Neighbour, beacons: OwnBeacons) -> bool:
+    return echoes_us(said, echoes_to(said, ME), SAID_IN, neighbour, beacons)
+
+
 def test_our_last_beacons_are_known_by_their_hash() -> None:
     beacons = ours(*range(6))
     assert beacons.sent_at(echo_hash(nonce(5))) == 5.0
@@ -59,14 +64,14 @@ def test_an_echo_under_the_key_of_the_two_counts_whichever_secret_is_current() -
         said = beacon(Echo(b"xx", b"??"), Echo(ME[:2], sealed_echo(key, nonce(5), SAID_IN)))
         neighbour = sender()
         neighbour.other_keys = (b"the next one",)
-        assert echoes_us(said, SAID_IN, neighbour, ME, ours(4, 5, 6))
+        assert hears_us(said, neighbour, ours(4, 5, 6))
         assert neighbour.seals_echoes
 
 
 def test_an_echo_of_somebody_elses_or_an_old_beacon_or_to_another_says_nothing() -> None:
     sealed = sealed_echo(b"key of the two", nonce(5), SAID_IN)
     for said in (beacon(), beacon(Echo(b"xx", sealed)), beacon(Echo(ME[:2], sealed))):
-        assert not echoes_us(said, SAID_IN, sender(), ME, ours(4, 6))
+        assert not hears_us(said, sender(), ours(4, 6))
 
 
 @given(key=st.binary(min_size=1, max_size=32), said_in=st.binary(min_size=12, max_size=12))
@@ -80,18 +85,18 @@ def test_another_key_or_another_datagram_makes_another_echo(key: bytes, said_in:
 def test_whoever_guesses_has_two_tries_in_a_beacon() -> None:
     """As many as can be meant: of two neighbours whose names begin with the same 2 B each gets its own."""
     true, lie = Echo(ME[:2], sealed_echo(b"key of the two", nonce(5), SAID_IN)), Echo(ME[:2], b"??")
-    assert echoes_us(beacon(lie, true), SAID_IN, sender(), ME, ours(5))
-    assert not echoes_us(beacon(lie, lie, true), SAID_IN, sender(), ME, ours(5))
+    assert hears_us(beacon(lie, true), sender(), ours(5))
+    assert not hears_us(beacon(lie, lie, true), sender(), ours(5))
 
 
 def test_the_echo_of_version_1_counts_until_the_first_one_that_is_sealed() -> None:
     plain, neighbour = Echo(ME[:2], echo_hash(nonce(5))), sender()
-    assert echoes_us(beacon(plain, newest=1), SAID_IN, neighbour, ME, ours(5))
+    assert hears_us(beacon(plain, newest=1), neighbour, ours(5))
     assert not neighbour.seals_echoes
-    assert not echoes_us(beacon(plain), SAID_IN, neighbour, ME, ours(5)), "who speaks version 2 seals it"
+    assert not hears_us(beacon(plain), neighbour, ours(5)), "who speaks version 2 seals it"
     sealed = Echo(ME[:2], sealed_echo(neighbour.key, nonce(5), SAID_IN))
-    assert echoes_us(beacon(sealed), SAID_IN, neighbour, ME, ours(5))
-    assert not echoes_us(beacon(plain, newest=1), SAID_IN, neighbour, ME, ours(5))
+    assert hears_us(beacon(sealed), neighbour, ours(5))
+    assert not hears_us(beacon(plain, newest=1), neighbour, ours(5))
 
 
 def heard(name: bytes, key: bytes, *, newest: int = SEALED_SINCE, echoed_at: float = NEVER) -> Neighbour:
