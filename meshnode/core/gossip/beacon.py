@@ -10,8 +10,9 @@ who says it is alone (flag 4) or by an id not heard lately; and a radio that rep
 |                            | to a 16th of the time since: 128 s at most, less for more than eight neighbours    |
 | nobody bound for 30 s      | every 5 s                                                                          |
 | carrying, nobody heard for | every 2 s; five without an answer: we are away, and whoever was bound is lost.     |
-|   a while (4 to 60 s)      | That while grows with the time since anybody came or went, or since we moved (two  |
-|                            | beacons in vain, then others: a ferry loses nobody that it meets every minute)     |
+|   a while (4 to 60 s, at   | That while grows with the time since anybody came or went, or since we moved (two  |
+|   rest to 240 s)           | beacons in vain, then others: a ferry loses nobody that it meets every minute), at |
+|                            | first to 16 s, beyond that with the time for which something is carried in vain    |
 
 Our own beacon with flag 4 and no echoes tells the others that we had lost them.
 """
@@ -43,7 +44,8 @@ BUSY_S: Final = 0.5
 LONELY_AFTER_S: Final = 30.0
 LONELY_EVERY_S: Final = 5.0
 CARRYING_AFTER_S: Final = 4.0
-CARRYING_AFTER_MAX_S: Final = 60.0
+CARRYING_SETTLED_S: Final = 16.0  # whoever took it has proved it, or told a receipt
+QUIET_INTERVALS: Final = 1.875  # of the longest, 60 s: a neighbour's beacon is left out at most once in a row
 CARRYING_EVERY_S: Final = 2.0
 SETTLED_SHARE: Final = 8.0
 REST_SHARE: Final = 16.0
@@ -317,10 +319,15 @@ class Beacons:
         if not air.in_company:
             due = max(air.bound_at + LONELY_AFTER_S, air.trickle.last_sent + LONELY_EVERY_S)
         if air.carried:
-            settled = (self._ctx.now - max(air.changed_at, air.carried_since)) / SETTLED_SHARE
-            quiet = min(CARRYING_AFTER_MAX_S, max(CARRYING_AFTER_S, settled))
-            due = min(due, max(air.heard_at + quiet, air.alone_at + CARRYING_EVERY_S))
+            due = min(due, max(air.heard_at + self._quiet_s(air), air.alone_at + CARRYING_EVERY_S))
         return due
+
+    def _quiet_s(self, air: Air) -> float:
+        """So long a carrier bears silence: longer the longer nothing changed, and the longer it carries in vain."""
+        now = self._ctx.now
+        settled_s, carried_s = now - air.changed_at, now - air.carried_since
+        borne_s = min(settled_s / SETTLED_SHARE, max(CARRYING_SETTLED_S, carried_s / SETTLED_SHARE))
+        return max(CARRYING_AFTER_S, min(borne_s, QUIET_INTERVALS * air.trickle.longest))
 
     def _send_alone(self, link: str, air: Air) -> None:
         now = self._ctx.now

@@ -40,7 +40,7 @@ class Trickle:
         self._promised: Instant = float("inf")
         self._answers: set[bytes] = set()
         self._missed: dict[bytes, Instant] = {}  # since when
-        self._longest = I_MAX
+        self.longest = I_MAX  # of the intervals that are drawn at present
         self.last_sent: Instant = float("-inf")
         self._before = I_MIN  # the interval that runs until the next one starts
         self._begin(I_MIN, now)
@@ -116,8 +116,8 @@ class Trickle:
         if send:
             self.keep(now)
         if over:
-            self._before, self._longest = self._interval, self._seeking(now) or longest
-            self._begin(min(2 * self._interval, self._longest), max(now, self._start + self._interval))
+            self._before, self.longest = self._interval, self._seeking(now) or longest
+            self._begin(min(2 * self._interval, self.longest), max(now, self._start + self._interval))
         return send
 
     def _seeking(self, now: Instant) -> float:
@@ -130,5 +130,5 @@ class Trickle:
         self._interval, self._start = interval, start
         self._moment = start + self._draw(interval / 2, interval)
         if self._left_out:  # at least one beacon per two longest intervals
-            self._moment = min(self._moment, max(start, self.last_sent + 2 * self._longest))
+            self._moment = min(self._moment, max(start, self.last_sent + 2 * self.longest))
         self._consistent.clear()
