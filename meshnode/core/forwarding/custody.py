@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from meshnode.core.clock import Instant, earliest
+from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.shelf import Carried, Shelf
 from meshnode.core.forwarding.timers import Timers
@@ -67,6 +67,7 @@ class Custody:
         self._hopeful_until: Instant = 0.0
         self._owed: dict[NodeKey, dict[EnvelopeId, Instant]] = {}
         self._prove: Timers[NodeKey] = Timers(ctx.forwarding_due.sooner)
+        self.timers = (self._due, self._prove)
         self._on_carried = on_carried
 
     # The giver's part
@@ -253,10 +254,6 @@ class Custody:
         """Take out what is owed to a neighbour, as frames."""
         proofs = [Proof(e[:4], custody_mac(giver.key, e, self._me)) for e in self.owed_envelopes(giver.node)]
         return [Proofs(tuple(proofs[at : at + _PROOFS_AT_ONCE])) for at in range(0, len(proofs), _PROOFS_AT_ONCE)]
-
-    def wakeup(self) -> Instant | None:
-        """When something is due."""
-        return earliest(self._due.next(), self._prove.next())
 
     def _asked(self, prefix: bytes, taker: NodeKey) -> Carried | None:
         envelope = self._by_prefix.get((taker, prefix))

@@ -76,11 +76,13 @@ class Flood:
         """
         if copies is None:
             copies = self._worth(carried, to)
+        link = to.link(self._ctx.now)
         handover = self._custody.hand_over(carried, to, copies)
         _note_given(carried, [to], (handover,), asked=asked)
         self._before_unicast(to)
-        self._send(carried, to, self._frame(carried, (handover,)), jitter, asker=to.node if asked else b"", small=small)
-        if to.link(self._ctx.now) is None:
+        frame = self._frame(carried, (handover,))
+        self._send(carried, to, frame, jitter, link, asker=to.node if asked else b"", small=small)
+        if link is None:
             self._on_session_sent(carried)
 
     def overheard(self, carried: Carried) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from meshnode.core.airtime.outbox import Outbox, Outgoing
-from meshnode.core.clock import Instant, earliest
+from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.arrivals import PARCEL_COPIES, Arrivals, OnEnvelope
 from meshnode.core.forwarding.custody import Custody
@@ -18,6 +18,7 @@ from meshnode.core.forwarding.receipts import BATCH, OnReceipt, Receipts
 from meshnode.core.forwarding.scope import Scope
 from meshnode.core.forwarding.shelf import Carried, Shelf, own_record
 from meshnode.core.forwarding.strategies.spray_and_focus import SprayAndFocus
+from meshnode.core.forwarding.timers import first_of
 from meshnode.core.forwarding.trace import Traces, carrier_of
 from meshnode.core.ids import EnvelopeId, MessageId, NodeKey, Receipt, Tag
 from meshnode.core.neighbours.neighbour import Heard, Neighbour
@@ -51,6 +52,7 @@ class Forwarding:
         self._encounters = Encounters(
             ctx, neighbours, self.shelf, self._receipts, self._custody, self._needed, self._has
         )
+        self._timers = (*self._custody.timers, *self._receipts.timers, *self._scope.timers, *self.shelf.timers)
         self._traces = Traces(ctx, neighbours)
         self._arrivals = Arrivals(
             ctx, neighbours, self.shelf, self._custody, self._receipts, self._flood, self._scope, self._traces
@@ -265,7 +267,7 @@ class Forwarding:
 
     def wakeup(self) -> Instant | None:
         """When something is due."""
-        return earliest(self.shelf.wakeup(), self._custody.wakeup(), self._scope.wakeup(), self._receipts.wakeup())
+        return first_of(self._timers)
 
     def clock_changed(self) -> None:
         """The date became known, or changed."""

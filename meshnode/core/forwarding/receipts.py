@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from meshnode.core.clock import Instant, earliest
+from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.custody import Custody
 from meshnode.core.forwarding.scope import Scope
@@ -65,9 +65,10 @@ class Receipts:
         self._loose: dict[bytes, Bundle] = {}
         self._loose_until: Timers[tuple[bytes, Tag]] = Timers(ctx.forwarding_due.sooner)
         self._batch: Bundle = {}
-        self._batch_due: Instant | None = None
+        self._batch_due: Timers[None] = Timers(ctx.forwarding_due.sooner)
         self._twice: dict[NodeKey, Bundle] = {}
         self._twice_due: Timers[NodeKey] = Timers(ctx.forwarding_due.sooner)
+        self.timers = (self._batch_due, self._until, self._loose_until, self._twice_due)
         self._told: dict[tuple[NodeKey, Tag], Instant] = {}
         self._untold: dict[NodeKey, dict[Tag, None]] = {}  # ways that were dark, or went dark just then
         self._unsure: dict[NodeKey, Instant] = {}  # neighbours on a link, and when they were told last
@@ -101,9 +102,7 @@ class Receipts:
         self._purge(record.tag)
         self._batch[record.tag] = Receipt(record.receipt)
         wait_s = 0.0 if prompt or len(self._batch) >= FULL else BURST_S if len(self._batch) >= BATCH else BATCH_S
-        due = self._ctx.now + wait_s
-        self._batch_due = due if self._batch_due is None else min(self._batch_due, due)
-        self._ctx.forwarding_due.sooner(due)
+        self._batch_due.set_at_latest(None, self._ctx.now + wait_s)
 
     def arrived(self, receipts: Iterable[Receipt], heard: Heard, hops: int = 0) -> None:
         """Check each, purge, and pass on together what was new, one hop farther from where it was made."""
@@ -161,7 +160,7 @@ class Receipts:
             del self._batch[tag]
         self._send(riding, [neighbour], MATCHED_CLASS, jitter=False, hops=NEAR)
         if not self._batch:
-            self._batch_due = None
+            self._batch_due.cancel(None)
 
     def lost(self, node: NodeKey) -> None:
         """A neighbour went: when it comes back it may be told again."""
@@ -174,8 +173,8 @@ class Receipts:
 
     def tick(self) -> None:
         """Send what waited long enough; forget what is over."""
-        if self._batch_due is not None and self._batch_due <= self._ctx.now:
-            batch, self._batch, self._batch_due = self._batch, {}, None
+        for _ in self._batch_due.due(self._ctx.now):
+            batch, self._batch = self._batch, {}
             self._pass_on(batch, None, NEAR)
         for node in self._twice_due.due(self._ctx.now):
             neighbour, again = self._neighbours.get(node), self._twice.pop(node)
@@ -189,10 +188,6 @@ class Receipts:
             self._ctx.forget(*(RecordKey(TombstoneRecord, (tag,)) for tag in ended))
         for hop, tag in self._loose_until.due(self._ctx.now):
             self._drop_loose(hop, tag)
-
-    def wakeup(self) -> Instant | None:
-        """When something is due."""
-        return earliest(self._batch_due, self._until.next(), self._loose_until.next(), self._twice_due.next())
 
     def unsure(self) -> bool:
         """Somebody was told lately that has not been heard since: it may have gone before."""

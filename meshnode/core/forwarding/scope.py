@@ -45,6 +45,7 @@ class Scope:
         self._spread = spread
         self._asked = asked  # it was offered, and lacking here
         self._due: Timers[EnvelopeId] = Timers(ctx.forwarding_due.sooner)
+        self.timers = (self._due,)
         self._in_line: dict[EnvelopeId, None] = {}  # ours that stand in line for the air
         self._patience_s = LEAST_PATIENCE_S
         self._longer_since: Instant = 0.0
@@ -88,10 +89,6 @@ class Scope:
             self._shelf.lift(carried)
             if carried.own:
                 self._missed(carried)
-
-    def wakeup(self) -> Instant | None:
-        """When one has waited long enough."""
-        return self._due.next()
 
     def _missed(self, carried: Carried) -> None:
         """Patience doubles, once for all on their way: where the air is slow not everything shall be said twice."""

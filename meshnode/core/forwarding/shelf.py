@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from meshnode.core.bridge.held import Item
-from meshnode.core.clock import EPOCH_2026, Instant, earliest
+from meshnode.core.clock import EPOCH_2026, Instant
 from meshnode.core.context import Context
 from meshnode.core.forwarding.timers import Timers
 from meshnode.core.forwarding.trails import SHORT_SIZE, Trail, Trails, beyond
@@ -100,6 +100,7 @@ class Shelf:
         self._passed: dict[EnvelopeId, None] = {}
         self._expiry: Timers[EnvelopeId] = Timers(ctx.forwarding_due.sooner)
         self._seen_until: Timers[EnvelopeId] = Timers(ctx.forwarding_due.sooner)
+        self.timers = (self._expiry, self._seen_until)
         self._digest: bytes | None = None
         self.own = 0  # how many of ours
         self.promised = 0  # how many of others
@@ -237,10 +238,6 @@ class Shelf:
         """The date became known, or changed: what is past its time by the date goes too (rule 10.1)."""
         for carried in self._held.values():
             self._expiry.set(carried.id, self._gone_at(carried))
-
-    def wakeup(self) -> Instant | None:
-        """When something expires."""
-        return earliest(self._expiry.next(), self._seen_until.next())
 
     def _restore_envelope(self, record: EnvelopeRecord) -> None:
         trail = self.trails.of(record.id, record.tag)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import count
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from meshnode.core.clock import Instant
 
 K = TypeVar("K", bound=Hashable)
+FOREVER = float("inf")
 _SPARE, _STALE = 64, 4  # what was moved stays in the heap until then: weeks, for what is moved often
 
 
@@ -24,11 +25,14 @@ class Timers(Generic[K]):
         self._due: dict[K, tuple[Instant, int, K]] = {}  # those of the heap that count
         self._heap: list[tuple[Instant, int, K]] = []
         self._order = count()
+        self.not_before: Instant = FOREVER  # nothing is due before; what was moved back or cancelled may still count
 
     def set(self, name: K, due: Instant) -> None:
         """`name` is due then, and not before."""
         entry = (due, next(self._order), name)
         self._due[name] = entry
+        if due < self.not_before:
+            self.not_before = due
         if self._sooner is not None:
             self._sooner(due)
         if len(self._heap) > _SPARE + _STALE * len(self._due):
@@ -51,6 +55,9 @@ class Timers(Generic[K]):
 
     def due(self, now: Instant) -> Iterator[K]:
         """Take out the names that are due, one after the other."""
+        return self._take_out(now) if self.not_before <= now else iter(())
+
+    def _take_out(self, now: Instant) -> Iterator[K]:
         while (first := self.next()) is not None and first <= now:
             name = heapq.heappop(self._heap)[2]
             del self._due[name]
@@ -61,4 +68,15 @@ class Timers(Generic[K]):
         heap = self._heap
         while heap and self._due.get(heap[0][2]) is not heap[0]:
             heapq.heappop(heap)
+        self.not_before = heap[0][0] if heap else FOREVER
         return heap[0][0] if heap else None
+
+
+def first_of(several: Iterable[Timers[Any]]) -> Instant | None:
+    """When the first name of several is due: asked are those alone that may have it."""
+    first = FOREVER
+    for timers in several:
+        if timers.not_before < first:
+            timers.next()
+            first = min(first, timers.not_before)
+    return None if first == FOREVER else first

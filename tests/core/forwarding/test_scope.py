@@ -114,7 +114,7 @@ def test_patience_doubles_once_for_all_on_their_way_and_shrinks_with_receipts() 
     valley.run(15.0)
     assert "back" in b.inbox()
     assert scope._patience_s == pytest.approx(0.9 * MOST_PATIENCE_S)
-    assert scope.wakeup() is None, "nobody waits for what came"
+    assert scope.timers[0].next() is None, "nobody waits for what came"
     assert not scope._in_line
 
 

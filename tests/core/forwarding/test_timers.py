@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshnode.core.forwarding.timers import Timers
+from meshnode.core.forwarding.timers import FOREVER, Timers, first_of
 
 
 @given(
@@ -26,6 +26,8 @@ def test_it_does_what_a_table_of_due_times_does(orders: list[tuple[str, int, str
         else:
             timers.set_at_latest(name, due)
             table[name] = min(due, table.get(name, due))
+        assert timers.not_before <= min(table.values(), default=FOREVER)
+        assert first_of((Timers(), timers)) == min(table.values(), default=None)
         assert timers.next() == min(table.values(), default=None)
         assert (name in timers) == (name in table)
     for now in range(21):
