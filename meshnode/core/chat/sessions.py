@@ -77,8 +77,10 @@ class Sessions:
 
     def awaiting(self, tag: Tag) -> tuple[Session, int] | None:
         """The session in which we sent under this tag and have no proof yet, and the place in its chain."""
-        sent = ((session, session.ratchet.sent_index(tag)) for session in self._sessions.values())
-        return next(((session, index) for session, index in sent if index is not None), None)
+        for session in self._sessions.values():
+            if (index := session.ratchet.sent_index(tag)) is not None:
+                return session, index
+        return None
 
     def begins(self, tag: Tag) -> bool:
         """A first message went under this tag, and the other may not have it: what follows opens only after it."""
