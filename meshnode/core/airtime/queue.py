@@ -97,13 +97,13 @@ class FairQueue:
 
     def _pop_only(self, allowed: Container[int]) -> Queued | None:
         """The one that waits: there are no turns to be found, and nobody it could be ahead of."""
-        for cls, turns in enumerate(self._turns):
-            if turns:
-                if cls not in allowed:
-                    break
-                self.frames = 0
-                return turns.popitem()[1].pop()
-        return None
+        turns = max(self._turns, key=len)
+        (waiting,) = turns.values()
+        if waiting[0].outgoing.cls not in allowed:
+            return None
+        turns.clear()
+        self.frames = 0
+        return waiting[0]
 
     def _pop(self, allowed: Container[int], ahead: Container[bytes]) -> Queued | None:
         due: dict[int, Turn] = {}
