@@ -59,6 +59,7 @@ class Arrivals:
     ) -> None:
         self._ctx = ctx
         self._neighbours = neighbours
+        self._name = neighbours.me[:2]  # by which handovers and proofs call us
         self._shelf = shelf
         self._quota = Quota(ctx, shelf)
         self._custody = custody
@@ -80,11 +81,12 @@ class Arrivals:
         if heard.session is not None and self._kept_out(header, frame, heard):
             self._ctx.count("bridge_kept_out")
             return
-        if carried is not None and frame.proof is not None:
+        if carried is not None and frame.proof is not None and frame.proof.giver == self._name:
             self._proof_within(carried, frame.proof, heard)
             carried = self._shelf.get(envelope)  # who proved the last copy may have ended our custody
         if carried is not None:
-            self._again(carried, frame, self._naming(frame, heard, carried.trail), heard)
+            handover = self._naming(frame, heard, carried.trail) if frame.handovers else None
+            self._again(carried, frame, handover, heard)
         else:
             self._not_held(envelope, header, frame, heard)
 
@@ -199,9 +201,7 @@ class Arrivals:
 
     def _proof_within(self, carried: Carried, proof: TookProof, heard: Heard) -> None:
         taker = heard.neighbour
-        if taker is None or proof.giver != self._neighbours.me[:2]:
-            return
-        if self._custody.expects(carried.id, taker.node):
+        if taker is not None and self._custody.expects(carried.id, taker.node):
             self._custody.took(carried, taker, proof.mac)
 
     def _owe(self, giver: Neighbour, envelope: EnvelopeId, handover: Handover) -> None:
@@ -225,7 +225,7 @@ class Arrivals:
         if not (frame.handovers and heard.bound) or heard.neighbour is None:
             return None
         for handover in frame.handovers:
-            if handover.taker == self._neighbours.me[:2]:
+            if handover.taker == self._name:
                 self._custody.named(heard.neighbour.node, again=heard.neighbour.node in trail.came_from)
                 return handover
         return None
@@ -236,7 +236,7 @@ class Arrivals:
             carried.has[heard.neighbour.node] = None
             carried.trail.came_from[heard.neighbour.node] = None
         for handover in frame.handovers if heard.bound else ():
-            if handover.taker == self._neighbours.me[:2]:
+            if handover.taker == self._name:
                 continue
             named = self._neighbours.by_prefix(handover.taker)
             if named is not None:
