@@ -17,6 +17,7 @@ from meshnode.core.context import Context
 from meshnode.core.effects import Dial, Hangup
 from meshnode.core.ids import NodeKey
 from meshnode.core.inputs import DialFailed, EncounterBegan, PeerSeen
+from meshnode.core.neighbours.neighbour import FOREVER
 from meshnode.core.neighbours.table import Neighbour, Neighbours
 
 FIRST_WAIT_S: Final = 5.0
@@ -25,7 +26,7 @@ ANSWER_S: Final = 30.0  # a dial without a word for so long may be tried again
 START_S: Final = (0.0, 3.0)  # two peers see each other at once: let one be first
 AGAIN_S: Final = (2.0, 8.0)  # after a session ended
 DAY_S: Final = 86_400.0
-SPARE_S: Final = 20.0  # how often to look whether an overlay peer is a link neighbour, or still is
+SPARE_S: Final = 20.0  # an overlay peer is a link neighbour for so long, or is new on the line: is one way enough?
 
 
 @dataclass(slots=True)
@@ -51,6 +52,8 @@ class Dialler:
         self._ctx = ctx
         self._neighbours = neighbours
         self._callees: dict[str, Callee] = {}
+        neighbours.on_bound.append(self._bound)
+        neighbours.on_lost.append(self._lost)
 
     def peer_seen(self, peer: PeerSeen) -> None:
         """An overlay peer came or went."""
@@ -63,10 +66,10 @@ class Dialler:
         elif peer.address not in self._callees:
             at = self._ctx.now + (self._ctx.entropy.between("dial", *START_S) if peer.calls else 0.0)
             open_now = [n for n in self._neighbours.session_peers() if n.session_address == peer.address]
-            session = open_now[0].session if open_now else None
-            self._callees[peer.address] = Callee(
-                peer.address, "overlay", "", True, at, session=session, uplink=peer.uplink
-            )
+            callee = Callee(peer.address, "overlay", "", True, at, uplink=peer.uplink)
+            if open_now:
+                callee.session, callee.node = open_now[0].session, open_now[0].node
+            self._callees[peer.address] = callee
 
     def want_link(self, neighbour: Neighbour, insist: bool) -> bool:
         """A session with a link neighbour, now; True when it is being called."""
@@ -131,7 +134,20 @@ class Dialler:
                 continue
             if spare and callee.session is not None:
                 self._ctx.emit(Hangup(callee.session))
-            callee.next_at = self._ctx.now + SPARE_S
+            callee.next_at = FOREVER  # until it comes or goes
+
+    def _bound(self, neighbour: Neighbour) -> None:
+        """It may be a link neighbour now: look, once that has lasted."""
+        for callee in self._calling(neighbour):
+            callee.next_at = min(callee.next_at, self._ctx.now + SPARE_S)
+
+    def _lost(self, neighbour: Neighbour) -> None:
+        """No link reaches it any more."""
+        for callee in self._calling(neighbour):
+            callee.next_at = min(callee.next_at, self._ctx.now + self._ctx.entropy.between("dial", *AGAIN_S))
+
+    def _calling(self, neighbour: Neighbour) -> list[Callee]:
+        return [callee for callee in self._callees.values() if callee.wanted and callee.node == neighbour.node]
 
     def _waits(self, callee: Callee) -> bool:
         """A far bridge that is not open is not there to be called, or it is we who are shut."""

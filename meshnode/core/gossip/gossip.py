@@ -133,6 +133,7 @@ class Gossip:
         self._witness: dict[LogId, Instant] = {}
         self._rest_at: Instant = NEVER  # nothing but a beacon is due before; NEVER: to be asked
         neighbours.on_bound.append(self._stir)
+        neighbours.on_lost.append(self._stir)
 
     # wiring
 

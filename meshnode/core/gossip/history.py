@@ -14,6 +14,7 @@ from meshnode.core.chain.logbook import Logbook
 from meshnode.core.clock import Instant
 from meshnode.core.context import Context
 from meshnode.core.ids import LogId
+from meshnode.core.neighbours.neighbour import NEVER
 
 DIGESTS: Final = 64  # own ones that are remembered
 
@@ -27,11 +28,13 @@ class History:
         self._key = ctx.mesh.digest
         self._changed: dict[LogId, tuple[int, Instant]] = {}  # number, when
         self.changes = 0  # how many there were: it tells whether there was one between two moments
+        self.changed_at: Instant = NEVER  # the last of them
         self._digests: dict[bytes, tuple[int, Instant]] = {}  # number, when first reached
 
     def note(self, log: LogId, at: Instant) -> None:
         """A log changed."""
         self.changes += 1
+        self.changed_at = at
         self._changed.pop(log, None)
         self._changed[log] = (self.changes, at)
 
@@ -39,6 +42,7 @@ class History:
         """What we had then we have no longer: those digests tell nothing exact now."""
         self._changed.pop(log, None)
         self.changes += 1
+        self.changed_at = self._ctx.now
         self._digests.clear()
 
     def digest(self) -> bytes:

@@ -12,6 +12,7 @@ are done; those over the overlay stay open, get new blocks as they come, and now
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from math import floor
 from typing import Final
 
 from meshnode.core.chain.frontier import Element, Round, take_element
@@ -27,6 +28,7 @@ from meshnode.core.gossip.repair import Repair
 from meshnode.core.gossip.sync import BATCH, Sync
 from meshnode.core.ids import LogId
 from meshnode.core.inputs import EncounterBegan, SessionWritable, Stored
+from meshnode.core.neighbours.neighbour import FOREVER
 from meshnode.core.neighbours.table import Heard, Neighbour, Neighbours
 from meshnode.core.wire.frames import Done, Elements, Frame, Heads, Ranges, SessionBeacon, Want, Wish
 
@@ -149,8 +151,8 @@ class Sessions:
                 continue
             if len(sync.untold) <= TELL_LOGS:
                 sync.untold.update(logs)
-            if not source.wanted:
-                sync.said_at = min(sync.said_at, self._ctx.now + TELL_SOON_S - TELL_EVERY_S)
+            if not source.wanted and self._tell_at(sync) > self._ctx.now + TELL_SOON_S:
+                sync.said_at = self._ctx.now + TELL_SOON_S - TELL_EVERY_S
 
     def look_below(self, log: Log, session: int | None = None) -> None:
         """Its split lies further down: ask who showed us the other branch, or each whom we asked about it before."""
@@ -201,12 +203,20 @@ class Sessions:
                 self._tell(sync)
 
     def _due(self, sync: Sync) -> Instant:
-        due = sync.said_at + TELL_EVERY_S
+        due = self._tell_at(sync)
         if sync.wanted or sync.comparing:
             due = min(due, sync.moved_at + STALLED_S)
         if sync.serve_at is not None:
             due = min(due, sync.serve_at)
         return min(due, sync.differs_at) if sync.differs_at is not None else due
+
+    def _tell_at(self, sync: Sync) -> Instant:
+        """When to look whether our digest is news there: every 20 s, from the first such moment after a change."""
+        history = self._logs.history
+        if sync.said_changes == history.changes:
+            return FOREVER
+        turns = floor(max(0.0, history.changed_at - sync.said_at) / TELL_EVERY_S) + 1
+        return sync.said_at + turns * TELL_EVERY_S
 
     # comparing
 
@@ -317,7 +327,10 @@ class Sessions:
     def _tell(self, sync: Sync) -> None:
         ours = self._digest(sync)
         sync.said_at = self._ctx.now
-        if sync.carrier == "overlay" and ours != sync.said and not sync.comparing and not sync.rests(self._gate):
+        if sync.comparing or sync.rests(self._gate):
+            return
+        sync.said_changes = self._logs.history.changes
+        if sync.carrier == "overlay" and ours != sync.said:
             sync.said = ours
             self._tell_logs(sync)
             self._send(sync, SessionBeacon(ours, self.envelope_digest()))

@@ -40,6 +40,7 @@ class Sync:
     grew: bool = False  # something came from elsewhere since, which was not
     said: bytes = b""  # our digest as they heard it last
     said_at: Instant = 0.0
+    said_changes: int = -1  # how many changes of our logs there were as we looked whether they are to hear it
     done: bool = False
     heard_done: bytes = b""
     differs_at: Instant | None = None

@@ -7,6 +7,7 @@ import pytest
 from meshnode.core.gossip.flood import UNANSWERED
 from meshnode.core.inputs import FrameReceived, PeerSeen
 from meshnode.core.neighbours.echoes import echo_hash
+from meshnode.core.neighbours.neighbour import FOREVER
 from meshnode.core.sealing.link import LinkSeal
 from meshnode.core.sealing.seeded import SeededSealer
 from meshnode.core.settings import LinkSettings, Settings
@@ -394,6 +395,10 @@ def test_overlay_peers_are_called_kept_and_told_news() -> None:
     before = world.air_bytes["sessions"]
     world.run(600)
     assert world.air_bytes["sessions"] - before < 200, "quiet once both know"
+    for name in "ab":
+        gossip = node_of(world, name).gossip
+        assert gossip.sessions.wakeup() == FOREVER, "and nobody looks whether there is news: it would be known"
+        assert (gossip.dialler.wakeup() or FOREVER) == FOREVER
     peer = node_of(world, "a").neighbours.get(node_of(world, "b").node)
     assert peer is not None
     world._hang_up("a", peer.session or 0)
