@@ -52,6 +52,12 @@ def test_the_simulator_s_speed_is_measured_in_both_stretches() -> None:
     assert sum(result["profile"].values()) > 0.9
 
 
+def test_a_world_on_the_record_of_its_cores_is_the_same_world() -> None:
+    result = bench("hosts.py", "--nodes", "4", "--settle", "5", "--more", "60")["results"]
+    assert result["steps"] > 50, "it ends with an error where the fingerprints differ"
+    assert result["calls_per_step"]["python"] < 25 > result["calls_per_step"]["builtin"], "15 and 11 in larger worlds"
+
+
 def test_a_trace_is_played_and_counted() -> None:
     result = bench("contacts.py", "--nodes", "10", "--contacts", "100", "--messages", "5", "--profile")["results"]
     assert result["delivered"] == "5 of 5"
@@ -65,6 +71,7 @@ def test_a_trace_is_played_and_counted() -> None:
         "chat.py",
         "contacts.py",
         "ferry.py",
+        "hosts.py",
         "idle.py",
         "ingest.py",
         "memory.py",
