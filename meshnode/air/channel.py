@@ -141,7 +141,7 @@ class Channel(Events):
         radio.serial += 1
         radio.queue.append(_Queued(frame, dst, pieces, radio.serial, kind))
         if newly:
-            self._turns.join(self._claim(node, now_ns), now_ns)
+            self._turns.join(self._claim(node, dst, now_ns), now_ns)
         self._start(now_ns)
         return True
 
@@ -193,28 +193,34 @@ class Channel(Events):
         if self._changed or self._restless:
             changed = self._changed | self._restless
             waiting = [node for node in self._turns.waiting() if node in changed]
-            self._turns.again(waiting, lambda node: self._claim(node, now_ns))
+            self._turns.again(waiting, lambda node: self._next_claim(node, now_ns))
             self._changed.clear()
         for claim in self._turns.begin():
             self._talk(claim, now_ns)
 
-    def _claim(self, node: int, now_ns: int) -> Claim:
-        """What the node's next frame needs; where no link has opening hours it holds until one changes."""
-        dst = self._radios[node].queue[0].dst
+    def _next_claim(self, node: int, now_ns: int) -> Claim:
+        """What the first frame in a node's queue needs."""
+        return self._claim(node, self._radios[node].queue[0].dst, now_ns)
+
+    def _claim(self, node: int, dst: int | None, now_ns: int) -> Claim:
+        """What a frame needs; where none of the node's links has opening hours it holds until one changes."""
         known = self._claims[node].get(dst)
         if known is None:
-            known = self._reckoned(node, dst, now_ns)
+            known = self._to_all(node, now_ns) if dst is None else self._to_one(self._claim(node, None, now_ns), dst)
             if node not in self._restless:
                 self._claims[node][dst] = known
         return known
 
-    def _reckoned(self, node: int, dst: int | None, now_ns: int) -> Claim:
+    def _to_all(self, node: int, now_ns: int) -> Claim:
         up = (link.dst for link in self._links[node].values() if link.is_up(now_ns))
         hearing = frozenset(other for other in up if self._radios[other].on)
-        receivers = hearing if dst is None else hearing & {dst}
-        readers = tuple(sorted(receivers))
-        sure = not any(self._loss(node, other) for other in readers)
-        return Claim(node, hearing, hearing | {node}, receivers, self._around(node), readers, sure)
+        sure = not any(self._loss(node, other) for other in hearing)
+        return Claim(node, hearing, hearing | {node}, hearing, self._around(node), tuple(sorted(hearing)), sure)
+
+    def _to_one(self, to_all: Claim, dst: int) -> Claim:
+        receivers = to_all.hearing & {dst}
+        sure = not receivers or not self._loss(to_all.talker, dst)
+        return replace(to_all, receivers=receivers, readers=tuple(receivers), sure=sure)
 
     def _ever_around(self, node: int) -> frozenset[int]:
         """Who hears the node or is heard by it, and who shares a hearer with it, were all links up."""
@@ -295,7 +301,7 @@ class Channel(Events):
         if done and radio.queue and radio.queue[0] is queued:
             radio.queue.popleft()
         if radio.queue:
-            self._turns.join(self._claim(src, at_ns), at_ns)
+            self._turns.join(self._next_claim(src, at_ns), at_ns)
         self._start(at_ns)
         return []
 
