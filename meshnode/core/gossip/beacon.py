@@ -361,4 +361,4 @@ class Beacons:
         if digest != self._said:
             self._said, self._news_at = digest, self._ctx.now
             for air in self._airs.values():
-                air.trickle.unheard()
+                air.trickle.unheard(self._ctx.now)

@@ -8,6 +8,7 @@ While a neighbour is *missed*, they stay shorter: 8 s at first, and never beyond
 So a cut that ends is found in a small share of its length, and after 17 minutes nothing is looked for any more.
 
 Nothing happens at the end of an interval, so nobody is woken for it: once its moment is over the next one is drawn.
+Nor at a moment that is left out: that is certain with the second who agrees, unless what we would say changes before.
 
     |-------------- interval -------------|------------------------- next one -------------------------|
     start              moment: fires       start: from here on counts what others say        moment
@@ -36,6 +37,7 @@ class Trickle:
         self._draw = draw
         self._consistent: set[bytes] = set()
         self._left_out = False
+        self._skipped: tuple[float, Instant, Instant] | None = None  # interval, start and moment that was left out
         self._asked = 0.0  # a single beacon asked for out of turn; 0 none
         self._promised: Instant = float("inf")
         self._answers: set[bytes] = set()
@@ -58,6 +60,7 @@ class Trickle:
         """Begin an interval of this length, unless the present one is as short."""
         present = self._interval if now >= self._start else self._before
         if present > interval:
+            self._take_back(now)
             self._begin(interval, now)
 
     def ask(self, at: Instant) -> None:
@@ -76,8 +79,12 @@ class Trickle:
 
     def heard(self, neighbour: bytes, now: Instant) -> None:
         """A bound neighbour's beacon said what ours would say."""
-        if now >= self._start:
-            self._consistent.add(neighbour)
+        if now < self._start:
+            return
+        self._consistent.add(neighbour)
+        if len(self._consistent) >= K and not self._left_out:
+            self._left_out, self._skipped = True, (self._interval, self._start, self._moment)
+            self._next(now, self.longest)
 
     def answered(self, neighbour: bytes) -> None:
         """A bound neighbour sent a beacon, whatever it said."""
@@ -95,9 +102,11 @@ class Trickle:
         """It is back."""
         self._missed.pop(neighbour, None)
 
-    def unheard(self) -> None:
-        """What ours would say has changed: what was heard counts no longer."""
+    def unheard(self, now: Instant) -> None:
+        """What ours would say has changed: what was heard counts no longer, nor what will be left out for it."""
         self._consistent.clear()
+        if (skipped := self._take_back(now)) is not None:
+            self._interval, self._start, self._moment = skipped
 
     def wakeup(self) -> Instant:
         """When something is due."""
@@ -110,15 +119,28 @@ class Trickle:
         if self._asked and now >= self._asked:
             self._asked = 0.0
             send |= len(self._answers) < K
-        if over := now >= self._moment:
-            self._left_out = not self._left_out and len(self._consistent) >= K
-            send |= not self._left_out
+        over = now >= self._moment
+        send |= over
         if send:
             self.keep(now)
         if over:
-            self._before, self.longest = self._interval, self._seeking(now) or longest
-            self._begin(min(2 * self._interval, self.longest), max(now, self._start + self._interval))
+            self._left_out, self._skipped, self.longest = False, None, longest
+            self._next(now, longest)
         return send
+
+    def _next(self, now: Instant, longest: float) -> None:
+        """The moment of this interval is over, or left out."""
+        self._before = self._interval
+        end = max(now, self._start + self._interval)
+        self._begin(min(2 * self._interval, self._seeking(now) or longest), end)
+
+    def _take_back(self, now: Instant) -> tuple[float, Instant, Instant] | None:
+        """A moment that was left out and lies ahead is not left out yet; which one it is."""
+        skipped = self._skipped
+        if skipped is None or now >= skipped[2]:
+            return None
+        self._left_out, self._skipped = False, None
+        return skipped
 
     def _seeking(self, now: Instant) -> float:
         """The longest interval while somebody is missed; 0 where nobody is, or for too long."""

@@ -96,9 +96,36 @@ def test_reset_begins_anew_and_hurry_does_not_lengthen() -> None:
 def test_what_was_heard_before_our_digest_changed_does_not_count() -> None:
     timer = trickle()
     timer.heard(b"a", 0.1)
+    timer.unheard(0.1)
     timer.heard(b"b", 0.1)
-    timer.unheard()
     assert timer.fires(timer.wakeup())
+
+
+def test_a_moment_that_is_left_out_wakes_nobody_unless_our_digest_changes_before_it() -> None:
+    for later, comes in ((0.0, True), (60.0, False)):
+        timer = trickle()
+        run(timer, 0.0, 300.0)
+        now, moment = timer.wakeup() - 1.0, timer.wakeup()
+        timer.heard(b"a", now)
+        assert timer.wakeup() == moment
+        timer.heard(b"b", now)
+        assert timer.wakeup() > moment
+        timer.unheard(now + later)
+        assert (timer.wakeup() == moment) is comes
+
+
+def test_what_would_have_been_left_out_is_no_reason_to_speak_in_an_interval_begun_anew() -> None:
+    timer = trickle()
+    run(timer, 0.0, 300.0)
+    now = timer.wakeup() - 1.0
+    for name in (b"a", b"b"):
+        timer.heard(name, now)
+    timer.reset(now)
+    moment = timer.wakeup()
+    assert moment <= now + I_MIN
+    for name in (b"a", b"b"):
+        timer.heard(name, now)
+    assert timer.wakeup() > moment
 
 
 def test_one_beacon_out_of_turn_unless_two_others_answer() -> None:
