@@ -19,6 +19,11 @@ class BridgeRules:
     hours: tuple[tuple[int, int], ...] = ()  # minutes of the day, UTC: from, until
     far: tuple[str, ...] = ()  # overlay addresses of far bridges; empty: whoever is peered with by hand
 
+    @property
+    def limited(self) -> bool:
+        """True where hours or a day's bytes close and open it."""
+        return bool(self.hours or self.sent_per_day or self.received_per_day)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

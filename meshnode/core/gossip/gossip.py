@@ -92,7 +92,6 @@ class Gossip:
     def __init__(self, ctx: Context, neighbours: Neighbours, outbox: Outbox, rings: Rings) -> None:
         self._ctx = ctx
         self._neighbours = neighbours
-        self._is_bridge = neighbours.gate.is_bridge
         self.logs = Logs(ctx, rings)
         self.beacons = Beacons(ctx, neighbours, outbox, self.logs)
         self.flood = Flood(ctx, neighbours, outbox)
@@ -130,6 +129,11 @@ class Gossip:
             self.dialler,
             self.bodies,
         )
+        # Hours and budgets change what a bridge does while nothing happens in gossip: there it is asked at each step.
+        gate = neighbours.gate
+        self._is_limited = gate.is_bridge and gate.rules.limited
+        if gate.is_bridge and not self._is_limited:
+            self._timed = (*self._timed, self.bridges)
         self._witness: dict[LogId, Instant] = {}
         self._rest_at: Instant = NEVER  # nothing but a beacon is due before; NEVER: to be asked
         neighbours.on_bound.append(self._stir)
@@ -271,7 +275,7 @@ class Gossip:
     def wakeup(self) -> Instant | None:
         """When something here is due."""
         first = self.beacons.wakeup()
-        if self._is_bridge:
+        if self._is_limited:
             first = earliest(first, self.bridges.wakeup())
         if first is not None and first < self._rest_at:
             return first
@@ -282,7 +286,7 @@ class Gossip:
     def tick(self) -> None:
         """Do what is due."""
         self.beacons.tick()
-        if self._is_bridge:
+        if self._is_limited:
             self.bridges.tick()
         if self._rest_at <= self._ctx.now:
             self._tick_rest()
