@@ -19,8 +19,8 @@ from meshnode.core.airtime.laws import lawful
 from meshnode.core.airtime.outbox import Outbox, Outgoing
 from meshnode.core.bridge.gate import STATES
 from meshnode.core.chat.chat import Chat, Why
-from meshnode.core.clock import Instant, earliest
-from meshnode.core.context import Context, Due
+from meshnode.core.clock import Instant
+from meshnode.core.context import NEVER_ASKED, Context, Due
 from meshnode.core.effects import Effect, SendRecord
 from meshnode.core.files.files import Files
 from meshnode.core.forwarding.forwarder import Forwarding
@@ -106,7 +106,6 @@ class Node:
         self._renewing = False
         self._wire()
         self._restore(snapshot)
-        self._soon: Instant | None = None  # when gossip or the files are due
         self._parts_due()
         self._begun = self.ctx.out  # what restoring wants done goes out with the first step
 
@@ -193,11 +192,15 @@ class Node:
 
     def next_wakeup(self) -> Instant | None:
         """When something is due; None: nothing before the next input."""
-        first = earliest(self._soon, self.outbox.wakeup())
-        for part, due in self._resting:
-            if first is None or due.at <= first:
-                first = earliest(first, _ask(part, due))
-        return first
+        outbox = self.outbox.wakeup()
+        first = FOREVER if outbox is None else outbox
+        for due in self._asked:
+            if due.at < first:
+                first = due.at
+        for part, due in self._dues:
+            if due.at < first and (at := _ask(part, due)) < first:
+                first = at
+        return None if first == FOREVER else first
 
     # wiring
 
@@ -225,10 +228,12 @@ class Node:
         self.neighbours.on_bound.append(self.files.neighbour_came)
         self.neighbours.on_lost.append(self.files.neighbour_lost)
         self.chat.file_whole = self.files.whole
-        self._parts: Sequence[Part] = (self.neighbours, self.gossip, self.forwarding, self.files, self.chat)
-        self._resting: Sequence[tuple[Part, Due]] = (
+        self._asked = (Due(), Due())  # of gossip and the files: who are asked after each input, and hold until the next
+        self._dues: Sequence[tuple[Part, Due]] = (
             (self.neighbours, self.ctx.neighbours_due),
+            (self.gossip, self._asked[0]),
             (self.forwarding, self.ctx.forwarding_due),
+            (self.files, self._asked[1]),
             (self.chat, self.ctx.chat_due),
         )
 
@@ -394,24 +399,21 @@ class Node:
         self._parts_due()
 
     def _parts_due(self) -> list[Part]:
-        """The parts that are due now. What gossip and files say is kept: nothing moves them until the next input."""
-        now, gossip, files = self.ctx.now, self.gossip.wakeup(), self.files.wakeup()
-        self._soon = earliest(gossip, files)
-        due: set[Part] = {part for part, due in self._resting if due.at <= now and _is_due(_ask(part, due), now)}
-        if _is_due(self._soon, now):
-            due.update(part for part, at in ((self.gossip, gossip), (self.files, files)) if _is_due(at, now))
-        return [part for part in self._parts if part in due] if due else []
+        """The parts that are due now."""
+        now, found = self.ctx.now, []
+        for due in self._asked:
+            due.at = NEVER_ASKED
+        for part, due in self._dues:
+            if due.at <= now and _ask(part, due) <= now:
+                found.append(part)
+        return found
 
 
-def _ask(part: Part, due: Due) -> Instant | None:
+def _ask(part: Part, due: Due) -> Instant:
     """When a part has something to do; it is not asked again before, unless it sets a timer."""
     at = part.wakeup()
     due.at = FOREVER if at is None else at
-    return at
-
-
-def _is_due(at: Instant | None, now: Instant) -> bool:
-    return at is not None and at <= now
+    return due.at
 
 
 def _bridge_status(known: Known, now: Instant) -> dict[str, object]:

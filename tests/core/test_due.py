@@ -24,8 +24,8 @@ def asked() -> Iterator[list[Instant | None]]:
         out = step(node, given, now)
         within = [part.wakeup() for part in node.gossip._timed] + [*node.gossip._witness.values()]
         assert all(node.gossip._rest_at <= at for at in within if at is not None), f"gossip was not stirred by {given}"
-        resting = [part.wakeup() for part, _ in node._resting]
-        told = [(at, due.at) for at, (_, due) in zip(resting, node._resting, strict=True) if at is not None]
+        resting = [part.wakeup() for part, _ in node._dues]
+        told = [(at, due.at) for at, (_, due) in zip(resting, node._dues, strict=True) if at is not None]
         assert all(said <= at for at, said in told), f"nobody was told of a timer by {given}"
         due = [*within, *resting, node.gossip.beacons.wakeup(), node.files.wakeup(), node.outbox.wakeup()]
         truth = min((at for at in due if at is not None), default=None)

@@ -41,7 +41,8 @@ class Bucket:
 
     def spend(self, cost: float, now: Instant) -> bool:
         """Take `cost` if anything is left; False when the bucket is dry."""
-        self._fill(now)
+        left = self._left + (now - self._at) * self._rate  # as `_fill`, without the call
+        self._left, self._at = left if left < self._size else self._size, now
         if self._left <= 0:
             return False
         self._left -= cost

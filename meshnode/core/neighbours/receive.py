@@ -115,7 +115,8 @@ class Receiver:
             if neighbour is not None and self._roster.windows.shut_out(header):
                 self.on_shut_out(neighbour, received.link)
             return None
-        bound = neighbour is not None and neighbour.bound_on(received.link, self._ctx.now)
+        presence = neighbour.presences.get(received.link) if neighbour is not None else None
+        bound = presence is not None and self._ctx.now < presence.bound_until
         size = len(received.data)
         bucket = self.bucket(received.link, header.sender, bound, header.pairwise, settings, size)
         if not bucket.spend(size, self._ctx.now):
