@@ -225,6 +225,7 @@ class Node:
         self.outbox.on_sent = self._sent
         self.neighbours.on_bound.append(self.forwarding.neighbour_bound)
         self.neighbours.on_lost.append(self.forwarding.neighbour_lost)
+        self.neighbours.on_unlinked.append(self.forwarding.session_opened)
         self.neighbours.on_bound.append(self.files.neighbour_came)
         self.neighbours.on_lost.append(self.files.neighbour_lost)
         self.chat.file_whole = self.files.whole

@@ -7,11 +7,12 @@ who says it is alone (flag 4) or by an id not heard lately; and a radio that rep
 |----------------------------|------------------------------------------------------------------------------------|
 | bound neighbours           | Trickle; shorter intervals for a while after one of several was lost. Intervals    |
 |                            | double to 32 s, and at rest (nobody came or went, no block came, we did not move)  |
-|                            | to a 16th of the time since: 128 s at most, less for more than eight neighbours    |
+|                            | to a 16th of the time since: 64 s at most, while somebody is heard, and not for    |
+|                            | more than eight neighbours, of whom one beacon echoes half                         |
 | nobody bound for 30 s      | every 5 s                                                                          |
 | carrying, nobody heard for | every 2 s; five without an answer: we are away, and whoever was bound is lost.     |
 |   a while (4 to 60 s, at   | That while grows with the time since anybody came or went, or since we moved (two  |
-|   rest to 240 s)           | beacons in vain, then others: a ferry loses nobody that it meets every minute), at |
+|   rest to 120 s)           | beacons in vain, then others: a ferry loses nobody that it meets every minute), at |
 |                            | first to 16 s, beyond that with the time for which something is carried in vain    |
 
 Our own beacon with flag 4 and no echoes tells the others that we had lost them.
@@ -49,7 +50,7 @@ QUIET_INTERVALS: Final = 1.875  # of the longest, 60 s: a neighbour's beacon is 
 CARRYING_EVERY_S: Final = 2.0
 SETTLED_SHARE: Final = 8.0
 REST_SHARE: Final = 16.0
-REST_S: Final = 128.0  # a binding lasts 600 s: two beacons lost in a row, each after one left out, do not end it
+REST_S: Final = 64.0  # who moves after a long rest finds others, or is found, within about a minute
 UNANSWERED: Final = 5  # at 30 % loss one in thirty goes unheard so often
 AWAY: Final = 2  # so many, and then another one than before: we went from one place to the next, and lost nobody
 COMPANY: Final = 64
@@ -104,8 +105,8 @@ class Beacons:
         self._new: deque[Instant] = deque(maxlen=NEW_PER_MINUTE)
         self._new_ids: dict[NeighbourId, Instant] = {}
         self._gone: dict[NeighbourId, tuple[Instant, Instant]] = {}  # who went when, and since when all was settled
-        self._said = b""
-        self._news_at: Instant = NEVER  # when our digest changed
+        self._changes = 0  # of our logs, as we looked last
+        self._news_at: Instant = NEVER  # when there was one
         self._greeted: dict[NeighbourId, tuple[Instant, float]] = {}  # not bound yet: not before, next wait
         self._draw = partial(ctx.entropy.between, "beacon")
         neighbours.on_unknown.append(self._unknown)
@@ -171,6 +172,7 @@ class Beacons:
     def wakeup(self) -> Instant | None:
         """When a beacon may be due."""
         self._look_around()
+        self._forget_said()
         first: Instant | None = None
         for air in self._airs.values():
             due = air.trickle.wakeup()
@@ -193,8 +195,10 @@ class Beacons:
 
     def _longest(self, link: str, air: Air) -> float:
         """The longest interval: at rest a long one, if so few beacons still echo everybody in time."""
-        at_rest = (self._ctx.now - max(air.changed_at, self._news_at)) / REST_SHARE
-        if at_rest <= I_MAX:
+        now = self._ctx.now
+        at_rest = (now - max(air.changed_at, self._news_at)) / REST_SHARE
+        moved_perhaps = air.heard_at < now - max(I_MAX, air.trickle.interval)
+        if at_rest <= I_MAX or moved_perhaps:
             return I_MAX
         rounds = ceil(len(self._neighbours.bound(link)) / MAX_ECHOES)
         return max(I_MAX, min(at_rest, REST_S / max(1, rounds)))
@@ -356,9 +360,9 @@ class Beacons:
         )
 
     def _forget_said(self) -> None:
-        """When our digest changed, what others said before agrees with nothing."""
-        digest = self._logs.digest()
-        if digest != self._said:
-            self._said, self._news_at = digest, self._ctx.now
+        """When our logs changed, what others said before agrees with nothing."""
+        changes = self._logs.history.changes
+        if changes != self._changes:
+            self._changes, self._news_at = changes, self._ctx.now
             for air in self._airs.values():
                 air.trickle.unheard(self._ctx.now)

@@ -54,6 +54,7 @@ class Dialler:
         self._callees: dict[str, Callee] = {}
         neighbours.on_bound.append(self._bound)
         neighbours.on_lost.append(self._lost)
+        neighbours.on_unlinked.append(self._lost)
 
     def peer_seen(self, peer: PeerSeen) -> None:
         """An overlay peer came or went."""

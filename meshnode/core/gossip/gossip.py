@@ -138,6 +138,7 @@ class Gossip:
         self._rest_at: Instant = NEVER  # nothing but a beacon is due before; NEVER: to be asked
         neighbours.on_bound.append(self._stir)
         neighbours.on_lost.append(self._stir)
+        neighbours.on_unlinked.append(self._unlinked)
 
     # wiring
 
@@ -304,6 +305,11 @@ class Gossip:
     def _stir(self, neighbour: Neighbour | None = None) -> None:
         """Something happened beside beacons that agree: every part is to be asked again when it is due."""
         self._rest_at = NEVER
+
+    def _unlinked(self, neighbour: Neighbour) -> None:
+        """What was said to it on a link that is gone may not have arrived: the session that is left goes on with it."""
+        self._stir()
+        self.sessions.say_anew(neighbour)
 
     def _room(self) -> None:
         self._stir()

@@ -215,7 +215,9 @@ class Sessions:
         history = self._logs.history
         if sync.said_changes == history.changes:
             return FOREVER
-        turns = floor(max(0.0, history.changed_at - sync.said_at) / TELL_EVERY_S) + 1
+        if sync.news_at is None:
+            sync.news_at = history.changed_at
+        turns = floor(max(0.0, sync.news_at - sync.said_at) / TELL_EVERY_S) + 1
         return sync.said_at + turns * TELL_EVERY_S
 
     # comparing
@@ -329,11 +331,18 @@ class Sessions:
         sync.said_at = self._ctx.now
         if sync.comparing or sync.rests(self._gate):
             return
-        sync.said_changes = self._logs.history.changes
+        sync.said_changes, sync.news_at = self._logs.history.changes, None
         if sync.carrier == "overlay" and ours != sync.said:
             sync.said = ours
             self._tell_logs(sync)
             self._send(sync, SessionBeacon(ours, self.envelope_digest()))
+
+    def say_anew(self, neighbour: Neighbour) -> None:
+        """The only way left to a neighbour: what each holds is compared over it."""
+        for sync in self._open.values():
+            if sync.neighbour is neighbour and not sync.comparing and not sync.rests(self._gate):
+                sync.said = self._digest(sync)
+                self._send(sync, SessionBeacon(sync.said, self.envelope_digest()))
 
     def _tell_logs(self, sync: Sync) -> None:
         """Few logs that were caught up with are named: the far end asks for them at once, and need not compare.
@@ -354,7 +363,7 @@ class Sessions:
 
     def _say_done(self, sync: Sync) -> None:
         if not sync.wanted and not sync.comparing and not sync.done:
-            sync.done, sync.said_at = True, self._ctx.now
+            sync.done, sync.said_at, sync.said_changes = True, self._ctx.now, -1
             if sync.grew:  # the far end could not ask for that: it shall not take the difference for settled
                 sync.said, sync.said_at = sync.shown, self._ctx.now + TELL_SOON_S - TELL_EVERY_S
             else:

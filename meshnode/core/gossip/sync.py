@@ -41,6 +41,7 @@ class Sync:
     said: bytes = b""  # our digest as they heard it last
     said_at: Instant = 0.0
     said_changes: int = -1  # how many changes of our logs there were as we looked whether they are to hear it
+    news_at: Instant | None = None  # when the first change since came
     done: bool = False
     heard_done: bytes = b""
     differs_at: Instant | None = None

@@ -13,7 +13,7 @@ NEVER = float("-inf")
 FOREVER = float("inf")
 GAP_S: Final = 64.0  # between two beacons of one neighbour: 2 x Imax
 GAP_SHARE: Final = 8.0  # at rest: this part of the time it is here (gossip/beacon.py)
-REST_GAP_S: Final = 256.0  # and no longer
+REST_GAP_S: Final = 128.0  # and no longer
 
 
 @dataclass(slots=True)

@@ -28,8 +28,7 @@ from meshnode.core.sealing.pair import pair_key as derive_pair_key
 MAX_BOUND: Final = 64
 MAX_KNOWN: Final = 1024
 MOMENT_S: Final = 10.0
-SILENT_S: Final = 260.0  # four gaps between two beacons of a neighbour
-SILENT_GAPS: Final = 2.0  # at rest: it is asked before it is lost
+SILENT_S: Final = 260.0  # four gaps between two beacons of a neighbour, two at rest; it is asked before it is lost
 LAST_CALL_S: Final = 15.0  # before that: three questions, for at 30 % loss one may go unanswered
 CALL_AGAIN_S: Final = 5.0
 
@@ -54,6 +53,7 @@ class Roster:
         self.gate = Gate(ctx)
         self.on_bound: list[Callback] = []
         self.on_lost: list[Callback] = []
+        self.on_unlinked: list[Callback] = []  # lost on its last link, while a session with it is open
         self.on_unknown: list[Callable[[str, NeighbourId], None]] = []  # a new or returning id was heard on a link
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -227,8 +227,8 @@ class Roster:
         self._outbox.forget_neighbour(neighbour.id)
         self.buckets.forget(neighbour.id)
         self._ctx.notify(NeighbourChanged(neighbour.short, link, presence.address, "lost"))
-        if not self._is_reachable(neighbour):
-            self._tell(self.on_lost, neighbour)
+        if neighbour.link(self._ctx.now) is None:
+            self._tell(self.on_lost if neighbour.session is None else self.on_unlinked, neighbour)
 
     def give_up_silent(self) -> None:
         """Those that were not heard, or did not echo us, for too long are lost.
@@ -307,7 +307,7 @@ class Roster:
 
 def runs_out_at(presence: Presence) -> Instant:
     """When a binding ends unless something is heard: an echo, or at least anything."""
-    return min(presence.bound_until, presence.heard_at + max(SILENT_S, SILENT_GAPS * presence.gap_s))
+    return min(presence.bound_until, presence.heard_at + SILENT_S)
 
 
 def call_at(presence: Presence) -> Instant:
