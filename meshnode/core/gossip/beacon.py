@@ -7,8 +7,8 @@ who says it is alone (flag 4) or by an id not heard lately; and a radio that rep
 |----------------------------|------------------------------------------------------------------------------------|
 | bound neighbours           | Trickle; shorter intervals for a while after one of several was lost. Intervals    |
 |                            | double to 32 s, and at rest (nobody came or went, no block came, we did not move)  |
-|                            | to a 16th of the time since: 64 s at most, while somebody is heard, and not for    |
-|                            | more than eight neighbours, of whom one beacon echoes half                         |
+|                            | to a 16th of the time since, 64 s at most: while somebody is heard, and as long as |
+|                            | one beacon echoes all neighbours                                                   |
 | nobody bound for 30 s      | every 5 s                                                                          |
 | carrying, nobody heard for | every 2 s; five without an answer: we are away, and whoever was bound is lost.     |
 |   a while (4 to 60 s, at   | That while grows with the time since anybody came or went, or since we moved (two  |
@@ -24,7 +24,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from math import ceil
 from typing import Final
 
 from meshnode.core.airtime.outbox import Outbox
@@ -78,7 +77,7 @@ class Air:
     bound_at: Instant
     changed_at: Instant  # when somebody came or went, or we moved
     carried: bool = False
-    carried_since: Instant = NEVER
+    carried_since: Instant = NEVER  # what is merely unsure began with nothing that happened here
     in_company: bool = False  # somebody is bound, as we looked last
     unanswered: int = 0
     company: deque[NeighbourId] = field(default_factory=lambda: deque(maxlen=COMPANY))  # heard since we moved last
@@ -194,14 +193,13 @@ class Beacons:
                 self._send(link, 0)
 
     def _longest(self, link: str, air: Air) -> float:
-        """The longest interval: at rest a long one, if so few beacons still echo everybody in time."""
+        """The longest interval: longer at rest, where one beacon echoes everybody. In silence we moved, perhaps."""
         now = self._ctx.now
-        at_rest = (now - max(air.changed_at, self._news_at)) / REST_SHARE
+        rested_s = now - max(air.changed_at, self._news_at)
         moved_perhaps = air.heard_at < now - max(I_MAX, air.trickle.interval)
-        if at_rest <= I_MAX or moved_perhaps:
+        if moved_perhaps or len(self._neighbours.bound(link)) > MAX_ECHOES:
             return I_MAX
-        rounds = ceil(len(self._neighbours.bound(link)) / MAX_ECHOES)
-        return max(I_MAX, min(at_rest, REST_S / max(1, rounds)))
+        return max(I_MAX, min(rested_s / REST_SHARE, REST_S))
 
     def _look_around(self) -> None:
         """Is anybody bound, is anything carried?"""
@@ -210,7 +208,9 @@ class Beacons:
             air.in_company = self._neighbours.has_bound(link)
             if air.in_company:
                 air.bound_at = now
-            if carrying and not air.carried:
+            if not carrying:
+                air.carried_since = NEVER
+            elif air.carried_since == NEVER:
                 air.carried_since = now
             air.carried = carrying or self.unsure()
 

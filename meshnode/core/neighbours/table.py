@@ -63,7 +63,7 @@ class Neighbours(Roster):
         self._seal = LinkSeal(ctx.sealer, ctx.mesh, self.me, epoch)
         self._hellos = HelloPacing(ctx.neighbours_due.sooner)
         self._receiver = Receiver(ctx, self, self._seal, self._hellos)
-        self.receive_untrusted = self._receiver.receive_untrusted
+        self.receive_untrusted = self._receiver.receive_untrusted  # one datagram; None for what is refused
         self._epochs = Epochs(ctx, self, self._seal, self._announce)
         self._receiver.on_spoken_for = self._epochs.spoken_for
         self._receiver.on_unechoed = self._epochs.unechoed

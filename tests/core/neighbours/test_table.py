@@ -22,6 +22,7 @@ from meshnode.core.neighbours.echoes import echo_hash
 from meshnode.core.neighbours.epochs import EPOCH_FACT
 from meshnode.core.neighbours.fragments import item_id
 from meshnode.core.neighbours.hello import HelloPacing
+from meshnode.core.neighbours.neighbour import FOREVER, Presence
 from meshnode.core.neighbours.receive import NOBODY, Receiver
 from meshnode.core.neighbours.roster import MAX_BOUND, MAX_KNOWN, SILENT_S, Roster
 from meshnode.core.neighbours.table import JITTER_S, YIELDS_S, Heard, Neighbour, Neighbours
@@ -138,6 +139,18 @@ def test_who_falls_silent_is_lost_and_found_again() -> None:
     world.join("a", "b")
     world.run(40)
     assert states(world, "a") == ["heard", "bound", "lost", "bound"]
+
+
+def test_who_is_lost_on_one_link_and_bound_on_another_is_within_reach() -> None:
+    world = pair()
+    here, told = node_of(world, "a").neighbours, []
+    here.on_lost.append(told.append)
+    here.on_unlinked.append(told.append)
+    neighbour = far(world, "a", "b")
+    neighbour.presences["halow1"] = Presence("fe80::b", 0.0, bound_until=FOREVER, bound_since=0.0)
+    here.lose(neighbour, LINK)
+    assert not told
+    assert here.reachable() == [neighbour]
 
 
 def test_a_reboot_keeps_acquaintances_and_says_no_second_hello() -> None:
