@@ -77,7 +77,7 @@ class Air:
     bound_at: Instant
     changed_at: Instant  # when somebody came or went, or we moved
     carried: bool = False
-    carried_since: Instant = NEVER  # what is merely unsure began with nothing that happened here
+    carried_since: Instant = NEVER
     in_company: bool = False  # somebody is bound, as we looked last
     unanswered: int = 0
     company: deque[NeighbourId] = field(default_factory=lambda: deque(maxlen=COMPANY))  # heard since we moved last
@@ -208,9 +208,7 @@ class Beacons:
             air.in_company = self._neighbours.has_bound(link)
             if air.in_company:
                 air.bound_at = now
-            if not carrying:
-                air.carried_since = NEVER
-            elif air.carried_since == NEVER:
+            if carrying and not air.carried:
                 air.carried_since = now
             air.carried = carrying or self.unsure()
 
